@@ -1,0 +1,116 @@
+"""Starts the processes of the product and keeps them running: one child each, restarted when it dies.
+
+A child that dies again and again is not hidden: after `RESTARTS_MAX` within `RESTARTS_WINDOW_S` the whole product stops
+and says which one and where its log lies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from isthmus.clock import Clock
+
+RESTARTS_MAX: Final = 5
+RESTARTS_WINDOW_S: Final = 60.0
+RESTART_DELAY_S: Final = 0.5
+STOP_TIMEOUT_S: Final = 15.0
+
+
+class ProcessFailed(Exception):
+    """A process of the product does not stay up; the message names it and its log."""
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    arguments: Sequence[str]
+    process: asyncio.subprocess.Process | None = None
+    starts: deque[float] = field(default_factory=deque[float])
+
+
+class Supervisor:
+    """Runs `python -m MODULE` once for each module, with one log file each."""
+
+    def __init__(self, modules: Sequence[str], environ: Mapping[str, str], log_dir: Path, clock: Clock) -> None:
+        self._children = [_Child(m.rpartition(".")[2], (sys.executable, "-m", m)) for m in modules]
+        self._environ = dict(environ)
+        self._log_dir = log_dir
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep all children up until `stop` is set, then end them in reverse order.
+
+        Raises `ProcessFailed` when one of them does not stay up.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                keepers = [group.create_task(self._keep(child)) for child in self._children]
+                await stop.wait()
+                for task in keepers:
+                    task.cancel()
+        except* ProcessFailed as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            for child in reversed(self._children):
+                await self._end(child)
+
+    async def _keep(self, child: _Child) -> None:
+        while True:
+            now = self._clock.monotonic_s()
+            child.starts.append(now)
+            while now - child.starts[0] > RESTARTS_WINDOW_S:
+                child.starts.popleft()
+            if len(child.starts) > RESTARTS_MAX:
+                message = f"{child.name} does not stay up. Its log says why: {self._log_file(child)}"
+                raise ProcessFailed(message)
+            child.process = await self._start(child)
+            status = await child.process.wait()
+            if status == os.EX_CONFIG:  # it said what is wrong with the settings: starting it again cannot help
+                message = f"{child.name} refuses to start: {_last_line(self._log_file(child))}"
+                raise ProcessFailed(message)
+            await asyncio.sleep(RESTART_DELAY_S)
+
+    async def _start(self, child: _Child) -> asyncio.subprocess.Process:
+        descriptor = os.open(self._log_file(child), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *child.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                env=self._environ,
+                start_new_session=True,  # Ctrl-C reaches the supervisor, which ends its children in order
+            )
+        finally:
+            os.close(descriptor)
+
+    async def _end(self, child: _Child) -> None:
+        process = child.process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _log_file(self, child: _Child) -> Path:
+        return self._log_dir / f"{child.name}.log"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"see {log}"
