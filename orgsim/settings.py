@@ -1,0 +1,63 @@
+"""Switches: everything the emulator had to assume, and the sizes an operator may want to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+OLDEST_VERSION = 31
+NEWEST_VERSION = 67
+
+
+@dataclass(slots=True)
+class OrgSettings:
+    """One org's behaviour. Each switch for an assumed fact is named in the fact files under its own name."""
+
+    # Sizes and limits
+    api_requests_per_day: int = 100_000
+    query_page_rows: int = 2000
+    query_page_rows_min: int = 200
+    query_page_rows_max: int = 2000
+    aggregate_groups_max: int = 2000
+    collection_rows_max: int = 200
+    retrieve_rows_max: int = 2000
+    composite_calls_max: int = 25
+    composite_queries_max: int = 5
+    composite_graph_nodes_max: int = 500
+    composite_graphs_max: int = 75
+    tree_records_max: int = 200
+    uri_bytes_max: int = 16_384
+    open_cursors_max: int = 0  # 0: no limit, as since API 56.0
+    updated_window_days: int = 30
+    deleted_window_days: int = 15
+    recycle_bin_days: int = 15
+
+    # Assumed facts of SOQL
+    descending_nulls_last: bool = True
+    not_equal_finds_null: bool = True
+    error_context_characters: int = 100
+    polymorphic_attributes_type: Literal["Name", "actual"] = "Name"
+    empty_child_query: Literal["null", "empty"] = "null"
+
+    # Assumed facts of writes
+    repeated_external_id_fails: Literal["both", "second"] = "both"
+    mixed_dml_refused: bool = True
+    restricted_rows_status: int = 403
+    lock_error_status: int = 400
+    lookup_of_deleted_row: Literal["refuse", "accept"] = "refuse"
+    deleting_clears_lookups: bool = True
+    duplicate_field_permission_code: str = "DUPLICATE_VALUE"
+
+    # Switches of other parts (OAuth, Bulk, Tooling); kept here so that one object describes the org
+    authorization_code_lifetime_s: int = 900
+    access_token_lifetime_s: int = 7200
+    id_token_lifetime_s: int = 120
+    revoked_family_on_reuse: bool = True
+    bulk_early_results_status: int = 400
+    bulk_wrong_header_fails: Literal["create", "job"] = "job"
+    bulk_query_page_rows: int = 50_000
+    field_permission_delay_s: float = 0.0
+    external_ids_per_object_max: int = 25
+    person_accounts: bool = False
+    multi_currency: bool = False
+    extra: dict[str, str] = field(default_factory=dict[str, str])
