@@ -1,0 +1,196 @@
+"""The words of a sync as frozen values. No field here can hold a record's value or a record's id.
+
+Plans and steps are msgspec structs, because they travel: into the database with the definition, and into the mover
+with the job. Everything that a mover can say back is an integer (see `flow.frames`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+TRACKING_FIELD: Final = "SwiftPort_Source_Id__c"
+"""Where the target keeps the 18-character source id of a row: the only mapping there is."""
+TRACKING_LENGTH: Final = 18
+STEPS_MAX: Final = 64
+COLUMNS_MAX: Final = 800
+
+
+class ColumnKind(StrEnum):
+    """Where the value of a column comes from."""
+
+    COPY = "copy"
+    CONSTANT = "constant"
+    PARENT = "parent"
+
+
+class ValueType(StrEnum):
+    """How a value is written in JSON: `text` covers dates and times, which Salesforce takes as strings."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One field of the target and what fills it.
+
+    A `PARENT` column takes the source's lookup value (a source id) and sends it as `relationship.parent_key`, so that
+    the target org itself finds the parent: no id map is kept anywhere.
+    """
+
+    target: str
+    kind: ColumnKind
+    type: ValueType = ValueType.TEXT
+    source: str | None = None
+    constant: str | None = None
+    relationship: str | None = None
+    parent_key: str | None = None
+
+    @property
+    def header(self) -> str:
+        """The column's name in a Bulk file."""
+        return f"{self.relationship}.{self.parent_key}" if self.kind is ColumnKind.PARENT else self.target
+
+
+class StepKind(StrEnum):
+    """`LOAD` upserts rows; `LINK` is the second pass, which sets only lookups that form a circle."""
+
+    LOAD = "load"
+    LINK = "link"
+
+
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One object's part of a plan.
+
+    `clears` names target lookups that a `LINK` step fills later: the load step sets them to null where the source is
+    null and leaves them alone elsewhere. Failures are counted by the ordinal of the column in `columns`.
+    """
+
+    kind: StepKind
+    source: str
+    target: str
+    key: str
+    key_source: str = "Id"
+    columns: tuple[Column, ...] = ()
+    clears: tuple[Column, ...] = ()
+    where: str | None = None
+
+
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The checked, ordered steps: parents first, second passes last."""
+
+    steps: tuple[Step, ...]
+    tracking: tuple[str, ...] = ()
+    """Target objects that still lack their tracking field; activation creates it."""
+
+
+class Severity(StrEnum):
+    """How much an issue matters: an error refuses the plan."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    HINT = "hint"
+
+
+class Issue(Struct, frozen=True, kw_only=True):
+    """Something to know about a plan, in plain words with its remedy. `code` is stable and meant for programs."""
+
+    severity: Severity
+    code: str
+    where: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A plan that can run, with what is worth knowing about it."""
+
+    plan: Plan
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """No plan: at least one issue is an error."""
+
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open span of SystemModstamp, `since <= stamp < until`. `since` None means from the beginning."""
+
+    since: datetime | None
+    until: datetime
+
+
+class SyncState(StrEnum):
+    """A saved sync starts inactive; `ACTIVATING` lasts until the tracking fields exist."""
+
+    INACTIVE = "inactive"
+    ACTIVATING = "activating"
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class PauseReason(StrEnum):
+    """Why a sync stands still although it was active or wanted to be."""
+
+    BY_HAND = "by_hand"
+    SOURCE_REVOKED = "source_revoked"
+    TARGET_REVOKED = "target_revoked"
+    ACTIVATION_REFUSED = "activation_refused"
+
+
+class RunState(StrEnum):
+    """`PARTIAL` finished with failed rows; `REVOKED` was stopped because an org withdrew its consent."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    REVOKED = "revoked"
+
+
+class EndReason(IntEnum):
+    """Why the mover stopped, as a number in its last frame. Ordinals are stable."""
+
+    FINISHED = 0
+    SOURCE_LEASE_LOST = 1
+    TARGET_LEASE_LOST = 2
+    SOURCE_UNAVAILABLE = 3
+    TARGET_UNAVAILABLE = 4
+    SOURCE_LIMITED = 5
+    TARGET_LIMITED = 6
+    SOURCE_REFUSED = 7
+    TARGET_REFUSED = 8
+    UNEXPECTED_ANSWER = 9
+    INCOMPLETE_READ = 10
+    MALFORMED_CSV = 11
+    BUG = 12
+    MOVER_DIED = 13
+    SOURCE_REVOKED = 14
+    TARGET_REVOKED = 15
+
+
+class Path(IntEnum):
+    """How the rows of a window travelled."""
+
+    NONE = 0
+    COLLECTIONS = 1
+    BULK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Which connection is which side: the index of an endpoint in a job."""
+
+    SOURCE = 0
+    TARGET = 1
