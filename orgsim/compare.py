@@ -101,7 +101,7 @@ def main() -> int:
     parser.add_argument("--ignore", default="", help="comma-separated fields that are left out")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    ignored = frozenset(filter(None, options.ignore.split(",")))
+    ignored = frozenset(str(options.ignore).split(","))
     results: list[Comparison] = []
     for unparsed in options.objects:
         name, _, pairs = unparsed.partition(":")
