@@ -1,0 +1,20 @@
+"""Everything the portal works with, passed in by its caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isthmus.clock import Clock
+from isthmus.config import Settings
+from isthmus.db.database import Database
+from isthmus.orgs.keeper_client import KeeperClient
+
+
+@dataclass(frozen=True, slots=True)
+class PortalServices:
+    """The portal's world. `database` is open as role `isthmus_portal`; the portal holds no key of any kind."""
+
+    database: Database
+    keeper: KeeperClient
+    settings: Settings
+    clock: Clock
