@@ -134,4 +134,4 @@ class Browser:
             reply = error
         with reply:
             body: bytes = reply.read()
-            return Page(reply.url, reply.status, body.decode(errors="replace"), body)
+            return Page(reply.url, reply.status or 0, body.decode(errors="replace"), body)
