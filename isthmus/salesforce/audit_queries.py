@@ -1,0 +1,112 @@
+"""The audit's queries: whole constants with typed holes. Nothing else may be asked over an audit connection.
+
+Fields that only some orgs have (Digital Experiences, newer API versions) come in groups that are wholly in or out, so
+the set of texts that can ever be sent stays finite: it is `AUDIT_QUERIES`, and the report prints those that were sent.
+A user's licence is reached by the declared path `Profile.UserLicense`; `Profile` itself is never queried.
+Left out on purpose: SourceIp, ForwardedForIp, geography, Browser and Platform of logins; titles and addresses of users.
+Sources of field names and of what may be grouped and filtered: Object Reference v67; LoginHistory.Status cannot be
+filtered, and a grouped query has no second page, hence windows in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from isthmus.egress.policy import Hole
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSoql:
+    """One query. `text` has holes written `{name}`; `holes` says what each may hold (instants, counts, ids)."""
+
+    name: str
+    text: str
+    holes: Mapping[str, Hole] = field(default_factory=dict[str, Hole])
+
+
+GROUPS_MAX: Final = 2_000
+"""The most groups that Salesforce returns for one grouped query; there is no second page."""
+
+LICENSE_FIELDS: Final = (
+    "Id",
+    "Name",
+    "MasterLabel",
+    "LicenseDefinitionKey",
+    "Status",
+    "TotalLicenses",
+    "UsedLicenses",
+    "UsedLicensesLastUpdated",
+)
+LICENSE_METER_FIELDS: Final = ("MonthlyLoginsEntitlement", "MonthlyLoginsUsed")
+PSL_FIELDS: Final = (
+    "Id",
+    "DeveloperName",
+    "PermissionSetLicenseKey",
+    "MasterLabel",
+    "Status",
+    "ExpirationDate",
+    "TotalLicenses",
+    "UsedLicenses",
+    "IsAvailableForIntegrations",
+)
+PSL_ASSIGN_FIELDS: Final = ("Id", "AssigneeId", "PermissionSetLicenseId", "CreatedDate")
+USER_FIELDS: Final = (
+    "Id",
+    "Username",
+    "Name",
+    "Email",
+    "FederationIdentifier",
+    "EmployeeNumber",
+    "Department",
+    "ManagerId",
+    "IsActive",
+    "UserType",
+    "CreatedDate",
+    "LastLoginDate",
+    "NumberOfFailedLogins",
+)
+USER_PATHS: Final = ("Profile.Name", "Profile.UserLicenseId", "Profile.UserLicense.LicenseDefinitionKey")
+USER_VERIFIED_FIELDS: Final = ("HasUserVerifiedEmail",)
+USER_PORTAL_FIELDS: Final = ("ContactId",)
+LOGIN_GROUPS: Final = ("UserId", "LoginType", "Status", "Application")
+LOGIN_SUBTYPE_GROUPS: Final = ("LoginSubType",)
+LOGIN_FIELDS: Final = ("UserId", "LoginType", "Status", "Application", "LoginTime")
+
+_WINDOW: Final = "LoginTime >= {since} AND LoginTime < {until}"
+_WINDOW_HOLES: Final[Mapping[str, Hole]] = MappingProxyType({"since": Hole.INSTANT, "until": Hole.INSTANT})
+
+
+def _select(name: str, of: str, *groups: tuple[str, ...]) -> AuditSoql:
+    return AuditSoql(name, f"SELECT {', '.join(f for group in groups for f in group)} FROM {of}")  # noqa: S608 constants
+
+
+def _logins(name: str, *groups: tuple[str, ...]) -> AuditSoql:
+    by = ", ".join(f for group in groups for f in group)
+    measures = "COUNT(Id) logins, MIN(LoginTime) firstTime, MAX(LoginTime) lastTime"
+    text = f"SELECT {by}, {measures} FROM LoginHistory WHERE {_WINDOW} GROUP BY {by}"  # noqa: S608 constants
+    return AuditSoql(name, text, _WINDOW_HOLES)
+
+
+AUDIT_QUERIES: Final[Mapping[str, AuditSoql]] = MappingProxyType(
+    {
+        query.name: query
+        for query in (
+            _select("licenses", "UserLicense", LICENSE_FIELDS),
+            _select("licenses_metered", "UserLicense", LICENSE_FIELDS, LICENSE_METER_FIELDS),
+            _select("psls", "PermissionSetLicense", PSL_FIELDS),
+            _select("psl_assigns", "PermissionSetLicenseAssign", PSL_ASSIGN_FIELDS),
+            _select("users", "User", USER_FIELDS, USER_PATHS),
+            _select("users_verified", "User", USER_FIELDS, USER_PATHS, USER_VERIFIED_FIELDS),
+            _select("users_portal", "User", USER_FIELDS, USER_PATHS, USER_PORTAL_FIELDS),
+            _select("users_verified_portal", "User", USER_FIELDS, USER_PATHS, USER_VERIFIED_FIELDS, USER_PORTAL_FIELDS),
+            AuditSoql("logins_oldest", "SELECT MIN(LoginTime) firstTime FROM LoginHistory"),
+            AuditSoql("logins_count", f"SELECT COUNT() FROM LoginHistory WHERE {_WINDOW}", _WINDOW_HOLES),  # noqa: S608 constants
+            _logins("logins", LOGIN_GROUPS),
+            _logins("logins_subtype", LOGIN_GROUPS, LOGIN_SUBTYPE_GROUPS),
+        )
+    }
+)
+"""By name. Each becomes the route `audit.<name>` of `salesforce/routes.py`."""

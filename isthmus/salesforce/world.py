@@ -1,0 +1,30 @@
+"""What the work of a mover is given: sessions with its orgs, a way to report, a clock. Nothing else exists for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from isthmus.clock import Clock
+from isthmus.salesforce.session import Session
+
+MESSAGE_BYTES_MAX: Final = 60 * 1024
+"""The longest message that a mover may report in one piece."""
+
+
+class Report(Protocol):
+    """The way out of the mover."""
+
+    async def send(self, message: bytes) -> None:
+        """Hand `message` (at most `MESSAGE_BYTES_MAX`) to the parent; waits while the parent is slow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MoverWorld:
+    """Everything that a job may touch. `sessions[i]` belongs to `job.endpoints[i]`."""
+
+    sessions: Sequence[Session]
+    report: Report
+    clock: Clock
