@@ -1,0 +1,50 @@
+"""Enqueue a job in the caller's own transaction: it exists if, and only if, what it works on exists.
+
+A job carries two ids and nothing else; the database refuses anything more (`schema/070_jobs.sql`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from isthmus.db.database import TenantTx
+
+
+class TaskName(StrEnum):
+    """Every task that a worker knows."""
+
+    RUN_SYNC = "run_sync"
+    RUN_AUDIT = "run_audit"
+    READ_SCHEMA = "read_schema"
+    ACTIVATE_SYNC = "activate_sync"
+    TICK = "tick"
+    RETRY_STALLED = "retry_stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class JobId:
+    """The queue's own number of a job."""
+
+    id: int
+
+
+async def enqueue(tx: TenantTx, task: TaskName, subject: UUID, *, lock: UUID | None = None) -> JobId:
+    """Queue `task` for `subject` of the transaction's tenant. Jobs with the same `lock` run one after the other."""
+    job = await tx.fetch_one(
+        """
+        select unnest(jobs.procrastinate_defer_jobs_v1(array[row(
+            'default', %(task)s, 0, %(lock)s::uuid::text, null,
+            jsonb_build_object('tenant_id', (select ctx.tenant()), 'subject_id', %(subject)s::uuid), null
+        )::jobs.procrastinate_job_to_defer_v1])) as id
+        """,
+        row=JobId,
+        task=task,
+        lock=lock,
+        subject=subject,
+    )
+    if job is None:
+        message = "the queue gave no number to a job"
+        raise RuntimeError(message)
+    return job
