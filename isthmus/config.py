@@ -109,7 +109,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= PORT_MAX:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) <= PORT_MAX:
         message = "ISTHMUS_PORT is not a port number. Set it to a number from 1 to 65535, for example 8700."
         raise SettingsInvalid(message)
     return int(text)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from isthmus.cli.output import EXIT_REFUSED
 from isthmus.clock import Clock
 
 RESTARTS_MAX: Final = 5
@@ -74,7 +75,7 @@ class Supervisor:
                 raise ProcessFailed(message)
             child.process = await self._start(child)
             status = await child.process.wait()
-            if status == os.EX_CONFIG:  # it said what is wrong with the settings: starting it again cannot help
+            if status == EXIT_REFUSED:  # it said what is wrong with the settings: starting it again cannot help
                 message = f"{child.name} refuses to start: {_last_line(self._log_file(child))}"
                 raise ProcessFailed(message)
             await asyncio.sleep(RESTART_DELAY_S)
