@@ -1,0 +1,48 @@
+"""How a command runs: settings read, services awaited, every foreseen failure turned into one message with a remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from isthmus.cli.output import refuse
+from isthmus.config import Settings, SettingsInvalid, read_settings
+from isthmus.db.errors import DatabaseError
+from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable, NoTenant
+from isthmus.wiring import Installation, open_installation
+
+Result = TypeVar("Result")
+
+
+def settings_here() -> Settings:
+    """Return the settings of the environment, or stop with exit status 2."""
+    try:
+        return read_settings(os.environ)
+    except SettingsInvalid as invalid:
+        what, _, remedy = str(invalid).partition(". ")
+        refuse(f"{what}.", remedy or "See `isthmus up --help` for the settings.")
+
+
+def with_installation(work: Callable[[Installation], Awaitable[Result]], tenant: str | None = None) -> Result:
+    """Run `work` against the installation that runs on this machine, or stop with exit status 2."""
+    settings = settings_here()
+
+    async def go() -> Result:
+        async with open_installation(settings, tenant) as installation:
+            return await work(installation)
+
+    try:
+        return asyncio.run(go())
+    except KeeperUnavailable:
+        refuse(
+            f"No Isthmus is running here (looked in {settings.run_dir}).",
+            "Start it with `isthmus up`, or set ISTHMUS_HOME to where it runs.",
+        )
+    except NoTenant:
+        refuse("That tenant does not exist here, or there are several.", "Name one with --tenant.")
+    except KeeperRefused as refused:
+        refuse(f"The keeper refuses: {refused}.", "Run the command as the user that runs `isthmus up`.")
+    except DatabaseError as error:
+        refuse(f"The database does not serve this: {error}.", "Run `isthmus doctor`; it says what is wrong.")

@@ -1,0 +1,7 @@
+"""Fixtures that several folders share: a real PostgreSQL, a real orgsim."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+pytest_plugins = [name for name in ("tests.support.postgres", "tests.support.orgsim") if find_spec(name)]
