@@ -1,0 +1,234 @@
+"""Every figure of a report, as one frozen value: what PDF, XLSX, CSV, JSON and portal show, and what `verify` compares.
+
+Keys of `report.json` are the field names here and stay stable within `FORMAT`. Money is a decimal string, instants are
+UTC with `Z`, dates are ISO. A figure that a gate withheld is null, never zero; so is the value of an unpriced seat.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from isthmus.audit.model import RequestLine
+
+FORMAT: Final = 1
+
+
+class FactLine(msgspec.Struct, frozen=True):
+    """One piece of evidence, rendered."""
+
+    label: str
+    value: int | str | bool | None
+
+
+class LicenseLine(msgspec.Struct, frozen=True):
+    """One pool of user licences. `purchased` is what the org has, free seats included; `active_*` are people with a
+    login of their own in so many days: an estimate from logins, not a proof of use."""
+
+    id: str
+    key: str
+    name: str
+    category: str
+    status: str
+    purchased: int
+    assigned: int
+    active_30: int | None
+    active_60: int | None
+    active_90: int | None
+    machines_90: int | None
+    unused: int | None
+    unused_a: int | None
+    unused_b: int | None
+    unused_c: int | None
+    unit_price: Decimal | None
+    currency: str | None
+    price_basis: str
+    reclaim_monthly: Decimal | None
+    renewal_seats: int | None
+    renewal_monthly: Decimal | None
+    risk_monthly: Decimal | None
+
+
+class PslLine(msgspec.Struct, frozen=True):
+    """One pool of permission set licences, with how its `used` is counted as far as the data tell."""
+
+    id: str
+    key: str
+    name: str
+    status: str
+    purchased: int
+    used: int
+    assignments: int
+    assignments_active: int
+    convention: str
+    expires_on: date | None
+    held_by_deactivated: int
+    never_used: int | None
+    unit_price: Decimal | None
+    currency: str | None
+    price_basis: str
+    reclaim_monthly: Decimal | None
+    risk_monthly: Decimal | None
+
+
+class GradeSplit(msgspec.Struct, frozen=True):
+    """A year's money by grade."""
+
+    a: Decimal
+    b: Decimal
+    c: Decimal
+
+
+class MoneyTotal(msgspec.Struct, frozen=True):
+    """The three figures of one currency, per year. They overlap: never add them up."""
+
+    currency: str
+    basis: str
+    reclaim_now: Decimal
+    reclaim_seats: int
+    reclaim_split: GradeSplit
+    cash_at_renewal: Decimal
+    renewal_seats: int
+    renewal_split: GradeSplit
+    at_risk: Decimal
+    risk_seats: int
+    break_even_uplift_percent: Decimal | None
+
+
+class FindingLine(msgspec.Struct, frozen=True):
+    """One finding. `subject` is a name, `detail` a user name or a key."""
+
+    ordinal: int
+    rule: str
+    title: str
+    subject_kind: str
+    subject_id: str
+    subject: str
+    detail: str
+    email: str
+    department: str
+    pool: str
+    pool_name: str
+    severity: str
+    grade: str
+    why: str
+    remedy: str
+    traps: tuple[str, ...]
+    facts: tuple[FactLine, ...]
+    quantity: int
+    valued: bool
+    saving_monthly: Decimal | None
+    currency: str | None
+
+
+class GateLine(msgspec.Struct, frozen=True):
+    """One data-quality gate and what it says."""
+
+    rule: str
+    title: str
+    verdict: str
+    says: str
+    remedy: str
+    withholds: tuple[str, ...]
+    facts: tuple[FactLine, ...]
+
+
+class RuleLine(msgspec.Struct, frozen=True):
+    """One rule of the method, and how many findings it has (None where a gate kept it from running)."""
+
+    id: str
+    title: str
+    saves: str
+    doc: str
+    findings: int | None
+
+
+class SensitivityPoint(msgspec.Struct, frozen=True):
+    """What another threshold would say. None where the history does not reach that far."""
+
+    days: int
+    seats: int | None
+    annual: Decimal | None
+    currency: str | None
+
+
+class WeekPoint(msgspec.Struct, frozen=True):
+    """Distinct people with a login of their own in the seven days that begin on `start` (UTC)."""
+
+    start: date
+    people: int
+
+
+class PriceLine(msgspec.Struct, frozen=True):
+    """One price that the report used or could have used. `price` None: no price is known."""
+
+    pool: str
+    product: str
+    price: Decimal | None
+    currency: str | None
+    basis: str
+    source: str
+    confidence: str
+    effective_from: date | None
+    note: str
+
+
+class ContractLine(msgspec.Struct, frozen=True):
+    """One line of the customer's contract against what the org has."""
+
+    pool: str
+    product: str
+    contracted: int
+    provisioned: int
+    drift: int
+    unit_price: Decimal | None
+    currency: str
+    start: date | None
+    end: date
+    notice_deadline: date
+    days_left: int
+    minimum: int
+    source: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The whole report. `org` is what the operator calls it; `withheld` says in words what is not printed and why."""
+
+    format: int
+    product: str
+    org: str
+    host: str
+    taken_at: datetime
+    threshold_days: int
+    effective_threshold_days: int
+    history_start: datetime | None
+    history_days: int
+    pseudonymous: bool
+    seats_purchased: int
+    seats_assigned: int
+    seats_active: int | None
+    seats_unused: int | None
+    users: int
+    users_active: int
+    withheld: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    blind_spots: tuple[str, ...]
+    money: tuple[MoneyTotal, ...]
+    money_withheld: bool
+    unpriced_seats: int
+    deadline: date | None
+    licenses: tuple[LicenseLine, ...]
+    psls: tuple[PslLine, ...]
+    findings: tuple[FindingLine, ...]
+    gates: tuple[GateLine, ...]
+    rules: tuple[RuleLine, ...]
+    sensitivity: tuple[SensitivityPoint, ...]
+    weeks: tuple[WeekPoint, ...]
+    prices: tuple[PriceLine, ...]
+    contract: tuple[ContractLine, ...]
+    requests: tuple[RequestLine, ...]
+    api_calls: int
+    login_rows: int

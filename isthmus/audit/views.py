@@ -1,0 +1,108 @@
+"""What pages and commands show of audits: frozen rows, everything already decided and rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from isthmus.audit.finding import Fact, Grade, Severity
+from isthmus.audit.figures import Report
+
+
+class AuditState(StrEnum):
+    """Where an audit is."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    REPORTING = "reporting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class DocumentKind(StrEnum):
+    """The documents that a finished audit leaves. The value is the file's name; a bundle travels as one ZIP file."""
+
+    PDF = "report.pdf"
+    XLSX = "report.xlsx"
+    CSV = "findings.csv"
+    JSON = "report.json"
+    BUNDLE = "bundle.zip"
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type to serve it with."""
+        return {
+            DocumentKind.PDF: "application/pdf",
+            DocumentKind.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            DocumentKind.CSV: "text/csv; charset=utf-8",
+            DocumentKind.JSON: "application/json",
+            DocumentKind.BUNDLE: "application/zip",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """One audit as a list shows it. Counts and money are None until it is done, or where a gate withheld them.
+
+    `percent` says how far the reading is. `problem` is one sentence with the remedy when it failed.
+    Money is per year in `currency`; `renewal_annual` is cash at renewal, `reclaim_annual` seats to use again before buying.
+    """
+
+    id: UUID
+    connection: UUID
+    alias: str
+    state: AuditState
+    percent: int
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    problem: str | None
+    seats: int | None
+    seats_unused: int | None
+    findings: int | None
+    currency: str | None
+    reclaim_annual: Decimal | None
+    renewal_annual: Decimal | None
+    risk_annual: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDetail:
+    """One audit with its whole report (None until it is done), and which documents there are."""
+
+    audit: AuditView
+    report: Report | None
+    documents: tuple[DocumentKind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingFilter:
+    """Which findings to list; None means any. `text` is looked for in the subject's name, e-mail and detail."""
+
+    rule: str | None = None
+    grade: Grade | None = None
+    severity: Severity | None = None
+    license: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding, ready to be shown. `saving_monthly` is None where nothing is saved or no price is known."""
+
+    ordinal: int
+    rule: str
+    title: str
+    severity: Severity
+    grade: Grade
+    subject: str
+    detail: str
+    pool: str
+    why: str
+    traps: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    saving_monthly: Decimal | None
+    currency: str | None
