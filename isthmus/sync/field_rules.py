@@ -1,0 +1,156 @@
+"""Which field may fill which: pure rules on describes. `fit` gives a column, or says why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.salesforce.schema import FieldDescribe
+from isthmus.sync.model import Column, ColumnKind, Issue, Severity, ValueType
+
+TEXT_TYPES: Final = frozenset(
+    {"string", "picklist", "multipicklist", "combobox", "textarea", "phone", "url", "email", "id"}
+)
+NUMBER_TYPES: Final = frozenset({"int", "long", "double", "percent", "currency"})
+PICKLIST_TYPES: Final = frozenset({"picklist", "multipicklist"})
+COMPOUND_TYPES: Final = frozenset({"address", "location", "complexvalue"})
+UNREADABLE_TYPES: Final = frozenset({"base64", "encryptedstring", "anyType", "json", "datacategorygroupreference"})
+_BOOLEAN_TEXTS: Final = frozenset({"true", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """The pair cannot be mapped: `why` continues the sentence that begins with the field's name."""
+
+    code: str
+    why: str
+    remedy: str
+
+
+def writable(field: FieldDescribe) -> bool:
+    """Whether an upsert may set the field, both when it creates and when it updates."""
+    return field.createable and field.updateable and not field.calculated and not field.auto_number
+
+
+def carriable(field: FieldDescribe) -> bool:
+    """Whether the field's type can travel at all (no compounds, no files, nothing masked)."""
+    return field.type not in COMPOUND_TYPES and field.type not in UNREADABLE_TYPES and not field.encrypted
+
+
+def copy_column(source: FieldDescribe, target: FieldDescribe) -> Column | Unfit:
+    """Return the column that copies `source` into `target`; lookups are not the business of this function."""
+    if not carriable(source):
+        return Unfit("type_not_carried", f"has type {source.type} in the source, which is not carried", "Leave it out.")
+    if not writable(target):
+        return _not_writable(target)
+    if not carriable(target):
+        return Unfit("type_not_carried", f"has type {target.type} in the target, which is not carried", "Leave it out.")
+    value_type = _value_type(source.type, target.type)
+    if value_type is None:
+        return Unfit(
+            "types_differ",
+            f"has type {source.type} in the source and {target.type} in the target",
+            "Map a field whose type fits, or leave it out.",
+        )
+    return Column(target=target.name, kind=ColumnKind.COPY, type=value_type, source=source.name)
+
+
+def constant_column(text: str, target: FieldDescribe) -> Column | Unfit:
+    """Return the column that sets `target` to the constant `text`."""
+    if not writable(target):
+        return _not_writable(target)
+    kind = ValueType.TEXT
+    if target.type in NUMBER_TYPES:
+        kind = ValueType.NUMBER
+        if not is_number(text):
+            return Unfit("constant_no_number", "is a number, the constant is none", "Write for example `=12.5`.")
+    elif target.type == "boolean":
+        kind = ValueType.BOOLEAN
+        if text not in _BOOLEAN_TEXTS:
+            return Unfit("constant_no_boolean", "is a checkbox, the constant is neither", "Write `=true` or `=false`.")
+    elif target.length and len(text) > target.length:
+        return Unfit("constant_too_long", f"takes {target.length} characters at most", "Shorten the constant.")
+    return Column(target=target.name, kind=ColumnKind.CONSTANT, type=kind, constant=text)
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a decimal number as JSON and Salesforce both take it."""
+    digits = text.removeprefix("-")
+    whole, _, rest = digits.partition(".")
+    whole_fits = whole.isascii() and whole.isdigit() and (whole == "0" or not whole.startswith("0"))
+    return whole_fits and ("." not in digits or (rest.isascii() and rest.isdigit()))
+
+
+def value_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> list[Issue]:
+    """Return what may go wrong with single values of a pair that fits: lengths, digits, picklist values."""
+    found: list[Issue] = []
+    both_text = source.type in TEXT_TYPES and target.type in TEXT_TYPES
+    if both_text and source.length > target.length > 0 and target.type not in PICKLIST_TYPES:
+        text = f"{target.name} takes {target.length} characters in the target, {source.length} in the source"
+        remedy = "Rows with longer values will fail with STRING_TOO_LONG: lengthen the field, or filter them out."
+        found.append(_issue(Severity.WARNING, "may_be_too_long", where, text, remedy))
+    if (
+        source.type in NUMBER_TYPES
+        and target.type in NUMBER_TYPES
+        and _whole_digits(source) > _whole_digits(target) > 0
+    ):
+        text = f"{target.name} takes {_whole_digits(target)} digits before the point, the source has {_whole_digits(source)}"
+        remedy = "Rows with larger numbers will fail with NUMBER_OUTSIDE_VALID_RANGE: widen the field."
+        found.append(_issue(Severity.WARNING, "may_be_out_of_range", where, text, remedy))
+    if source.scale > target.scale and source.type in NUMBER_TYPES and target.type in NUMBER_TYPES - {"int", "long"}:
+        text = f"{target.name} keeps {target.scale} decimals, the source has {source.scale}"
+        found.append(_issue(Severity.WARNING, "decimals_rounded", where, text, "Widen the field if they matter."))
+    found.extend(_picklist_issues(where, source, target))
+    return found
+
+
+def _picklist_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> list[Issue]:
+    if target.type not in PICKLIST_TYPES or not target.restricted_picklist:
+        return []
+    if source.type not in PICKLIST_TYPES:
+        text = f"{target.name} is a restricted picklist, the source takes any text"
+        remedy = "Rows with other values will fail with INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST."
+        return [_issue(Severity.WARNING, "picklist_from_text", where, text, remedy)]
+    missing = [value for value in source.picklist_values if value not in set(target.picklist_values)]
+    if not missing:
+        return []
+    shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")  # noqa: PLR2004 - a readable handful
+    if len(missing) == len(source.picklist_values):
+        text = f"none of the source's values of {target.name} exists in the target's restricted picklist"
+        return [_issue(Severity.ERROR, "picklist_disjoint", where, text, "Add the values, or leave the field out.")]
+    text = f"the restricted picklist {target.name} lacks in the target: {shown}"
+    return [_issue(Severity.WARNING, "picklist_gap", where, text, "Add these values in the target.")]
+
+
+def _value_type(source: str, target: str) -> ValueType | None:
+    if source == target and source in {"date", "datetime", "time"}:
+        return ValueType.TEXT
+    if source in NUMBER_TYPES and target in NUMBER_TYPES:
+        return ValueType.NUMBER
+    if source == target == "boolean":
+        return ValueType.BOOLEAN
+    if target in TEXT_TYPES and target not in {"id", "email", "multipicklist"} and source != "boolean":
+        return ValueType.TEXT
+    if target in TEXT_TYPES and source in TEXT_TYPES:
+        return ValueType.TEXT
+    return None
+
+
+def _whole_digits(field: FieldDescribe) -> int:
+    return field.digits if field.type in {"int", "long"} else field.precision - field.scale
+
+
+def _not_writable(field: FieldDescribe) -> Unfit:
+    if field.calculated:
+        why = "is a formula in the target"
+    elif field.auto_number:
+        why = "is numbered by the target itself"
+    elif field.createable:
+        why = "can be set on creation only, so an upsert cannot carry it"
+    else:
+        why = "is read-only for the connected user in the target"
+    return Unfit("read_only", why, "Leave it out, or give the user edit access to the field.")
+
+
+def _issue(severity: Severity, code: str, where: str, text: str, remedy: str) -> Issue:
+    return Issue(severity=severity, code=code, where=where, text=text, remedy=remedy)

@@ -1,0 +1,214 @@
+"""The YAML form of a sync: parsed once, strictly, into frozen values; each fault names its line, place and remedy.
+
+Scalars are text (no YAML guessing of dates, booleans or octal numbers); anchors, aliases and double keys are refused.
+A key that this version does not carry out yet is refused by name: it is never silently ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from isthmus.sync.model import STEPS_MAX, TRACKING_FIELD
+
+SPEC_BYTES_MAX: Final = 256 * 1024
+WHERE_CHARS_MAX: Final = 4000
+CONSTANT_CHARS_MAX: Final = 1000
+INTERVAL_DEFAULT_S: Final = 120
+INTERVAL_MIN_S: Final = 60
+INTERVAL_MAX_S: Final = 7 * 24 * 3600
+NESTING_MAX: Final = 8
+
+_NOT_YET_IN_STEP: Final = {
+    "adopt_on": "adoption of existing target records",
+    "deletes": "carrying deletes over",
+    "owner": "owner strategies",
+    "record_types": "record-type maps",
+    "picklists": "picklist value maps",
+    "mask": "masking",
+}
+
+Name: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$", description="an API name, for example Account or Code__c")
+]
+FieldSource: TypeAlias = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=CONSTANT_CHARS_MAX,
+        pattern=r"^(=[\s\S]*|[A-Za-z][A-Za-z0-9_]{0,79})$",
+        description="a field of the source, or =text for a constant",
+    ),
+]
+
+
+class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One object of a sync: `object` where both orgs use the same name, else `source` and `target`."""
+
+    object: Name | None = None
+    source: Name | None = None
+    target: Name | None = None
+    where: Annotated[str, Meta(min_length=1, max_length=WHERE_CHARS_MAX)] | None = None
+    fields: Literal["auto"] | dict[Name, FieldSource] = "auto"
+    match: Name = TRACKING_FIELD
+
+    @property
+    def source_object(self) -> str:
+        """The object that is read."""
+        return self.source or self.object or ""
+
+    @property
+    def target_object(self) -> str:
+        """The object that is written."""
+        return self.target or self.object or ""
+
+
+class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A whole sync. `interval_s` is the pause between scheduled runs, in seconds."""
+
+    version: Literal[1]
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 2)]
+    direction: Literal["one-way"] = "one-way"
+    interval_s: Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = INTERVAL_DEFAULT_S
+
+
+class SpecRefused(Exception):
+    """The text is not a sync that can be used. `line` counts from 1 (0: the whole text); the message has all of it."""
+
+    def __init__(self, line: int, path: str, what: str, remedy: str) -> None:
+        """Keep the parts; the message is `line n, path: what. remedy`."""
+        place = f"line {line}, {path}" if line else path
+        super().__init__(f"{place}: {what}. {remedy}")
+        self.line = line
+        self.path = path
+        self.what = what
+        self.remedy = remedy
+
+
+def parse_spec(text: str) -> SyncSpec:
+    """Return the sync that `text` (YAML) describes, or raise `SpecRefused`."""
+    if len(text.encode()) > SPEC_BYTES_MAX:
+        raise SpecRefused(0, "the text", "it is longer than 256 KiB", "Split the sync into several.")
+    try:
+        _refuse_aliases(text)
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SpecRefused(line, "the text", "it is not YAML", "Check indentation, colons and quotes there.") from None
+    except yaml.YAMLError:
+        raise SpecRefused(0, "the text", "it has characters that YAML does not admit", "Remove them.") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise SpecRefused(1, "the text", "it is not a mapping", "Begin with `version: 1`.")
+    lines: dict[str, int] = {}
+    tree = _tree(root, "", lines, NESTING_MAX)
+    _refuse_unimplemented(tree, lines)
+    try:
+        spec = msgspec.convert(tree, SyncSpec, strict=False)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), lines) from None
+    _refuse_nameless(spec, lines)
+    return spec
+
+
+def spec_text(spec: SyncSpec) -> str:
+    """Return the YAML form of `spec`; `parse_spec` of it gives an equal value."""
+    return yaml.safe_dump(msgspec.to_builtins(spec), sort_keys=False, allow_unicode=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the YAML form, for editors and CI."""
+    schema = msgspec.json.schema(SyncSpec)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Isthmus sync, version 1", **schema}
+
+
+def _refuse_aliases(text: str) -> None:
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        if isinstance(event, yaml.AliasEvent) or (isinstance(event, yaml.NodeEvent) and event.anchor):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise SpecRefused(line, "the text", "anchors and aliases are not used here", "Write the part out.")
+
+
+def _tree(node: yaml.Node, path: str, lines: dict[str, int], depth: int) -> Any:
+    lines[path] = node.start_mark.line + 1 if node.start_mark else 0
+    if depth == 0:
+        raise SpecRefused(lines[path], path, "it is nested too deeply", "A sync has steps, and steps have fields.")
+    if isinstance(node, yaml.MappingNode):
+        tree: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            inner = f"{path}.{key}" if path else key
+            if key in tree:
+                line = key_node.start_mark.line + 1
+                raise SpecRefused(line, inner, "the key stands there twice", "Keep one of the two.")
+            tree[key] = _tree(value_node, inner, lines, depth - 1)
+            lines[inner] = key_node.start_mark.line + 1
+        return tree
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item, f"{path}[{number}]", lines, depth - 1) for number, item in enumerate(node.value)]
+    return str(node.value)
+
+
+def _refuse_unimplemented(tree: dict[str, Any], lines: dict[str, int]) -> None:
+    if tree.get("direction") == "two-way":
+        what = "`direction: two-way` is not available in this version"
+        raise SpecRefused(lines["direction"], "direction", what, "Use one-way, or two one-way syncs of other objects.")
+    steps: Any = tree.get("steps")
+    for number, step in enumerate(steps if isinstance(steps, list) else []):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - an untyped tree
+        for key in step if isinstance(step, dict) else ():  # pyright: ignore[reportUnknownVariableType] - an untyped tree
+            if key in _NOT_YET_IN_STEP and not (key == "deletes" and step[key] == "ignore"):
+                path = f"steps[{number}].{key}"
+                what = f"`{key}` ({_NOT_YET_IN_STEP[str(key)]}) is not available in this version"  # pyright: ignore[reportUnknownArgumentType] - an untyped tree
+                raise SpecRefused(lines[path], path, what, f"Remove `{key}`.")
+        if isinstance(step, dict):
+            step.pop("deletes", None)  # pyright: ignore[reportUnknownMemberType] - an untyped tree
+
+
+def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
+    for number, step in enumerate(spec.steps):
+        path = f"steps[{number}]"
+        if bool(step.object) == bool(step.source or step.target) or bool(step.source) != bool(step.target):
+            what = "a step names either `object`, or both `source` and `target`"
+            raise SpecRefused(lines[path], path, what, "For example `object: Account`.")
+
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_PATTERNS_IN_WORDS: Final = (
+    (re.compile(r"`str` matching regex '\^\[A-Za-z\].*", re.DOTALL), "an API name, such as Account or Code__c"),
+    (re.compile(r"`str` matching regex '\^\(=.*", re.DOTALL), "a field of the source, or `=text` for a constant"),
+    (re.compile(r"Invalid enum value.*", re.DOTALL), "this value is not among those that are possible here"),
+)
+
+
+def _refusal(text: str, lines: dict[str, int]) -> SpecRefused:
+    """Turn msgspec's message into ours. It quotes names of keys of the file, which a person typed, but no record."""
+    found = _AT.match(text)
+    what, path = (found["what"], found["path"] or "") if found else (text, "")
+    unknown = re.search(r"unknown field `([^`]*)`", what)
+    missing = re.search(r"missing required field `([^`]*)`", what)
+    if unknown:
+        inner = f"{path}.{unknown[1]}" if path else unknown[1]
+        return SpecRefused(_line(inner, lines), inner, "this key is not known", "Check its spelling, or remove it.")
+    if missing:
+        place = path or "the text"
+        return SpecRefused(_line(path, lines), place, f"`{missing[1]}` is missing", f"Add `{missing[1]}`.")
+    what = what.replace("Expected ", "expected ")
+    for pattern, words in _PATTERNS_IN_WORDS:
+        what = pattern.sub(words, what)
+    return SpecRefused(
+        _line(path, lines), path or "the text", what, "See docs/sync.schema.json for what may stand there."
+    )
+
+
+def _line(path: str, lines: dict[str, int]) -> int:
+    """The line of `path`, or of the nearest part of it that the file has; msgspec writes `[...]` for any item."""
+    pattern = re.escape(path).replace(re.escape("[...]"), r"(\[\d+\]|\.\w+)")
+    for place, line in lines.items():
+        if re.fullmatch(pattern, place):
+            return line
+    shorter = re.sub(r"(\.[^.\[]*|\[[^\]]*\])$", "", path)
+    return _line(shorter, lines) if shorter != path else lines.get("", 0)
