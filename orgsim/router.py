@@ -118,7 +118,7 @@ class Router:
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         matches = [match for match in self._candidates(request.segments) if match is not None]
         if not matches:
-            if request.segments[:2] == ("services", "data") or request.segments[:1] == ("services",):
+            if request.segments[:1] == ("services",) and request.version is not None:
                 what = f"the resource {request.method} {_shape(request.segments)}"
                 raise NotEmulated(what)
             raise not_found()
@@ -149,7 +149,7 @@ def _match(route: Route, segments: tuple[str, ...]) -> tuple[Route, dict[str, st
         if part.startswith("{"):
             params[part[1:-1]] = segments[place]
         elif part.lower() == segments[place].lower():
-            literal = literal * 2 + 2
+            literal += 1
         else:
             return None
     return route, params, literal

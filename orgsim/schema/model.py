@@ -93,6 +93,7 @@ class FieldDef:
     unique: bool = False
     updateable: bool = True
     write_requires_master_read: bool = False
+    since_version: int = 0  # the field exists from this API version on; 0 = in every version
 
 
 @dataclass(slots=True)
@@ -160,6 +161,7 @@ class ObjectDef:
     undeletable: bool = False
     updateable: bool = True
     setup: bool = False
+    urls: list[str] = field(default_factory=list[str])  # keys of the describe's `urls` beside the three of every object
     _by_name: dict[str, FieldDef] = field(default_factory=dict[str, FieldDef], repr=False)
 
     def field(self, name: str) -> FieldDef | None:
