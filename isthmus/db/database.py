@@ -6,7 +6,7 @@ without any tenant, in which only definer functions show anything. There is no t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, LiteralString, TypeVar
 
@@ -125,26 +125,26 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def tenant(self, ticket: Ticket) -> AsyncIterator[TenantTx]:
+    async def tenant(self, ticket: Ticket) -> AsyncGenerator[TenantTx]:
         """Open a transaction for the tenant of `ticket`; it commits at the end, and rolls back on an exception."""
         async with self._transaction() as connection:
             await connection.execute("select set_config('app.ticket', %s, true)", (ticket.text,))
             yield TenantTx(connection)
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[SystemTx]:
+    async def system(self) -> AsyncGenerator[SystemTx]:
         """Open a transaction without a tenant."""
         async with self._transaction() as connection:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def gate_connection(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
+    async def gate_connection(self) -> AsyncGenerator[psycopg.AsyncConnection[tuple[object, ...]]]:
         """Lend a connection to the catalogue gate, which reads the catalogue only."""
         async with self._transaction() as connection:
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
+    async def _transaction(self) -> AsyncGenerator[psycopg.AsyncConnection[tuple[object, ...]]]:
         try:
             async with self._pool.connection() as connection:
                 yield connection
