@@ -202,8 +202,9 @@ def _check(rule: FaultRule) -> None:
             raise FaultRuleRefused(f"path is not a regular expression: {broken}") from None
     wants = (rule.status, rule.half_after_bytes, rule.row_error)
     if not (rule.reset or rule.expire_token or rule.delay_s > 0 or any(want is not None for want in wants)):
-        raise FaultRuleRefused("the rule does nothing: give status, reset, half_after_bytes, delay_s, expire_token "
-                               "or row_error")
+        raise FaultRuleRefused(
+            "the rule does nothing: give status, reset, half_after_bytes, delay_s, expire_token or row_error"
+        )
     if rule.status is not None and not 100 <= rule.status <= 599:
         raise FaultRuleRefused("status must be 100..599")
     if not 0 <= rule.probability <= 1:

@@ -2,48 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
-
 from orgsim.errors import ApiError
+from orgsim.transcript import Transcript as Transcript  # noqa: PLC0414  # the other book that an org keeps
 from orgsim.wire import Session
-
-TRANSCRIPT_ENTRIES_MAX: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptEntry:
-    """One call as it was seen on the wire. `note` says what was not emulated, if anything."""
-
-    at: datetime
-    method: str
-    path: str
-    query: str
-    status: int
-    bytes_in: int
-    bytes_out: int
-    note: str = ""
-
-
-class Transcript:
-    """All calls in order, the newest million of them."""
-
-    def __init__(self) -> None:
-        self.entries: deque[TranscriptEntry] = deque(maxlen=TRANSCRIPT_ENTRIES_MAX)
-
-    def record(self, entry: TranscriptEntry) -> None:
-        """Add one call."""
-        self.entries.append(entry)
-
-    def note_not_emulated(self, at: datetime, method: str, path: str, what: str) -> None:
-        """Add an entry for something the emulator refuses with 501 (besides the server's own entry for the call)."""
-        self.entries.append(TranscriptEntry(at, method, path, "", 501, 0, 0, note=what))
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.entries.clear()
 
 
 class ApiUsage:

@@ -56,6 +56,7 @@ class Transcript:
         note, self._note = self._note, ""
         return note
 
+    @property
     def entries(self) -> list[Entry]:
         """Return all calls kept, oldest first."""
         return list(self._entries)

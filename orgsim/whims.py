@@ -57,7 +57,9 @@ LEVELS: Final[dict[str, Mood]] = {
     ),
 }
 
-_PAGE_503: Final = b"<html><body><h1>503 Service Unavailable</h1><p>The server is unavailable. (orgsim)</p></body></html>"
+_PAGE_503: Final = (
+    b"<html><body><h1>503 Service Unavailable</h1><p>The server is unavailable. (orgsim)</p></body></html>"
+)
 _PAGE_420: Final = b"<html><body><h1>420</h1><p>No route to the org at this edge. (orgsim)</p></body></html>"
 _ODD_500: Final = (
     b'[{"message":"An unexpected error occurred. Please include this ErrorId if you contact support: orgsim (1)",'

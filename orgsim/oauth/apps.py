@@ -15,7 +15,9 @@ from typing import Final
 
 import msgspec
 
-DEFAULT_SCOPES: Final = frozenset({"api", "refresh_token", "offline_access", "openid", "id", "web", "full", "profile", "email"})
+DEFAULT_SCOPES: Final = frozenset(
+    {"api", "refresh_token", "offline_access", "openid", "id", "web", "full", "profile", "email"}
+)
 KNOWN_SCOPES: Final = DEFAULT_SCOPES | frozenset(
     """address phone visualforce chatter_api custom_permissions lightning content wave_api eclair_api pardot_api
     cdp_query_api cdp_profile_api cdp_ingest_api sfap_api interaction_api chatbot_api user_registration_api

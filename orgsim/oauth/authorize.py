@@ -23,7 +23,10 @@ PAGE_PATH: Final = "/orgsim/authorize"
 _PENDING_MAX: Final = 1_000
 _HTML: Final = (
     ("Content-Type", "text/html;charset=UTF-8"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ),
     ("Referrer-Policy", "no-referrer"),
     ("X-Frame-Options", "DENY"),
     *NO_STORE,
@@ -120,8 +123,9 @@ class AuthorizePages:
                 return self._finish(ticket, pending)
             case "deny":
                 del self._pending[ticket]
-                return _back(pending.wanted, {"error": "access_denied",
-                                              "error_description": "end-user denied authorization"})
+                return _back(
+                    pending.wanted, {"error": "access_denied", "error_description": "end-user denied authorization"}
+                )
             case _:
                 return self._next(ticket, pending)
 
@@ -170,9 +174,7 @@ class AuthorizePages:
     def _log_in(self, ticket: str, pending: Pending, values: dict[str, str]) -> Response:
         person = people.by_username(self.authority.org, values.get("username", "").strip())
         if person is None or not person.is_active or values.get("pw") != people.PASSWORD:
-            text = (
-                "Please check your username and password. If you still can't log in, contact your Salesforce administrator."
-            )
+            text = "Please check your username and password. If you still can't log in, contact your Salesforce administrator."
             return self._login_page(ticket, pending, values.get("username", ""), text)
         pending.user_id = person.user_id
         pending.auth_time = self.authority.org.clock.now()

@@ -207,7 +207,9 @@ class Grants:
     def revoke_user(self, user_id: str) -> int:
         """Kill all families of a user; return how many."""
         families = {id(family): family for family in self._refresh.values() if family.user_id == user_id}
-        families.update({id(live.family): live.family for live in self._live.values() if live.family.user_id == user_id})
+        families.update(
+            {id(live.family): live.family for live in self._live.values() if live.family.user_id == user_id}
+        )
         for family in families.values():
             self.revoke_family(family)
         self._approved = {entry for entry in self._approved if entry[0] != user_id}
