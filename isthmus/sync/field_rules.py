@@ -60,6 +60,8 @@ def constant_column(text: str, target: FieldDescribe) -> Column | Unfit:
     if not writable(target):
         return _not_writable(target)
     kind = ValueType.TEXT
+    if text == "#N/A":
+        return Unfit("constant_means_null", "cannot have this constant, which means null", "Write `=` for null.")
     if target.type in NUMBER_TYPES:
         kind = ValueType.NUMBER
         if not is_number(text):
@@ -94,7 +96,7 @@ def value_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> li
         and target.type in NUMBER_TYPES
         and _whole_digits(source) > _whole_digits(target) > 0
     ):
-        text = f"{target.name} takes {_whole_digits(target)} digits before the point, the source has {_whole_digits(source)}"
+        text = f"{target.name} takes {_whole_digits(target)} digits before the point, not {_whole_digits(source)}"
         remedy = "Rows with larger numbers will fail with NUMBER_OUTSIDE_VALID_RANGE: widen the field."
         found.append(_issue(Severity.WARNING, "may_be_out_of_range", where, text, remedy))
     if source.scale > target.scale and source.type in NUMBER_TYPES and target.type in NUMBER_TYPES - {"int", "long"}:

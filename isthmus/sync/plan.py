@@ -64,7 +64,7 @@ class _Draft:
     key: str
     key_source: str
     columns: tuple[Column, ...] = ()
-    parents: dict[str, int] = field(default_factory=lambda: dict[str, int]())
+    parents: dict[str, int] = field(default_factory=dict[str, int])
     deferred: frozenset[str] = frozenset()
 
     @property

@@ -52,7 +52,7 @@ class Run:
     calls_source: int = 0
     calls_target: int = 0
     outcomes: dict[tuple[int, StatusCode, int | None], int] = field(
-        default_factory=lambda: dict[tuple[int, StatusCode, int | None], int]()
+        default_factory=dict[tuple[int, StatusCode, int | None], int]
     )
 
     @property
@@ -66,7 +66,7 @@ def begin(steps: int) -> Run:
     return Run(steps=tuple(StepRun() for _ in range(steps)))
 
 
-def advance(run: Run, frame: Frame) -> Run:
+def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per kind of frame
     """Return the run after `frame`, or raise `OutOfOrder`."""
     _demand(run.end is None, "nothing follows the last frame")
     match frame:

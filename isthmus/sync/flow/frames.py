@@ -109,7 +109,7 @@ class Ended:
 Frame: TypeAlias = WindowFixed | Moved | RowsFailed | WindowSettled | StepDone | Calls | Ended
 
 
-def encode(frame: Frame) -> bytes:
+def encode(frame: Frame) -> bytes:  # noqa: PLR0911 - one line per kind
     """Return the 32 bytes of `frame`."""
     match frame:
         case WindowFixed(step, window, path, rows):
@@ -138,7 +138,9 @@ def decode(unverified_bytes: bytes) -> Frame:
     return frame
 
 
-def _decoded(kind: int, step: int, code: int, field: int, numbers: tuple[int, int, int]) -> Frame:
+def _decoded(  # noqa: PLR0911 - one line per kind
+    kind: int, step: int, code: int, field: int, numbers: tuple[int, int, int]
+) -> Frame:
     a, b, c = numbers
     if kind == 6:  # noqa: PLR2004 - the table above
         return Calls(_upto(a, CALLS_MAX), _upto(b, CALLS_MAX))
@@ -167,8 +169,8 @@ def _decoded(kind: int, step: int, code: int, field: int, numbers: tuple[int, in
             raise BadFrame(message)
 
 
-def _pack(kind: int, step: int, code: int, field: int, a: int, b: int, c: int) -> bytes:
-    return _LAYOUT.pack(kind, step, code, field, 0, a, b, c)
+def _pack(kind: int, step: int, code: int, field: int, *numbers: int) -> bytes:
+    return _LAYOUT.pack(kind, step, code, field, 0, *numbers)
 
 
 def _demand(holds: bool, rule: str) -> None:  # noqa: FBT001 - reads as a sentence where it is called

@@ -1,0 +1,54 @@
+"""What a mover is told about a sync: endpoints, steps and windows. Names and times only; no value travels this way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.sync.model import Step
+
+SOURCE: Final = 0
+TARGET: Final = 1
+BULK_ROWS_MIN: Final = 2000
+"""From this many rows on a window travels by Bulk API 2.0 (Salesforce's own advice)."""
+
+
+class WindowJob(msgspec.Struct, frozen=True):
+    """One window to move. `until` None: now, by the source's own clock. `retry` 0 is the step's own window."""
+
+    since: datetime | None
+    until: datetime | None = None
+    retry: int = 0
+
+
+class StepJob(msgspec.Struct, frozen=True):
+    """One step of the plan with its windows, oldest first."""
+
+    ordinal: int
+    step: Step
+    windows: tuple[WindowJob, ...]
+
+
+class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
+    """Move the windows of `steps` from `endpoints[SOURCE]` to `endpoints[TARGET]`, in the plan's order.
+
+    `unbounded` reads without an upper bound (a one-shot copy); `dry_run` counts and writes nothing.
+    """
+
+    endpoints: list[Endpoint]
+    steps: tuple[StepJob, ...]
+    bulk_rows_min: int = BULK_ROWS_MIN
+    unbounded: bool = False
+    dry_run: bool = False
+
+
+class ActivateJob(msgspec.Struct, frozen=True, tag_field="kind", tag="activate"):
+    """Create the tracking field on each of `objects` in `endpoints[0]`, with its field permissions."""
+
+    endpoints: list[Endpoint]
+    objects: tuple[str, ...]
+    field: str
+    label: str

@@ -1,0 +1,184 @@
+"""The large path: a Bulk export streamed, block by block, into Bulk uploads; reading and writing at the same time.
+
+Rows that have the same parents null share uploads (see `csv_blocks`). A kind of row that stays rare travels by REST
+instead of costing a job of its own. Memory: `QUEUE_BLOCKS` blocks for each open upload, `HELD_BYTES_MAX` for rare
+kinds, and one block being mapped; it does not depend on the number of rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+from isthmus.salesforce.bulk import INGEST_BYTES_MAX, ExportPage, IngestOutcome, export, ingest
+from isthmus.salesforce.query import Soql
+from isthmus.salesforce.session import Session
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.csv_blocks import MalformedCsv, Part, RecordCutter, header_names
+from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET
+from isthmus.sync.flow.reading import query_of
+from isthmus.sync.flow.sides import asking
+from isthmus.sync.flow.small import NO_KEY, SmallWriter
+from isthmus.sync.flow.tally import Tally
+from isthmus.sync.model import Step, Window
+from isthmus.values import ApiName
+
+QUEUE_BLOCKS: Final = 6
+UPLOADS_OPEN_MAX: Final = 3
+JOBS_MAX: Final = 4
+"""Upload jobs that may be unfinished at once: one that the org still works on does not hold up the next."""
+HELD_BYTES_MAX: Final = 8 * 1024 * 1024
+
+
+async def move_large(
+    step: Step, window: Window | None, sessions: tuple[Session, Session], writer: SmallWriter, tally: Tally
+) -> None:
+    """Stream the window from the source into upload jobs of the target."""
+    mapping = writer.mapping
+    async with asyncio.TaskGroup() as group:
+        uploads = _Uploads(group, sessions[TARGET], writer, tally)
+        async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE])) as blocks:
+            async for block in blocks:
+                with asking(SOURCE):
+                    mapped = mapping.codec.map(block)
+                tally.read(mapped.rows)
+                if mapped.keyless:
+                    tally.failed(NO_KEY, None, mapped.keyless)
+                for cells in mapped.loose:
+                    await writer.add(mapping.from_cells(cells))
+                for part in mapped.parts:
+                    await uploads.put(part)
+                await tally.flush()
+        await uploads.finish()
+        await writer.finish()
+    await tally.flush()
+
+
+async def _blocks(step: Step, select: tuple[str, ...], window: Window | None, source: Session) -> AsyncGenerator[bytes]:
+    """Yield blocks of whole records without headers. The order of Bulk results is the org's own."""
+    with asking(SOURCE):
+        async with aclosing(_pages(source, query_of(step, select, window, ordered=False))) as pages:
+            async for page in pages:
+                cutter = RecordCutter()
+                headed = False
+                async for chunk in page.chunks:
+                    for block in cutter.feed(chunk):
+                        body = block if headed else _without_header(block, select)
+                        headed = True
+                        if body:
+                            yield body
+                rest = cutter.finish()
+                body = rest if headed or not rest else _without_header(rest, select)
+                if body:
+                    yield body
+
+
+async def _pages(source: Session, soql: Soql) -> AsyncGenerator[ExportPage]:
+    async for page in export(source, soql):
+        yield page
+
+
+def _without_header(block: bytes, select: tuple[str, ...]) -> bytes:
+    end = block.index(b"\n") + 1
+    names = header_names(block[:end])
+    if [name.casefold() for name in names] != [name.casefold() for name in select]:
+        message = "the header names the selected fields in their order"
+        raise MalformedCsv(message)
+    return block[end:]
+
+
+class _Upload:
+    """One open upload job."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_BLOCKS)
+        self.sent_bytes = 0
+
+
+class _Uploads:
+    """Sends parts to the upload of their kind; opens an upload when a kind has become worth a job of its own."""
+
+    def __init__(self, group: asyncio.TaskGroup, target: Session, writer: SmallWriter, tally: Tally) -> None:
+        self._group = group
+        self._target = target
+        self._writer = writer
+        self._tally = tally
+        self._open: dict[int, _Upload] = {}
+        self._held: dict[int, list[Part]] = {}
+        self._slots = asyncio.Semaphore(JOBS_MAX)
+
+    async def put(self, part: Part) -> None:
+        upload = self._open.get(part.nulls)
+        if upload is not None:
+            await self._send(part.nulls, upload, part.content)
+            return
+        held = self._held.setdefault(part.nulls, [])
+        held.append(part)
+        rows, size = sum(p.rows for p in held), sum(len(p.content) for p in held)
+        if rows < BULK_ROWS_MIN and size < HELD_BYTES_MAX:
+            return
+        parts = self._held.pop(part.nulls)
+        if len(self._open) >= UPLOADS_OPEN_MAX:
+            await self._by_rest(parts)
+            return
+        upload = await self._opened(part.nulls)
+        for waiting in parts:
+            await self._send(waiting.nulls, upload, waiting.content)
+
+    async def finish(self) -> None:
+        """Close every upload and send what was held; the task group waits for the jobs."""
+        for upload in self._open.values():
+            await upload.queue.put(None)
+        self._open = {}
+        for parts in self._held.values():
+            await self._by_rest(parts)
+        self._held = {}
+
+    async def _send(self, nulls: int, upload: _Upload, content: bytes) -> None:
+        if upload.sent_bytes + len(content) > INGEST_BYTES_MAX:
+            await upload.queue.put(None)
+            upload = await self._opened(nulls)
+        upload.sent_bytes += len(content)
+        await upload.queue.put(content)
+
+    async def _opened(self, nulls: int) -> _Upload:
+        await self._slots.acquire()
+        upload = _Upload()
+        header = self._writer.mapping.codec.header(nulls)
+        upload.sent_bytes = len(header)
+        upload.queue.put_nowait(header)
+        self._open[nulls] = upload
+        self._group.create_task(self._run(upload.queue))
+        return upload
+
+    async def _run(self, queue: asyncio.Queue[bytes | None]) -> None:
+        step = self._writer.mapping.step
+
+        async def blocks() -> AsyncIterator[bytes]:
+            while (block := await queue.get()) is not None:
+                yield block
+
+        try:
+            with asking(TARGET):
+                outcome = await ingest(self._target, ApiName.parse(step.target), ApiName.parse(step.key), blocks())
+        finally:
+            self._slots.release()
+        self._count(outcome)
+
+    def _count(self, outcome: IngestOutcome) -> None:
+        self._tally.written(outcome.processed - outcome.failed)
+        explained = 0
+        for (code, field_name), rows in outcome.failures.items():
+            self._tally.failed(code, self._writer.mapping.ordinal(field_name) if field_name else None, rows)
+            explained += rows
+        if outcome.failed > explained:
+            self._tally.failed(StatusCode.OTHER, None, outcome.failed - explained)
+        if outcome.unprocessed:
+            self._tally.failed(StatusCode.UNPROCESSED, None, outcome.unprocessed)
+
+    async def _by_rest(self, parts: list[Part]) -> None:
+        for part in parts:
+            for record in self._writer.mapping.from_part(part):
+                await self._writer.add(record)

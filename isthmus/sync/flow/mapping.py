@@ -1,0 +1,159 @@
+"""One step's mapping, the same on both paths: which fields are selected, and what becomes of a record.
+
+| source | JSON | Bulk file |
+|---|---|---|
+| null | `null` | `#N/A` |
+| left alone (a lookup that the second pass sets) | key absent | empty cell |
+| parent | `{"Rel": {"Key": id}}`, null: `{"Lookup": null}` | column `Rel.Key`, null: `Lookup` in another file |
+| constant | typed value | quoted text |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+from isthmus.salesforce.records import Cell, Record
+from isthmus.sync.flow.csv_blocks import (
+    NULL_CELL,
+    Codec,
+    Output,
+    ParentOutput,
+    Part,
+    decoded_cell,
+    encoded_cell,
+    rows_of,
+)
+from isthmus.sync.model import Column, ColumnKind, Step, StepKind, ValueType
+
+Value: TypeAlias = str | int | float | bool | Decimal | None
+
+
+class StepMapping:
+    """The mapping of one step. `select` are the source fields in order, the key's first."""
+
+    def __init__(self, step: Step) -> None:
+        """Lay out `step` once; the result is used for every record."""
+        self.step = step
+        sources = [column.source for column in (*step.columns, *step.clears) if column.source is not None]
+        self.select: tuple[str, ...] = tuple(dict.fromkeys((step.key_source, *sources)))
+        self._place = {name: number for number, name in enumerate(self.select)}
+        self._ordinals = _ordinals(step)
+        parents = [column for column in step.columns if column.kind is ColumnKind.PARENT]
+        plain = [column for column in step.columns if column.kind is not ColumnKind.PARENT]
+        keep_null = step.kind is StepKind.LOAD
+        self.codec = Codec(
+            columns=len(self.select),
+            outputs=(
+                Output(header=step.key, cell=0),
+                *(self._output(column) for column in plain),
+                *(Output(header=column.target, cell=self._place_of(column), blank=True) for column in step.clears),
+            ),
+            parents=tuple(
+                ParentOutput(
+                    cell=self._place_of(column), reference=column.header, lookup=column.target if keep_null else None
+                )
+                for column in parents
+            ),
+        )
+
+    def ordinal(self, field_name: str) -> int | None:
+        """Return the ordinal of the step's column that an org's error named, or None if it is none of them."""
+        return self._ordinals.get(field_name.casefold())
+
+    def from_record(self, record: Record) -> Record | None:
+        """Return what to upsert for a record of a REST query, or None if it has no key."""
+        return self._mapped([_scalar(record.get(name)) for name in self.select])
+
+    def from_cells(self, cells: Sequence[str | None]) -> Record | None:
+        """Return what to upsert for a row of a Bulk export, or None if it has no key."""
+        return self._mapped(cells)
+
+    def from_part(self, part: Part) -> Iterator[Record]:
+        """Return what to upsert by REST for rows that were already laid out for a file, which they are too few for."""
+        names = self.codec.header(part.nulls).rstrip(b"\n").decode().split(",")
+        columns = {column.header: column for column in self.step.columns}
+        for cells in rows_of(part.content, len(names)):
+            record: dict[str, Cell] = {}
+            for name, cell in zip(names, cells, strict=True):
+                if not cell:
+                    continue
+                value = None if cell == NULL_CELL else decoded_cell(cell)
+                column = columns.get(name)
+                if column is None:
+                    record[name] = value
+                elif column.kind is ColumnKind.PARENT:
+                    record[column.relationship or ""] = {column.parent_key or "": value}
+                else:
+                    record[column.target] = _typed(value, column.type)
+            yield record
+
+    def _mapped(self, cells: Sequence[Value]) -> Record | None:
+        key = cells[0]
+        if key is None:
+            return None
+        mapped: dict[str, Cell] = {self.step.key: key}
+        for column in self.step.columns:
+            if column.kind is ColumnKind.CONSTANT:
+                mapped[column.target] = _typed(column.constant or None, column.type)
+                continue
+            value = cells[self._place_of(column)]
+            if column.kind is ColumnKind.COPY:
+                mapped[column.target] = _typed(value, column.type)
+            elif value is not None:
+                mapped[column.relationship or ""] = {column.parent_key or "": value}
+            elif self.step.kind is StepKind.LOAD:
+                mapped[column.target] = None
+        for column in self.step.clears:
+            if cells[self._place_of(column)] is None:
+                mapped[column.target] = None
+        return mapped
+
+    def _output(self, column: Column) -> Output:
+        if column.kind is ColumnKind.CONSTANT:
+            constant = encoded_cell(column.constant) if column.constant else NULL_CELL
+            return Output(header=column.target, constant=constant)
+        return Output(header=column.target, cell=self._place_of(column))
+
+    def _place_of(self, column: Column) -> int:
+        return self._place[column.source or ""]
+
+
+def _ordinals(step: Step) -> Mapping[str, int]:
+    """Names by which an org may blame a column: the field, the relationship, or the whole header."""
+    names: dict[str, int] = {}
+    for number, column in enumerate(step.columns):
+        names[column.target.casefold()] = number
+        if column.relationship is not None:
+            names.setdefault(column.relationship.casefold(), number)
+            names.setdefault(column.header.casefold(), number)
+    return names
+
+
+def _scalar(value: Cell) -> Value:
+    """A compound value cannot be selected, so a mapping here is an answer to a question that nobody asked."""
+    return None if isinstance(value, Mapping) or value == "" else value
+
+
+def _typed(value: Value, kind: ValueType) -> Value:
+    if value is None:
+        return None
+    match kind:
+        case ValueType.TEXT:
+            if isinstance(value, bool):
+                return "true" if value else "false"
+            return value if isinstance(value, str) else format(value, "f") if isinstance(value, Decimal) else str(value)
+        case ValueType.NUMBER:
+            return _number(value) if isinstance(value, str) else value
+        case ValueType.BOOLEAN:
+            return value == "true" if isinstance(value, str) else value
+
+
+def _number(text: str) -> Decimal | str:
+    """A text that is no number goes as it is: the target says so for that row, and no row is lost here."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return number if number.is_finite() else text

@@ -1,0 +1,97 @@
+"""The work of a mover that moves records: step by step, window by window, in the plan's order.
+
+For each window: (1) fix its bounds by the source's clock, (2) count its rows and choose the path, (3) ask where the
+next window may begin, (4) read, map and write, (5) say that it is settled. Only then does the next begin, so a mover
+that dies at any point leaves windows that are either settled or to be done again; upserts make that harmless.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from isthmus.salesforce.query import count
+from isthmus.salesforce.world import MoverWorld
+from isthmus.sync.flow.frames import Calls, Ended, StepDone, WindowFixed, WindowSettled
+from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
+from isthmus.sync.flow.large import move_large
+from isthmus.sync.flow.mapping import StepMapping
+from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
+from isthmus.sync.flow.sides import Stopped, asking, first_stop
+from isthmus.sync.flow.small import SmallWriter, move_small
+from isthmus.sync.flow.tally import Tally, send
+from isthmus.sync.model import EndReason, Path, StepKind, Window
+
+
+async def work(job: SyncJob, world: MoverWorld) -> None:
+    """Do `job` and report in frames; the last one says how it ended."""
+    pump = _Pump(job, world)
+    try:
+        await pump.run()
+        ended = Ended(EndReason.FINISHED, None, None)
+    except Stopped as stop:
+        ended = Ended(stop.reason, pump.step, stop.code)
+    except BaseExceptionGroup as group:
+        stop = first_stop(group)
+        if stop is None:
+            raise
+        ended = Ended(stop.reason, pump.step, stop.code)
+    sessions = world.sessions
+    await send(world.report, [Calls(sessions[SOURCE].calls, sessions[TARGET].calls), ended])
+
+
+class _Pump:
+    """One job while it runs."""
+
+    def __init__(self, job: SyncJob, world: MoverWorld) -> None:
+        self._job = job
+        self._report = world.report
+        self._sessions = (world.sessions[SOURCE], world.sessions[TARGET])
+        self._idle: set[tuple[str, str | None, datetime | None]] = set()
+        self.step: int | None = None
+
+    async def run(self) -> None:
+        until = await server_until(self._sessions[SOURCE])
+        for step in self._job.steps:
+            self.step = step.ordinal
+            for window in step.windows:
+                await self._window(step, window, until)
+            await send(self._report, [StepDone(step.ordinal)])
+        self.step = None
+
+    async def _window(self, job: StepJob, window_job: WindowJob, until: datetime) -> None:
+        window = Window(window_job.since, window_job.until or until)
+        if window.since is not None and window.since >= window.until:
+            return
+        bounds = None if self._job.unbounded else window
+        rows = await self._count(job, bounds, window)
+        path = Path.NONE if rows == 0 else Path.COLLECTIONS if rows < self._job.bulk_rows_min else Path.BULK
+        await send(self._report, [WindowFixed(job.ordinal, window, path, rows)])
+        own = window_job.retry == 0 and not self._job.dry_run and not self._job.unbounded
+        watermark = idle_since(window) if own else None
+        if rows and not self._job.dry_run:
+            if own:
+                watermark = await next_since(self._sessions[SOURCE], job.step, window)
+            await self._move(job, bounds, path)
+        calls = Calls(self._sessions[SOURCE].calls, self._sessions[TARGET].calls)
+        settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
+        await send(self._report, [calls, settled])
+
+    async def _count(self, job: StepJob, bounds: Window | None, window: Window) -> int:
+        """A second pass needs no question where the first one found nothing in the same window."""
+        same = (job.step.source, job.step.where, window.since)
+        if job.step.kind is StepKind.LINK and same in self._idle:
+            return 0
+        with asking(SOURCE):
+            rows = await count(self._sessions[SOURCE], query_of(job.step, ("Id",), bounds, ordered=False))
+        if rows == 0 and job.step.kind is StepKind.LOAD:
+            self._idle.add(same)
+        return rows
+
+    async def _move(self, job: StepJob, bounds: Window | None, path: Path) -> None:
+        tally = Tally(self._report, job.ordinal, self._sessions)
+        writer = SmallWriter(StepMapping(job.step), self._sessions[TARGET], tally)
+        if path is Path.BULK:
+            await move_large(job.step, bounds, self._sessions, writer, tally)
+        else:
+            await move_small(job.step, bounds, self._sessions[SOURCE], writer, tally)
+        await tally.flush()

@@ -1,0 +1,69 @@
+"""Which rows a window holds: its query, its bounds by the source's own clock, and where the next window may begin.
+
+Reading goes up to `until`, one second past the source's clock, so that every row committed before is read. The next
+window begins earlier, at `latestDateCovered` of getUpdated, asked before reading: a transaction that was open then and
+commits later carries older stamps. Rows in between are read twice, which upsert makes harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from isthmus.salesforce.errors import Refused
+from isthmus.salesforce.filter import Filter, parse_filter
+from isthmus.salesforce.query import AllOf, AnyOf, Compare, Condition, FieldPath, Soql, soql_select
+from isthmus.salesforce.session import Session
+from isthmus.sync.flow.job import SOURCE
+from isthmus.sync.flow.sides import Stopped, asking
+from isthmus.sync.model import EndReason, Step, StepKind, Window
+from isthmus.values import ApiName
+
+STAMP: Final = FieldPath.of("SystemModstamp")
+OVERLAP: Final = timedelta(minutes=10)
+"""Where an object has no getUpdated: how far back the next window begins."""
+COVERED_SPAN: Final = timedelta(minutes=10)
+CLOCK_STEP: Final = timedelta(seconds=1)
+
+
+def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordered: bool) -> Soql:
+    """Return the query for the rows of `window` (None: all rows) that the step wants."""
+    where: list[Condition] = []
+    if window is not None:
+        if window.since is not None:
+            where.append(Compare(STAMP, ">=", window.since))
+        where.append(Compare(STAMP, "<", window.until))
+    if step.kind is StepKind.LINK:
+        known = [Compare(FieldPath.of(column.source or ""), "!=", None) for column in step.columns]
+        where.append(known[0] if len(known) == 1 else AnyOf(known))
+    if step.where is not None:
+        parsed = parse_filter(step.where)
+        if not isinstance(parsed, Filter):
+            raise Stopped(EndReason.BUG)
+        where.append(AllOf([parsed]))
+    order = (STAMP, FieldPath.of("Id")) if ordered else ()
+    return soql_select(ApiName.parse(step.source), [FieldPath.of(name) for name in select], where, order_by=order)
+
+
+async def server_until(session: Session) -> datetime:
+    """Return the upper bound for a run that begins now."""
+    with asking(SOURCE):
+        return (await session.server_time()).replace(microsecond=0) + CLOCK_STEP
+
+
+async def next_since(session: Session, step: Step, window: Window) -> datetime:
+    """Return where the step's next window may begin. Ask before the first row is read."""
+    end = window.until - CLOCK_STEP
+    with asking(SOURCE):
+        try:
+            covered = await session.covered_until(ApiName.parse(step.source), end - COVERED_SPAN, end)
+        except Refused:
+            return idle_since(window)
+    return max(min(covered, end), window.since or covered)
+
+
+def idle_since(window: Window) -> datetime:
+    """Return where the next window may begin if nothing was read, or the source does not say."""
+    back = window.until - OVERLAP
+    return max(back, window.since) if window.since is not None else back

@@ -1,0 +1,53 @@
+"""Counting what becomes of rows, and saying so in frames: batches of counts, never a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from isthmus.salesforce.session import Session
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.salesforce.world import Report
+from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, encode
+
+
+class Tally:
+    """The counts of one step that have not been reported yet."""
+
+    def __init__(self, report: Report, ordinal: int, sessions: tuple[Session, Session]) -> None:
+        """Count for the step `ordinal`; calls are those of `sessions`."""
+        self._report = report
+        self._ordinal = ordinal
+        self._sessions = sessions
+        self._read = self._written = self._created = 0
+        self._failed: Counter[tuple[StatusCode, int | None]] = Counter()
+
+    def read(self, rows: int) -> None:
+        """Count rows read."""
+        self._read += rows
+
+    def written(self, rows: int, created: int = 0) -> None:
+        """Count rows written, and those of them that were created (where the org says so)."""
+        self._written += rows
+        self._created += created
+
+    def failed(self, code: StatusCode, ordinal: int | None, rows: int = 1) -> None:
+        """Count rows that failed."""
+        self._failed[(code, ordinal)] += rows
+
+    async def flush(self) -> None:
+        """Report the counts, and the calls so far."""
+        frames: list[Frame] = []
+        if self._read or self._written:
+            frames.append(Moved(self._ordinal, self._read, self._written, self._created))
+        frames.extend(RowsFailed(self._ordinal, code, field, rows) for (code, field), rows in self._failed.items())
+        frames.append(Calls(self._sessions[0].calls, self._sessions[1].calls))
+        self._read = self._written = self._created = 0
+        self._failed.clear()
+        await send(self._report, frames)
+
+
+async def send(report: Report, frames: Iterable[Frame]) -> None:
+    """Send each frame in its own packet."""
+    for frame in frames:
+        await report.send(encode(frame))
