@@ -35,6 +35,10 @@ import msgspec
 from orgsim.wire import JSON_TYPE, Request
 
 RULES_MAX: Final = 1_000
+_SENSELESS: Final = "the rule does nothing: give status, reset, half_after_bytes, delay_s, expire_token or row_error"
+_BAD_STATUS: Final = "status must be 100..599"
+_BAD_PROBABILITY: Final = "probability must be 0..1"
+_BAD_COUNT: Final = "nth, every and times start at 1"
 
 
 class RowErrorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +148,8 @@ class Faults:
     def add(self, rules: Sequence[FaultRule]) -> None:
         """Arm rules; FaultRuleRefused if one is senseless (then none is armed)."""
         if len(self._armed) + len(rules) > RULES_MAX:
-            raise FaultRuleRefused(f"at most {RULES_MAX} rules")
+            why = f"at most {RULES_MAX} rules"
+            raise FaultRuleRefused(why)
         for rule in rules:
             _check(rule)
         self._armed.extend(_Armed(rule) for rule in rules)
@@ -199,18 +204,17 @@ def _check(rule: FaultRule) -> None:
         try:
             re.compile(rule.path)
         except re.error as broken:
-            raise FaultRuleRefused(f"path is not a regular expression: {broken}") from None
+            why = f"path is not a regular expression: {broken}"
+            raise FaultRuleRefused(why) from None
     wants = (rule.status, rule.half_after_bytes, rule.row_error)
     if not (rule.reset or rule.expire_token or rule.delay_s > 0 or any(want is not None for want in wants)):
-        raise FaultRuleRefused(
-            "the rule does nothing: give status, reset, half_after_bytes, delay_s, expire_token or row_error"
-        )
+        raise FaultRuleRefused(_SENSELESS)
     if rule.status is not None and not 100 <= rule.status <= 599:
-        raise FaultRuleRefused("status must be 100..599")
+        raise FaultRuleRefused(_BAD_STATUS)
     if not 0 <= rule.probability <= 1:
-        raise FaultRuleRefused("probability must be 0..1")
+        raise FaultRuleRefused(_BAD_PROBABILITY)
     if any(number is not None and number < 1 for number in (rule.nth, rule.every, rule.times)):
-        raise FaultRuleRefused("nth, every and times start at 1")
+        raise FaultRuleRefused(_BAD_COUNT)
 
 
 def _matches(armed: _Armed, request: Request, target: str) -> bool:

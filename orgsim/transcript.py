@@ -17,7 +17,9 @@ _HIDDEN: Final = "***"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call. `at` is ISO 8601 in the org's time; `path` and `query` are as sent (credentials in it replaced by
+    """One call.
+
+    `at` is ISO 8601 in the org's time; `path` and `query` are as sent (credentials in it replaced by
     `***`); `status` is 0 where the connection was cut before a status line; sizes are bytes of body on the wire;
     `note` says what was not emulated, or which fault or whim struck.
     """

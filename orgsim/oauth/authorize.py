@@ -72,8 +72,9 @@ class Pending:
 class PageError(Exception):
     """A refusal that must stay on a page of ours, because the callback cannot be trusted."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(code)
+        self.status = status
         self.code = code
         self.text = text
 
@@ -95,7 +96,7 @@ class AuthorizePages:
         try:
             wanted = self._wanted(form(call.request))
         except PageError as refused:
-            return self._page("error.html", 400, code=refused.code, text=refused.text)
+            return self._page("error.html", refused.status, code=refused.code, text=refused.text)
         except _BackWithError as refused:
             return refused.response
         pending = Pending(wanted)
@@ -132,10 +133,10 @@ class AuthorizePages:
     def _wanted(self, values: dict[str, str]) -> Wanted:
         app = self.authority.apps.get(values.get("client_id"))
         if app is None:
-            raise PageError("invalid_client_id", "client identifier invalid")
+            raise PageError(400, "invalid_client_id", "client identifier invalid")
         redirect_uri = values.get("redirect_uri", "")
         if not app.accepts_callback(redirect_uri):
-            raise PageError("redirect_uri_mismatch", "redirect_uri must match configuration")
+            raise PageError(400, "redirect_uri_mismatch", "redirect_uri must match configuration")
         state = values.get("state")
         if values.get("response_type") != "code":
             raise _BackWithError(redirect_uri, state, "unsupported_response_type", "response type not supported")

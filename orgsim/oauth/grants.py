@@ -20,7 +20,7 @@ _SPENT_KEPT: Final = 200
 class GrantError(Exception):
     """An OAuth refusal: `code` and `text` become `error` and `error_description`, with this HTTP status."""
 
-    def __init__(self, code: str, text: str, status: int = 400) -> None:
+    def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(code)
         self.code = code
         self.text = text
@@ -118,9 +118,9 @@ class Grants:
             reused = self._spent_codes.get(code)
             if reused is not None:
                 self.revoke_family(reused)
-            raise GrantError("invalid_grant", "invalid authorization code")
+            raise GrantError(400, "invalid_grant", "invalid authorization code")
         if self._now() - grant.made_at > timedelta(seconds=self._settings.authorization_code_lifetime_s):
-            raise GrantError("invalid_grant", "expired authorization code")
+            raise GrantError(400, "invalid_grant", "expired authorization code")
         return grant
 
     def remember_redeemed(self, code: str, family: Family) -> None:
@@ -140,11 +140,11 @@ class Grants:
         """Return a new access token; with rotation also a new refresh token, and reuse of an old one kills all."""
         family = self._refresh.get(token)
         if family is None or family.revoked or family.app.client_id != app.client_id:
-            raise GrantError("invalid_grant", "expired access/refresh token")
+            raise GrantError(400, "invalid_grant", "expired access/refresh token")
         if token != family.refresh_token:
             if self._settings.revoked_family_on_reuse:
                 self.revoke_family(family)
-            raise GrantError("invalid_grant", "expired access/refresh token")
+            raise GrantError(400, "invalid_grant", "expired access/refresh token")
         if not app.rotation:
             return self._issue(family, with_refresh=False)
         family.spent.append(token)

@@ -94,15 +94,15 @@ class TokenEndpoint:
             case grant if grant == _JWT_BEARER:
                 return self._from_assertion(values)
             case _:
-                raise GrantError("unsupported_grant_type", "grant type not supported")
+                raise GrantError(400, "unsupported_grant_type", "grant type not supported")
 
     def _client(self, request: Request, values: dict[str, str]) -> App:
         basic_id, basic_secret = _basic(request)
         app = self.authority.apps.get(values.get("client_id") or basic_id)
         if app is None:
-            raise GrantError("invalid_client_id", "client identifier invalid")
+            raise GrantError(400, "invalid_client_id", "client identifier invalid")
         if not app.secret_matches(values.get("client_secret") or basic_secret):
-            raise GrantError("invalid_client", "invalid client credentials")
+            raise GrantError(400, "invalid_client", "invalid client credentials")
         return app
 
     def _from_code(self, request: Request, values: dict[str, str]) -> dict[str, object]:
@@ -110,9 +110,9 @@ class TokenEndpoint:
         code = values.get("code", "")
         grant = self.authority.grants.redeem_code(code)
         if grant.app.client_id != app.client_id:
-            raise GrantError("invalid_grant", "invalid authorization code")
+            raise GrantError(400, "invalid_grant", "invalid authorization code")
         if values.get("redirect_uri") != grant.redirect_uri:
-            raise GrantError("redirect_uri_mismatch", "redirect_uri must match configuration")
+            raise GrantError(400, "redirect_uri_mismatch", "redirect_uri must match configuration")
         _check_verifier(grant, values.get("code_verifier"))
         self._active(grant.user_id)
         issued = self.authority.grants.open_family(app, grant.user_id, grant.scopes, grant.host_url)
@@ -132,17 +132,17 @@ class TokenEndpoint:
     def _from_secret(self, request: Request, values: dict[str, str]) -> dict[str, object]:
         app = self._client(request, values)
         if app.client_secret is None or app.run_as is None:
-            raise GrantError("invalid_grant", "no client credentials user enabled")
+            raise GrantError(400, "invalid_grant", "no client credentials user enabled")
         person = people.by_username(self.authority.org, app.run_as)
         if person is None:
-            raise GrantError("invalid_grant", "no client credentials user enabled")
+            raise GrantError(400, "invalid_grant", "no client credentials user enabled")
         return self._without_refresh(app, person, app.scopes)
 
     def _from_password(self, request: Request, values: dict[str, str]) -> dict[str, object]:
         app = self._client(request, values)
         person = people.by_username(self.authority.org, values.get("username", ""))
         if person is None or not values.get("password", "").startswith(people.PASSWORD):
-            raise GrantError("invalid_grant", "authentication failure")
+            raise GrantError(400, "invalid_grant", "authentication failure")
         return self._without_refresh(app, person, app.scopes)
 
     def _from_assertion(self, values: dict[str, str]) -> dict[str, object]:
@@ -150,30 +150,30 @@ class TokenEndpoint:
         try:
             app = self.authority.apps.get(unverified_issuer(assertion))
             if app is None:
-                raise GrantError("invalid_client_id", "client identifier invalid")
+                raise GrantError(400, "invalid_client_id", "client identifier invalid")
             if app.jwt_certificate is None:
-                raise GrantError("invalid_grant", "user hasn't approved this consumer")
+                raise GrantError(400, "invalid_grant", "user hasn't approved this consumer")
             claims = verified_claims(assertion, app.jwt_certificate)
         except JwtRefused:
-            raise GrantError("invalid_grant", "invalid assertion") from None
+            raise GrantError(400, "invalid_grant", "invalid assertion") from None
         self._check_claims(claims)
         person = people.by_username(self.authority.org, str(claims.get("sub") or claims.get("prn") or ""))
         if person is None or not self.authority.grants.is_approved(person.user_id, app, frozenset()):
-            raise GrantError("invalid_grant", "user hasn't approved this consumer")
+            raise GrantError(400, "invalid_grant", "user hasn't approved this consumer")
         return self._without_refresh(app, person, app.scopes)
 
     def _check_claims(self, claims: dict[str, object]) -> None:
         audience = claims.get("aud")
         if audience not in {*_PUBLIC_AUDIENCES, self.authority.org.instance_url}:
-            raise GrantError("invalid_grant", "audience is invalid")
+            raise GrantError(400, "invalid_grant", "audience is invalid")
         try:
             ends = float(str(claims.get("exp")))
         except ValueError:
-            raise GrantError("invalid_grant", "expired assertion") from None
+            raise GrantError(400, "invalid_grant", "expired assertion") from None
         if ends > _MILLISECONDS_FROM:
             ends /= 1000
         if datetime.fromtimestamp(ends, UTC) <= self.authority.org.clock.now():
-            raise GrantError("invalid_grant", "expired assertion")
+            raise GrantError(400, "invalid_grant", "expired assertion")
 
     def _without_refresh(self, app: App, person: people.Person, scopes: frozenset[str]) -> dict[str, object]:
         self._active(person.user_id)
@@ -185,7 +185,7 @@ class TokenEndpoint:
     def _active(self, user_id: str) -> None:
         person = people.by_id(self.authority.org, user_id)
         if person is None or not person.is_active:
-            raise GrantError("inactive_user", "user is inactive")
+            raise GrantError(400, "inactive_user", "user is inactive")
 
     def _answer(self, issued: Issued) -> dict[str, object]:
         family = issued.family
@@ -254,7 +254,7 @@ def allowed_scopes(app: App, wanted: str | None) -> frozenset[str]:
     pair = {"refresh_token", "offline_access"}
     offered = app.scopes | (pair if app.scopes & pair else set())
     if not asked <= KNOWN_SCOPES or not asked <= offered:
-        raise GrantError("invalid_scope", "the requested scope is not allowed")
+        raise GrantError(400, "invalid_scope", "the requested scope is not allowed")
     return asked
 
 
@@ -273,9 +273,9 @@ def _check_verifier(grant: CodeGrant, verifier: str | None) -> None:
     if grant.challenge is None:
         return
     if not verifier:
-        raise GrantError("invalid_grant", "invalid code verifier")
+        raise GrantError(400, "invalid_grant", "invalid code verifier")
     if not hmac.compare_digest(challenge_of(verifier).encode(), grant.challenge.encode()):
-        raise GrantError("invalid_request", "invalid code verifier")
+        raise GrantError(400, "invalid_request", "invalid code verifier")
 
 
 def _scope_text(scopes: frozenset[str]) -> str:

@@ -43,7 +43,7 @@ class RowError:
 
     def bulk_text(self) -> str:
         """Return the form used in sf__Error."""
-        return f"{self.code}:{self.message}:{' '.join(self.fields)} --"
+        return f"{self.code}:{self.message}:{''.join(f'{name} ' for name in self.fields)}--"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,266 @@
+"""Query jobs: the resource, the work, the pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from orgsim.bulk.dialect import Dialect, parse_dialect
+from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, JobShelf, QueryJob, State, same_version
+from orgsim.errors import method_not_allowed
+from orgsim.router import Call
+from orgsim.store.results import Value, WriteContext
+from orgsim.store.values import csv_value
+from orgsim.whims import Whims
+from orgsim.wire import ApiError, Response, Session, empty_response, json_response
+
+if TYPE_CHECKING:
+    from orgsim.org import Org
+
+_SLICE_ROWS: Final = 2_000
+_RESULT_PAGES: Final = 5
+_PLAIN_SELECT: Final = re.compile(r"\s*select\s+([\w\s,.]+?)\s+from\s+(\w+)\s*(?:limit\s+(\d+)\s*)?$", re.IGNORECASE)
+_NUMERIC_LOCATORS_LAST: Final = 48
+_ALPHABETICAL_LAST: Final = 49
+_CSV: Final = ("Content-Type", "text/csv;charset=UTF-8")
+
+
+class RowSource(Protocol):
+    """The rows that a query job found, read by position as often as wanted."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The header."""
+        ...
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the CSV text of the rows start..stop-1 in pieces, without a header."""
+        ...
+
+
+@runtime_checkable
+class CsvTable(Protocol):
+    """A table that writes CSV itself, faster than row by row; the bench profile's virtual tables do."""
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def csv_columns(self, names: Sequence[str]) -> Sequence[str] | None:
+        """Return the canonical names of these columns, or None if one of them must be worked out row by row."""
+        ...
+
+    def csv_blocks(
+        self, names: Sequence[str], start: int, stop: int, *, delimiter: str, line_ending: str
+    ) -> Iterator[bytes]:
+        """Yield rows start..stop-1 as CSV, every value quoted, without a header."""
+        ...
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Rows rendered when the job ran; later writes do not show."""
+
+    columns: Sequence[str]
+    rows: list[bytes]
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the rows in slices."""
+        for first in range(start, stop, _SLICE_ROWS):
+            yield b"".join(self.rows[first : min(first + _SLICE_ROWS, stop)])
+
+
+@dataclass(slots=True)
+class Virtual:
+    """Rows that a table makes up as they are read; nothing is held."""
+
+    columns: Sequence[str]
+    table: CsvTable
+    dialect: Dialect
+    limit: int | None
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        count = self.table.count()
+        return count if self.limit is None else min(count, self.limit)
+
+    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the table's own blocks."""
+        return self.table.csv_blocks(
+            self.columns, start, stop, delimiter=self.dialect.delimiter, line_ending=self.dialect.line_ending
+        )
+
+
+@dataclass(slots=True)
+class QueryJobs:
+    """`jobs/query`: handlers for the router; the work itself is `run`."""
+
+    jobs: JobShelf[QueryJob]
+    whims: Whims
+    start: Callable[[Awaitable[None]], None]
+
+    def create(self, call: Call) -> Response:
+        """`POST jobs/query`."""
+        wanted = call.request.json_object()
+        operation = str(wanted.get("operation") or "")
+        soql = str(wanted.get("query") or "")
+        if operation not in {"query", "queryAll"}:
+            raise ApiError(400, "INVALIDOPERATION", f"Unsupported operation: {operation}")
+        if not soql.strip():
+            raise ApiError(400, "INVALIDJOB", "The query of the job is empty")
+        if str(wanted.get("contentType") or "CSV").upper() != "CSV":
+            raise ApiError(400, "INVALIDJOB", "Unsupported content type; only CSV is allowed")
+        dialect = parse_dialect(wanted.get("columnDelimiter"), wanted.get("lineEnding"))
+        session = _session(call)
+        columns, object_name = _checked(call.org, soql, operation, session)
+        del columns
+        now = call.org.clock.now()
+        job = QueryJob(
+            id=call.org.new_id(JOB_PREFIX),
+            operation=operation,
+            object=object_name,
+            session=session,
+            api_version=call.version,
+            created=now,
+            dialect=dialect,
+            state=State.UPLOAD_COMPLETE,
+            modified=now,
+            soql=soql,
+        )
+        self.jobs.put(job)
+        self.start(self.run(call.org, job))
+        return json_response(job.created_view())
+
+    async def run(self, org: Org, job: QueryJob) -> None:
+        """Do the job's work in slices, so that other calls are answered in between."""
+        await asyncio.sleep(self.whims.job_delay_s())
+        if job.state is not State.UPLOAD_COMPLETE:
+            return
+        began = asyncio.get_running_loop().time()
+        job.move(State.IN_PROGRESS, org.clock.now())
+        try:
+            source = _virtual(org, job) or await self._snapshot(org, job)
+        except ApiError as refused:
+            job.error_message = f"{refused.code}: {refused.message}"
+            job.move(State.FAILED, org.clock.now())
+            return
+        if source is None:
+            return
+        job.source = source
+        job.processed = source.count()
+        job.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
+        job.move(State.JOB_COMPLETE, org.clock.now())
+
+    async def _snapshot(self, org: Org, job: QueryJob) -> Snapshot | None:
+        """Render all rows; None if the job was aborted meanwhile."""
+        stream = org.stream(job.soql, all_rows=job.operation == "queryAll", ctx=_context(job.session))
+        order, columns = _column_order(stream.columns, job.api_version)
+        rows: list[bytes] = []
+        make = job.dialect.row
+        for values in stream.rows:
+            rows.append(make([csv_value(values[place]) for place in order]).encode())
+            if len(rows) % _SLICE_ROWS == 0:
+                job.processed = len(rows)
+                await asyncio.sleep(0)
+                if job.state is not State.IN_PROGRESS:
+                    return None
+        return Snapshot(columns, rows)
+
+    def info(self, call: Call) -> Response:
+        """`GET jobs/query/<id>`."""
+        return json_response(self.jobs.get(call.params["job"]).info())
+
+    def change(self, call: Call) -> Response:
+        """`PATCH jobs/query/<id>`: abort."""
+        job = self.jobs.get(call.params["job"])
+        if call.request.json_object().get("state") != "Aborted":
+            raise ApiError(400, "INVALIDJOBSTATE", "A query job can only be set to Aborted")
+        if job.state in FINAL_STATES:
+            raise ApiError(400, "INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
+        job.move(State.ABORTED, call.org.clock.now())
+        return json_response(job.info())
+
+    def delete(self, call: Call) -> Response:
+        """`DELETE jobs/query/<id>`."""
+        job = self.jobs.get(call.params["job"])
+        if job.state not in FINAL_STATES:
+            text = "Error encountered when deleting the job because the job is not terminated"
+            raise ApiError(400, "API_ERROR", text)
+        self.jobs.drop(job.id)
+        return empty_response()
+
+    def all_jobs(self, call: Call) -> Response:
+        """`GET jobs/query`."""
+        return json_response(listing(call, self.jobs, "query"))
+
+    def results(self, call: Call) -> Response:
+        """`GET jobs/query/<id>/results`: one page, streamed."""
+        job, source = self._finished(call)
+        start = read_locator(call.request.param("locator"))
+        if start > source.count():
+            raise ApiError(400, "INVALIDLOCATOR", "The locator is not valid for this job")
+        page = self.whims.bulk_page_rows(call.org.settings.bulk_query_page_rows)
+        wanted = call.request.param("maxRecords")
+        if wanted is not None:
+            if not wanted.isdigit() or int(wanted) < 1:
+                raise ApiError(400, "INVALIDJOB", "maxRecords must be a positive number")
+            page = min(page, int(wanted)) if self.whims.mood.bulk_page_rows else int(wanted)
+        stop = min(start + page, source.count())
+        following = make_locator(stop, job) if stop < source.count() else "null"
+        headers = (_CSV, ("Sforce-NumberOfRecords", str(stop - start)), ("Sforce-Locator", following))
+        return Response(200, _page(source, job.dialect, start, stop), headers)
+
+    def result_pages(self, call: Call) -> Response:
+        """`GET jobs/query/<id>/resultPages`: the addresses of the next five pages."""
+        job, source = self._finished(call)
+        base = f"/services/data/v{call.version}/jobs/query/{job.id}"
+        start = read_locator(call.request.param("locator"))
+        page = call.org.settings.bulk_query_page_rows
+        starts = range(start, max(source.count(), start + 1), page)
+        urls = [
+            {"resultUrl": f"{base}/results" + (f"?locator={make_locator(first, job)}" if first else "")}
+            for first in starts[:_RESULT_PAGES]
+        ]
+        rest = starts[_RESULT_PAGES:]
+        following = f"{base}/resultpages?locator={make_locator(rest[0], job)}" if rest else None
+        view = {"resultPages": urls, "nextRecordsUrl": following, "nextRecordUrl": following, "done": following is None}
+        return json_response(view)
+
+    def _finished(self, call: Call) -> tuple[QueryJob, RowSource]:
+        job = self.jobs.get(call.params["job"])
+        same_version(job, call.version)
+        if job.source is None or job.state is not State.JOB_COMPLETE:
+            text = (
+                "can only download query results of successfully completed bulk job with status: JOB_COMPLETE. "
+                f"Current status: {_upper(job.state)}"
+            )
+            raise ApiError(call.org.settings.bulk_early_results_status, "JOB_NOT_COMPLETE", text)
+        return job, job.source
+
+    def put_refused(self, call: Call) -> Response:
+        """`PUT jobs/query/...`: 405."""
+        raise method_not_allowed(call.request.method, ("GET", "POST", "PATCH", "DELETE"))
+
+
+def listing(call: Call, shelf: JobShelf[QueryJob] | JobShelf[object], kind: str) -> dict[str, object]:  # pyright: ignore[reportInvalidTypeArguments]
+    """Return one page of a job list."""
+    raise NotImplementedError
+
+
+def _page(source: RowSource, dialect: Dialect, start: int, stop: int) -> Iterator[bytes]:
+    yield dialect.row(source.columns).encode()
+    yield from source.blocks(start, stop)
