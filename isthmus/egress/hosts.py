@@ -17,7 +17,7 @@ _LOGIN_HOSTS: Final = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _MY_DOMAIN = re.compile(
     rf"{_LABEL}(?:\.(?:sandbox|develop|scratch|trailblaze|demo|patch|free|stg))?\.my\.salesforce\.com"
 )
-_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253}|\[::1\])(?::([0-9]{1,5}))?/?")
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?/?")
 
 
 class HostDenial(StrEnum):
@@ -108,13 +108,13 @@ def parse_login_host(unverified_text: str, *, allow_loopback_http: bool) -> OrgH
         return HostDenied(HostDenial.SHAPE)
     scheme, name, port_text = match.groups()
     port = int(port_text) if port_text else {"https": HTTPS_PORT, "http": 80}[scheme]
-    host = OrgHost(scheme, name.strip("[]"), port)
+    host = OrgHost(scheme, name, port)
     denial = judge_host(host, loopback=allow_loopback_http)
     return host if denial is None else HostDenied(denial)
 
 
 def judge_host(host: OrgHost, *, loopback: bool) -> HostDenial | None:
-    """Return None if we may talk to `host`, otherwise why not. `loopback` admits 127.0.0.1, ::1 and localhost."""
+    """Return None if we may talk to `host`, otherwise why not. `loopback` admits 127.0.0.1 and localhost."""
     if is_loopback_name(host.name):
         return None if loopback and host.scheme in {"http", "https"} else HostDenial.LOOPBACK
     if host.name not in _LOGIN_HOSTS and _MY_DOMAIN.fullmatch(host.name) is None:
@@ -125,8 +125,8 @@ def judge_host(host: OrgHost, *, loopback: bool) -> HostDenial | None:
 
 
 def is_loopback_name(name: str) -> bool:
-    """Whether `name` is one of the three spellings of this machine that we accept."""
-    return name in {"127.0.0.1", "::1", "localhost"}
+    """Whether `name` is one of the two spellings of this machine that we accept."""
+    return name in {"127.0.0.1", "localhost"}
 
 
 def permit_address(address: Address, *, loopback: bool) -> Permitted | AddressDenied:

@@ -135,7 +135,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _COUNT_MAX: Final = 1_000_000
 
 
-def decide(call: Call, reach: Reach, host: OrgHost, routes: Mapping[RouteName, Route], *, loopback: bool) -> Decision:
+def decide(call: Call, reach: Reach, host: OrgHost, routes: Mapping[RouteName, Route], *, loopback: bool) -> Decision:  # noqa: PLR0911 one return per reason
     """Build the request that `call` wishes for, or say why not. `loopback` admits plain http to loopback addresses."""
     route = routes.get(call.route)
     if route is None:
@@ -147,12 +147,10 @@ def decide(call: Call, reach: Reach, host: OrgHost, routes: Mapping[RouteName, R
     optional = {name for _, template in route.optional_query for name in _HOLE.findall(template)}
     if not set(route.holes) - optional <= set(call.holes) <= set(route.holes):
         return Denied(DenyReason.HOLES)
-    filled: dict[str, str] = {}
-    for name, value in call.holes.items():
-        text = render_hole(route.holes[name], value)
-        if text is None:
-            return Denied(DenyReason.HOLE_VALUE)
-        filled[name] = text
+    rendered = {name: render_hole(route.holes[name], value) for name, value in call.holes.items()}
+    filled = {name: text for name, text in rendered.items() if text is not None}
+    if len(filled) < len(rendered):
+        return Denied(DenyReason.HOLE_VALUE)
     target = _target(route, filled)
     if len(target) > TARGET_BYTES_MAX:
         return Denied(DenyReason.TOO_LONG)

@@ -103,7 +103,7 @@ AUDIT_QUERIES: Final[Mapping[str, AuditSoql]] = MappingProxyType(
             _select("users_portal", "User", USER_FIELDS, USER_PATHS, USER_PORTAL_FIELDS),
             _select("users_verified_portal", "User", USER_FIELDS, USER_PATHS, USER_VERIFIED_FIELDS, USER_PORTAL_FIELDS),
             AuditSoql("logins_oldest", "SELECT MIN(LoginTime) firstTime FROM LoginHistory"),
-            AuditSoql("logins_count", f"SELECT COUNT() FROM LoginHistory WHERE {_WINDOW}", _WINDOW_HOLES),  # noqa: S608 constants
+            AuditSoql("logins_count", f"SELECT COUNT(Id) logins FROM LoginHistory WHERE {_WINDOW}", _WINDOW_HOLES),  # noqa: S608 constants
             _logins("logins", LOGIN_GROUPS),
             _logins("logins_subtype", LOGIN_GROUPS, LOGIN_SUBTYPE_GROUPS),
         )

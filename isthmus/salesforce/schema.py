@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 
 class FieldDescribe(msgspec.Struct, frozen=True, kw_only=True):
-    """One field. `type` is the describe's own word (`string`, `reference`, `picklist` …); `compound` the name of the
-    compound field that it is a part of, or None. `length` counts characters."""
+    """One field. `type` is the describe's own word (`string`, `reference`, `picklist` …).
+
+    `compound` is the name of the compound field that it is a part of, or None. `length` counts characters.
+    """
 
     name: str
     label: str
@@ -82,3 +86,125 @@ class ObjectListed(msgspec.Struct, frozen=True, kw_only=True):
     createable: bool
     updateable: bool
     replicateable: bool
+
+
+class _PicklistValue(msgspec.Struct, frozen=True):
+    value: str
+    active: bool = True
+
+
+class _Field(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    label: str
+    type: str
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    digits: int = 0
+    nillable: bool = True
+    createable: bool = False
+    updateable: bool = False
+    calculated: bool = False
+    auto_number: bool = False
+    defaulted_on_create: bool = False
+    external_id: bool = False
+    id_lookup: bool = False
+    unique: bool = False
+    case_sensitive: bool = False
+    custom: bool = False
+    encrypted: bool = False
+    filterable: bool = False
+    sortable: bool = False
+    permissionable: bool = False
+    name_field: bool = False
+    restricted_picklist: bool = False
+    dependent_picklist: bool = False
+    picklist_values: tuple[_PicklistValue, ...] = ()
+    reference_to: tuple[str, ...] = ()
+    relationship_name: str | None = None
+    polymorphic_foreign_key: bool = False
+    compound_field_name: str | None = None
+
+
+class _RecordType(msgspec.Struct, frozen=True, rename="camel"):
+    developer_name: str
+    name: str
+    active: bool = True
+    available: bool = True
+    default_record_type_mapping: bool = False
+    master: bool = False
+
+
+class _Object(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    label: str
+    custom: bool = False
+    queryable: bool = False
+    createable: bool = False
+    updateable: bool = False
+    deletable: bool = False
+    replicateable: bool = False
+    fields: tuple[_Field, ...] = ()
+    record_type_infos: tuple[_RecordType, ...] = ()
+
+
+class _ObjectList(msgspec.Struct, frozen=True):
+    sobjects: tuple[_Object, ...]
+
+
+def parse_describe(body: bytes) -> ObjectDescribe:
+    """Return the describe in a reply's body. Raises `msgspec.DecodeError`."""
+    found = msgspec.json.decode(body, type=_Object)
+    return ObjectDescribe(
+        name=found.name,
+        label=found.label,
+        custom=found.custom,
+        queryable=found.queryable,
+        createable=found.createable,
+        updateable=found.updateable,
+        deletable=found.deletable,
+        replicateable=found.replicateable,
+        fields=tuple(map(_field, found.fields)),
+        record_types=tuple(
+            RecordTypeDescribe(
+                developer_name=each.developer_name,
+                name=each.name,
+                active=each.active,
+                available=each.available,
+                default=each.default_record_type_mapping,
+                master=each.master,
+            )
+            for each in found.record_type_infos
+        ),
+    )
+
+
+def parse_object_list(body: bytes) -> tuple[ObjectListed, ...]:
+    """Return the list of objects in a reply's body. Raises `msgspec.DecodeError`."""
+    return tuple(
+        ObjectListed(
+            name=each.name,
+            label=each.label,
+            custom=each.custom,
+            queryable=each.queryable,
+            createable=each.createable,
+            updateable=each.updateable,
+            replicateable=each.replicateable,
+        )
+        for each in msgspec.json.decode(body, type=_ObjectList).sobjects
+    )
+
+
+def _field(found: _Field) -> FieldDescribe:
+    # A field may be part of a compound only by another name; `Name` of a person names itself nowhere.
+    compound = found.compound_field_name if found.compound_field_name != found.name else None
+    same = {name: getattr(found, name) for name in _SAME}
+    return FieldDescribe(
+        **same,
+        picklist_values=tuple(each.value for each in found.picklist_values if each.active),
+        polymorphic=found.polymorphic_foreign_key,
+        compound=compound,
+    )
+
+
+_SAME: Final = tuple(set(FieldDescribe.__struct_fields__) - {"picklist_values", "polymorphic", "compound"})

@@ -1,18 +1,50 @@
-"""A session with one org: calls are counted, tokens renewed once, interruptions of idempotent requests retried."""
+"""A session with one org: calls are counted, a refused token is renewed once, idempotent requests are repeated."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
 
 from isthmus.clock import Clock
-from isthmus.egress.policy import HoleValue, RouteName
+from isthmus.egress.errors import Interrupted, ReplyTooLarge, Unreachable
+from isthmus.egress.policy import Call, HoleValue, RouteName
 from isthmus.egress.transport import Body, Channel, Reply, StreamReply
-from isthmus.salesforce.lease import Leases
-from isthmus.salesforce.schema import ObjectDescribe, ObjectListed
+from isthmus.salesforce import routes
+from isthmus.salesforce.errors import Expired, Limited, Refused, SalesforceError, Transient, Unexpected
+from isthmus.salesforce.lease import Lease, Leases
+from isthmus.salesforce.schema import ObjectDescribe, ObjectListed, parse_describe, parse_object_list
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.values import ApiName
+
+ATTEMPTS_MAX: Final = 5
+"""How often an idempotent request is sent before its failure is the caller's: waits of 0.5, 1, 2 and 4 seconds."""
+FIRST_WAIT_S: Final = 0.5
+ERROR_BODY_BYTES_MAX: Final = 64 * 1024
+
+# sync.md, hard case 36: what passes by itself. 420 "Setting things up", 406 and 5xx come from the edge, not the org.
+_PASSING_STATUS: Final = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
+_PASSING_CODES: Final = frozenset(
+    map(
+        StatusCode.parse,
+        "SERVER_UNAVAILABLE UNABLE_TO_LOCK_ROW REQUEST_RUNNING_TOO_LONG FUNCTIONALITY_TEMPORARILY_UNAVAILABLE "
+        "ORG_IN_MAINTENANCE INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE TIMEOUT".split(),
+    )
+)
+_LIMIT_CODES: Final = frozenset(
+    map(StatusCode.parse, ("REQUEST_LIMIT_EXCEEDED", "EXCEEDED_QUOTA", "EXCEEDEDQUOTA", "LIMIT_EXCEEDED"))
+)
+_USAGE: Final = re.compile(r"\bapi-usage=([0-9]{1,12})/([0-9]{1,12})\b")
+
+Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,57 +55,236 @@ class ApiLimits:
     max: int
 
 
+class _ErrorEntry(msgspec.Struct, frozen=True):
+    error_code: str = msgspec.field(default="", name="errorCode")
+
+
+class _Limit(msgspec.Struct, frozen=True, rename="pascal"):
+    max: int
+    remaining: int
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    daily: _Limit = msgspec.field(name="DailyApiRequests")
+
+
+class _Updated(msgspec.Struct, frozen=True, rename="camel"):
+    latest_date_covered: str
+
+
 class Session:
     """One org, one purpose. All methods raise `SalesforceError`, `LeaseLost` or `EgressError`."""
 
-    def __init__(self, channel: Channel, leases: Leases, api_version: str, clock: Clock) -> None: ...
+    def __init__(self, channel: Channel, leases: Leases, api_version: str, clock: Clock) -> None:
+        """Take over the channel. `api_version` like `62.0`."""
+        self._channel = channel
+        self._leases = leases
+        self._api_version = api_version
+        self._clock = clock
+        self._calls = 0
+        self._usage: ApiLimits | None = None
 
     @property
     def calls(self) -> int:
         """How many API calls this session has made, as the org counts them."""
-        raise NotImplementedError
+        return self._calls
 
     @property
     def usage(self) -> ApiLimits | None:
         """The org's own count as its last answer told it (`Sforce-Limit-Info`), or None before the first."""
-        raise NotImplementedError
+        return self._usage
 
     @property
     def api_version(self) -> str:
         """The version that every request of this session names, like `62.0`."""
-        raise NotImplementedError
+        return self._api_version
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that measures durations (windows follow the org's clock, see `server_time`)."""
+        return self._clock
 
     async def call(
         self, route: RouteName, holes: Mapping[str, HoleValue] | None = None, body: Body | None = None
     ) -> Reply:
-        """Send a request and return its 2xx reply. `version` is filled in. Other statuses raise `SalesforceError`."""
-        raise NotImplementedError
+        """Send a request and return its 2xx reply; `version` is filled in. Other statuses raise `SalesforceError`.
+
+        An idempotent route with a `bytes` body (or none) is tried `ATTEMPTS_MAX` times.
+        """
+        async with self._stream(route, holes, body) as reply:
+            parts = [chunk async for chunk in self._guarded(route, reply)]
+        return Reply(reply.status, reply.headers, b"".join(parts))
 
     def stream(
         self, route: RouteName, holes: Mapping[str, HoleValue] | None = None, body: Body | None = None
     ) -> AbstractAsyncContextManager[StreamReply]:
-        """Like `call`, with the reply's body in chunks; nothing is retried once the first chunk was handed out."""
-        raise NotImplementedError
+        """Like `call`, with the 2xx reply's body in chunks; nothing is repeated once a reply has begun.
+
+        Reading a broken body raises `Interrupted`.
+        """
+        return self._stream(route, holes, body)
+
+    async def json(
+        self,
+        route: RouteName,
+        reply_type: type[Decoded],
+        holes: Mapping[str, HoleValue] | None = None,
+        body: Body | None = None,
+    ) -> Decoded:
+        """Call and decode the reply; raises `Unexpected` if it is not of `reply_type`."""
+        reply = await self.call(route, holes, body)
+        return decode(route, reply.body, reply_type)
 
     async def describe(self, name: ApiName) -> ObjectDescribe:
         """Return the object's describe. Raises `Refused` with NOT_FOUND if the user does not see it."""
-        raise NotImplementedError
+        reply = await self.call(routes.DESCRIBE, {"object": name})
+        try:
+            return parse_describe(reply.body)
+        except msgspec.DecodeError:
+            raise Unexpected(routes.DESCRIBE) from None
 
     async def describe_global(self) -> tuple[ObjectListed, ...]:
         """Return every object that the user sees."""
-        raise NotImplementedError
+        reply = await self.call(routes.OBJECTS)
+        try:
+            return parse_object_list(reply.body)
+        except msgspec.DecodeError:
+            raise Unexpected(routes.OBJECTS) from None
 
     async def limits(self) -> ApiLimits:
         """Return the day's API allowance (costs one call; needs View Setup, else `Refused`)."""
-        raise NotImplementedError
+        daily = (await self.json(routes.LIMITS, _Limits)).daily
+        return ApiLimits(daily.max - daily.remaining, daily.max)
 
     async def server_time(self) -> datetime:
-        """Return the org's clock (the Date header of a cheap request), in UTC, to the second."""
-        raise NotImplementedError
+        """Return the org's clock in UTC, to the second: the Date header of a request that the org does not count."""
+        reply = await self.call(routes.VERSIONS)
+        try:
+            return parsedate_to_datetime(reply.headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            raise Unexpected(routes.VERSIONS) from None
 
     async def covered_until(self, name: ApiName, start: datetime, end: datetime) -> datetime:
-        """Return `latestDateCovered` of getUpdated over [start, end): up to there every change is visible."""
-        raise NotImplementedError
+        """Return `latestDateCovered` of getUpdated over [start, end): up to there every change is visible.
+
+        The org ignores seconds and wants start < end. Raises `Refused` with INVALID_REPLICATION_DATE or
+        EXCEEDED_ID_LIMIT.
+        """
+        updated = await self.json(routes.UPDATED, _Updated, {"object": name, "start": start, "end": end})
+        try:
+            return datetime.fromisoformat(updated.latest_date_covered.replace("+0000", "+00:00")).astimezone(UTC)
+        except ValueError:
+            raise Unexpected(routes.UPDATED) from None
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._channel.close()
+
+    @asynccontextmanager
+    async def _stream(
+        self, route: RouteName, holes: Mapping[str, HoleValue] | None, body: Body | None
+    ) -> AsyncGenerator[StreamReply]:
+        table_entry = self._channel.route(route)
+        filled = dict(holes or {})
+        if "version" in table_entry.holes:
+            filled["version"] = self._api_version
+        replayable = body is None or isinstance(body, bytes)
+        attempts = ATTEMPTS_MAX if table_entry.idempotent and replayable else 1
+        renewals = 1 if replayable else 0
+        lease = await self._leases.current()
+        attempt = 1
+        while True:
+            context = self._attempt(Call(route, filled), body, lease)
+            try:
+                reply = await context.__aenter__()
+            except (Transient, Expired) as error:
+                if isinstance(error, Expired) and renewals:
+                    renewals -= 1
+                    lease = await self._leases.renew()
+                    continue
+                if isinstance(error, Expired) or attempt == attempts:
+                    raise
+                await asyncio.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+                attempt += 1
+                lease = await self._leases.current()
+                continue
+            break
+        try:
+            yield reply
+        except BaseException as error:
+            if not await context.__aexit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            await context.__aexit__(None, None, None)
+
+    @asynccontextmanager
+    async def _attempt(self, call: Call, body: Body | None, lease: Lease) -> AsyncGenerator[StreamReply]:
+        """Send once. Raises what the reply's status means; yields only a 2xx reply."""
+        if lease.instance != self._channel.host:
+            # The token is for another host than the one dialled: it must not be sent there.
+            raise Unexpected(call.route)
+        entered = False
+        try:
+            async with self._channel.stream(call, body, bearer=lease.token) as reply:
+                if self._channel.route(call.route).counted:
+                    self._calls += 1
+                self._note_usage(reply.headers)
+                if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+                    raise await _meaning(call.route, reply)
+                entered = True
+                yield reply
+        except (Unreachable, Interrupted):
+            if entered:
+                raise
+            raise Transient(call.route) from None
+
+    async def _guarded(self, route: RouteName, reply: StreamReply) -> AsyncGenerator[bytes]:
+        try:
+            async for chunk in reply.chunks():
+                yield chunk
+        except Interrupted:
+            raise Transient(route, http_status=reply.status) from None
+        except ReplyTooLarge:
+            raise Unexpected(route, http_status=reply.status) from None
+
+    def _note_usage(self, headers: Mapping[str, str]) -> None:
+        match = _USAGE.search(headers.get("sforce-limit-info", ""))
+        if match is not None:
+            self._usage = ApiLimits(int(match[1]), int(match[2]))
+
+
+def decode(route: RouteName, body: bytes, reply_type: type[Decoded]) -> Decoded:
+    """Decode a reply; what the type does not name is dropped. Raises `Unexpected`."""
+    try:
+        return msgspec.json.decode(body, type=reply_type)
+    except msgspec.DecodeError:
+        raise Unexpected(route) from None
+
+
+async def _meaning(route: RouteName, reply: StreamReply) -> SalesforceError:
+    """Return the error that a reply's status and code stand for. Of its body nothing but the code is kept."""
+    code = await _error_code(reply)
+    status = reply.status
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Expired(route, code, status)
+    if code in _LIMIT_CODES:
+        return Limited(route, code, status)
+    if code in _PASSING_CODES or status in _PASSING_STATUS:
+        return Transient(route, code, status)
+    if code == StatusCode.OTHER and status < HTTPStatus.BAD_REQUEST:
+        # A redirect or another status that no route of ours has: not the org's word.
+        return Unexpected(route, code, status)
+    return Refused(route, code, status)
+
+
+async def _error_code(reply: StreamReply) -> StatusCode:
+    body = bytearray()
+    try:
+        async for chunk in reply.chunks():
+            body += chunk
+            if len(body) > ERROR_BODY_BYTES_MAX:
+                return StatusCode.OTHER
+        entries = msgspec.json.decode(body, type=list[_ErrorEntry])
+    except (Interrupted, ReplyTooLarge, msgspec.DecodeError):
+        return StatusCode.OTHER
+    return StatusCode.parse(entries[0].error_code) if entries else StatusCode.OTHER

@@ -45,6 +45,7 @@ class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
     seccomp_mode: int
     no_new_privs: int
     dumpable: int
+    memory_locked: bool
     core_limit: int
     file_size_limit: int
     processes_limit: int
