@@ -11,7 +11,7 @@ from typing import Literal, cast
 from orgsim.clock import OrgClock
 from orgsim.ids import ID_SHORT, IdFactory, encode_base62
 from orgsim.schema.model import FieldDef, ObjectDef
-from orgsim.settings import OrgSettings
+from orgsim.settings import NEWEST_VERSION, OrgSettings
 from orgsim.soql.cursors import Cursors
 from orgsim.soql.result import QueryResult, RowStream
 from orgsim.soql.run import run_query, stream_query
@@ -170,13 +170,24 @@ class Org:
             return month if isinstance(month, int) else 1
         return 1
 
-    def query(self, soql: str, *, all_rows: bool = False, ctx: WriteContext, page_rows: int | None = None) -> QueryResult:
+    def query(
+        self,
+        soql: str,
+        *,
+        all_rows: bool = False,
+        ctx: WriteContext,
+        page_rows: int | None = None,
+        version: int = NEWEST_VERSION,
+    ) -> QueryResult:
         """Run a query and return its first page (the rest waits under a locator). ApiError as Salesforce would."""
-        return run_query(self, soql, all_rows=all_rows, user_id=ctx.user_id, page_rows=page_rows)
+        user_id = ctx.user_id
+        return run_query(self, soql, all_rows=all_rows, user_id=user_id, page_rows=page_rows, version=version)
 
-    def stream(self, soql: str, *, all_rows: bool = False, ctx: WriteContext) -> RowStream:
+    def stream(
+        self, soql: str, *, all_rows: bool = False, ctx: WriteContext, version: int = NEWEST_VERSION
+    ) -> RowStream:
         """Run a query for Bulk: flat columns and a lazy stream of typed values."""
-        return stream_query(self, soql, all_rows=all_rows, user_id=ctx.user_id)
+        return stream_query(self, soql, all_rows=all_rows, user_id=ctx.user_id, version=version)
 
     # Writing
 

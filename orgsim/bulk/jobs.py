@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from orgsim.bulk.dialect import Dialect
-from orgsim.errors import ApiError, not_found
+from orgsim.bulk.sources import RowSource
+from orgsim.errors import ApiError, not_found, session_invalid
 from orgsim.ids import normalize_id
 from orgsim.store.values import json_value
-from orgsim.wire import Session
+from orgsim.wire import Request, Session
 
 JOB_PREFIX: Final = "750"
 LIST_PAGE_JOBS: Final = 1000
+_NUMERIC_LOCATORS_LAST: Final = 48
 
 
 class State(StrEnum):
@@ -31,19 +34,6 @@ class State(StrEnum):
 
 
 FINAL_STATES: Final = frozenset({State.JOB_COMPLETE, State.FAILED, State.ABORTED})
-
-
-class RowSource:
-    """The rows that a query job found, read by position as often as wanted."""
-
-    columns: Sequence[str]
-
-    def __len__(self) -> int:
-        raise NotImplementedError  # pragma: no cover  # an interface
-
-    def blocks(self, start: int, stop: int, dialect: Dialect) -> Iterator[bytes]:
-        """Yield CSV text (no header) of the rows start..stop-1 in pieces."""
-        raise NotImplementedError  # pragma: no cover  # an interface
 
 
 @dataclass(slots=True)
@@ -63,6 +53,10 @@ class Job:
     processed: int = 0
     processing_ms: int = 0
     retries: int = 0
+
+    def created_view(self) -> dict[str, object]:
+        """Return the answer to the create call, which is also the job's entry in lists."""
+        return self.head() | self.tail()
 
     def move(self, state: State, at: datetime) -> None:
         """Change the state; final states stay."""
@@ -99,10 +93,6 @@ class QueryJob(Job):
 
     soql: str = ""
     source: RowSource | None = None
-
-    def created_view(self) -> dict[str, object]:
-        """Return the answer to the create call."""
-        return self.head() | self.tail()
 
     def info(self) -> dict[str, object]:
         """Return the job's own resource."""
@@ -184,11 +174,14 @@ class JobShelf(Generic[JobKind]):
         """Forget all jobs."""
         self._jobs.clear()
 
-    def page(self, start: int) -> tuple[list[JobKind], int | None]:
-        """Return up to 1000 jobs from a position on, and the next position or None."""
+    def view(self, locator: str | None, path: str) -> dict[str, object]:
+        """Return one page of the list of jobs; `path` is the resource's own."""
+        start = read_locator(locator)
         chosen = list(itertools.islice(self._jobs.values(), start, start + LIST_PAGE_JOBS))
         following = start + LIST_PAGE_JOBS
-        return chosen, following if following < len(self._jobs) else None
+        done = following >= len(self._jobs)
+        next_url = None if done else f"{path}?queryLocator={_opaque(following)}"
+        return {"done": done, "records": [job.created_view() for job in chosen], "nextRecordsUrl": next_url}
 
 
 def same_version(job: Job, version: str) -> None:
@@ -196,3 +189,35 @@ def same_version(job: Job, version: str) -> None:
     if job.api_version != version:
         message = f"The API version of this call ({version}) differs from the job's ({job.api_version})"
         raise ApiError(409, "CONFLICT", message)
+
+
+def session_of(request: Request) -> Session:
+    """Return the call's session; ApiError 401 if there is none."""
+    if request.session is None:
+        raise session_invalid()
+    return request.session
+
+
+def make_locator(position: int, job: Job) -> str:
+    """Return the locator of a result row; plain numbers up to API version 48.0, opaque text since."""
+    numeric = int(job.api_version.partition(".")[0]) <= _NUMERIC_LOCATORS_LAST
+    return str(position) if numeric else _opaque(position)
+
+
+def read_locator(locator: str | None) -> int:
+    """Return the position that a locator means (0 for none); ApiError 400 for one that we never gave out."""
+    if locator is None or locator == "":
+        return 0
+    if locator.isdigit() and len(locator) <= 12:
+        return int(locator)
+    try:
+        position = base64.urlsafe_b64decode(locator + "=" * (-len(locator) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        position = ""
+    if not position.startswith("row") or not position[3:].isdigit():
+        raise ApiError(400, "INVALIDLOCATOR", "The locator is not valid for this job")
+    return int(position[3:])
+
+
+def _opaque(position: int) -> str:
+    return base64.urlsafe_b64encode(f"row{position}".encode()).rstrip(b"=").decode()

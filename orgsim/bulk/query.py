@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 from orgsim.bulk.dialect import Dialect, parse_dialect
-from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, JobShelf, QueryJob, State, same_version
-from orgsim.errors import method_not_allowed
+from orgsim.bulk.sources import CsvTable, RowSource, Snapshot, Virtual
+from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, JobShelf, QueryJob, State, make_locator, read_locator, same_version, session_of
+
 from orgsim.router import Call
-from orgsim.store.results import Value, WriteContext
+from orgsim.store.results import WriteContext
 from orgsim.store.values import csv_value
 from orgsim.whims import Whims
 from orgsim.wire import ApiError, Response, Session, empty_response, json_response
@@ -26,83 +24,8 @@ if TYPE_CHECKING:
 _SLICE_ROWS: Final = 2_000
 _RESULT_PAGES: Final = 5
 _PLAIN_SELECT: Final = re.compile(r"\s*select\s+([\w\s,.]+?)\s+from\s+(\w+)\s*(?:limit\s+(\d+)\s*)?$", re.IGNORECASE)
-_NUMERIC_LOCATORS_LAST: Final = 48
 _ALPHABETICAL_LAST: Final = 49
 _CSV: Final = ("Content-Type", "text/csv;charset=UTF-8")
-
-
-class RowSource(Protocol):
-    """The rows that a query job found, read by position as often as wanted."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The header."""
-        ...
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        ...
-
-    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the CSV text of the rows start..stop-1 in pieces, without a header."""
-        ...
-
-
-@runtime_checkable
-class CsvTable(Protocol):
-    """A table that writes CSV itself, faster than row by row; the bench profile's virtual tables do."""
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        ...
-
-    def csv_columns(self, names: Sequence[str]) -> Sequence[str] | None:
-        """Return the canonical names of these columns, or None if one of them must be worked out row by row."""
-        ...
-
-    def csv_blocks(
-        self, names: Sequence[str], start: int, stop: int, *, delimiter: str, line_ending: str
-    ) -> Iterator[bytes]:
-        """Yield rows start..stop-1 as CSV, every value quoted, without a header."""
-        ...
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """Rows rendered when the job ran; later writes do not show."""
-
-    columns: Sequence[str]
-    rows: list[bytes]
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        return len(self.rows)
-
-    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the rows in slices."""
-        for first in range(start, stop, _SLICE_ROWS):
-            yield b"".join(self.rows[first : min(first + _SLICE_ROWS, stop)])
-
-
-@dataclass(slots=True)
-class Virtual:
-    """Rows that a table makes up as they are read; nothing is held."""
-
-    columns: Sequence[str]
-    table: CsvTable
-    dialect: Dialect
-    limit: int | None
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        count = self.table.count()
-        return count if self.limit is None else min(count, self.limit)
-
-    def blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the table's own blocks."""
-        return self.table.csv_blocks(
-            self.columns, start, stop, delimiter=self.dialect.delimiter, line_ending=self.dialect.line_ending
-        )
 
 
 @dataclass(slots=True)
@@ -111,7 +34,7 @@ class QueryJobs:
 
     jobs: JobShelf[QueryJob]
     whims: Whims
-    start: Callable[[Awaitable[None]], None]
+    start: Callable[[Coroutine[None, None, None]], None]
 
     def create(self, call: Call) -> Response:
         """`POST jobs/query`."""
@@ -125,9 +48,8 @@ class QueryJobs:
         if str(wanted.get("contentType") or "CSV").upper() != "CSV":
             raise ApiError(400, "INVALIDJOB", "Unsupported content type; only CSV is allowed")
         dialect = parse_dialect(wanted.get("columnDelimiter"), wanted.get("lineEnding"))
-        session = _session(call)
-        columns, object_name = _checked(call.org, soql, operation, session)
-        del columns
+        session = session_of(call.request)
+        object_name = _checked(call.org, soql, operation, session)
         now = call.org.clock.now()
         job = QueryJob(
             id=call.org.new_id(JOB_PREFIX),
@@ -205,7 +127,7 @@ class QueryJobs:
 
     def all_jobs(self, call: Call) -> Response:
         """`GET jobs/query`."""
-        return json_response(listing(call, self.jobs, "query"))
+        return json_response(self.jobs.view(call.request.param("queryLocator"), f"/services/data/v{call.version}/jobs/query"))
 
     def results(self, call: Call) -> Response:
         """`GET jobs/query/<id>/results`: one page, streamed."""
@@ -251,16 +173,44 @@ class QueryJobs:
             raise ApiError(call.org.settings.bulk_early_results_status, "JOB_NOT_COMPLETE", text)
         return job, job.source
 
-    def put_refused(self, call: Call) -> Response:
-        """`PUT jobs/query/...`: 405."""
-        raise method_not_allowed(call.request.method, ("GET", "POST", "PATCH", "DELETE"))
-
-
-def listing(call: Call, shelf: JobShelf[QueryJob] | JobShelf[object], kind: str) -> dict[str, object]:  # pyright: ignore[reportInvalidTypeArguments]
-    """Return one page of a job list."""
-    raise NotImplementedError
 
 
 def _page(source: RowSource, dialect: Dialect, start: int, stop: int) -> Iterator[bytes]:
     yield dialect.row(source.columns).encode()
     yield from source.blocks(start, stop)
+
+
+def _context(session: Session) -> WriteContext:
+    return WriteContext(session.user_id, via="bulk", text=True)
+
+
+def _checked(org: Org, soql: str, operation: str, session: Session) -> str:
+    """Return the object that the query is about; ApiError if Bulk cannot run it."""
+    return org.stream(soql, all_rows=operation == "queryAll", ctx=_context(session)).object_name
+
+
+def _virtual(org: Org, job: QueryJob) -> Virtual | None:
+    """Return the fast source, if the query is a plain SELECT over a table that has one."""
+    found = _PLAIN_SELECT.match(job.soql)
+    table = org.tables.get(found[2].lower()) if found else None
+    if found is None or not isinstance(table, CsvTable):
+        return None
+    names = [name.strip() for name in found[1].split(",")]
+    if int(job.api_version.partition(".")[0]) <= _ALPHABETICAL_LAST:
+        names.sort()
+    columns = table.csv_columns(names)
+    if columns is None:
+        return None
+    return Virtual(columns, table, job.dialect, int(found[3]) if found[3] else None)
+
+
+def _column_order(columns: Sequence[str], version: str) -> tuple[list[int], list[str]]:
+    """Return positions and names in the order of the version: as selected from 50.0 on, alphabetical before."""
+    places = list(range(len(columns)))
+    if int(version.partition(".")[0]) <= _ALPHABETICAL_LAST:
+        places.sort(key=lambda place: columns[place])
+    return places, [columns[place] for place in places]
+
+
+def _upper(state: State) -> str:
+    return "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in state).lstrip("_")

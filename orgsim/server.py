@@ -1,0 +1,243 @@
+"""The HTTP shell: sockets, gzip, streaming, the transcript, and the trouble that only a socket can make."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import zlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+from isal import igzip, isal_zlib
+
+from orgsim.emulator import Emulator
+from orgsim.faults import Trouble
+from orgsim.store.values import json_value
+from orgsim.transcript import Entry, safe_query
+from orgsim.wire import Body, Request, Response, json_response
+
+BODY_BYTES_MAX: Final = 160_000_000
+_WRITE_BYTES: Final = 256 * 1024
+_GZIP_FROM_BYTES: Final = 860
+_GZIP_LEVEL: Final = 1
+_GZIP_WINDOW: Final = 31
+_RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class _TooLarge(Exception):
+    """A body is larger than any that the service accepts."""
+
+
+class _Unreadable(Exception):
+    """A body is not what its Content-Encoding says."""
+
+
+@dataclass(slots=True)
+class _Traffic:
+    bytes_in: int = 0
+    bytes_out: int = 0
+    status: int = 0
+    note: str = ""
+
+
+class Front:
+    """Answers the calls of one org's port."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def application(self) -> web.Application:
+        """Return the web application; run it with `auto_decompress=False`."""
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self.handle)
+        return app
+
+    async def handle(self, raw: web.Request) -> web.StreamResponse:
+        """Answer one call and write it into the transcript, however it ends."""
+        traffic = _Traffic()
+        target = raw.raw_path
+        at = str(json_value(self._emulator.clock.now()))
+        try:
+            return await self._serve(raw, target, traffic)
+        finally:
+            path, _, query = target.partition("?")
+            transcript = self._emulator.org.transcript
+            note = "; ".join(part for part in (traffic.note, transcript.take_note()) if part)
+            transcript.add(
+                Entry(
+                    at, raw.method, path, safe_query(query), traffic.status, traffic.bytes_in, traffic.bytes_out, note
+                )
+            )
+
+    async def _serve(self, raw: web.Request, target: str, traffic: _Traffic) -> web.StreamResponse:
+        try:
+            body = await _read_body(raw, traffic)
+        except _TooLarge:
+            return await self._send(raw, json_response(_problem("EXCEEDED_MAX_SIZE_REQUEST", "too large"), 413), traffic)
+        except _Unreadable:
+            text = "The body does not fit its Content-Encoding"
+            return await self._send(raw, json_response(_problem("INVALID_CONTENT_ENCODING", text), 400), traffic)
+        request = Request.build(raw.method, target, headers=_headers(raw), body=body)
+        trouble = self._emulator.trouble_for(request, target)
+        if trouble is not None:
+            return await self._troubled(raw, request, trouble, traffic)
+        return await self._send(raw, self._emulator.answer(request), traffic)
+
+    async def _troubled(
+        self, raw: web.Request, request: Request, trouble: Trouble, traffic: _Traffic
+    ) -> web.StreamResponse:
+        traffic.note = trouble.note
+        if trouble.delay_s:
+            await asyncio.sleep(trouble.delay_s)
+        if trouble.expire_token:
+            self._emulator.expire_token_of(request)
+        if trouble.reset:
+            _cut(raw)
+            return web.Response(status=500)
+        if trouble.answer is not None:
+            answer = trouble.answer
+            return await self._send(raw, Response(answer.status, answer.body, answer.headers), traffic)
+        response = self._emulator.answer(request)
+        if trouble.half_after_bytes is not None:
+            return await _send_half(raw, response, trouble.half_after_bytes, traffic)
+        return await self._send(raw, response, traffic)
+
+    async def _send(self, raw: web.Request, response: Response, traffic: _Traffic) -> web.StreamResponse:
+        traffic.status = response.status
+        zipped = _wants_gzip(raw)
+        if isinstance(response.body, bytes):
+            return await _send_whole(raw, response, response.body, traffic, zipped=zipped)
+        out = web.StreamResponse(status=response.status, headers=_multi(response))
+        out.headers["Vary"] = "Accept-Encoding"
+        if zipped:
+            out.headers["Content-Encoding"] = "gzip"
+        out.enable_chunked_encoding()
+        await out.prepare(raw)
+        async for piece in _pieces(response.body, zipped=zipped):
+            await out.write(piece)
+            traffic.bytes_out += len(piece)
+            await asyncio.sleep(0)
+        await out.write_eof()
+        return out
+
+
+async def _send_whole(
+    raw: web.Request, response: Response, body: bytes, traffic: _Traffic, *, zipped: bool
+) -> web.StreamResponse:
+    out = web.Response(status=response.status, headers=_multi(response))
+    if body:
+        out.headers["Vary"] = "Accept-Encoding"
+        if zipped and len(body) >= _GZIP_FROM_BYTES:
+            body = igzip.compress(body, _GZIP_LEVEL)
+            out.headers["Content-Encoding"] = "gzip"
+    out.body = body
+    traffic.bytes_out = 0 if raw.method == "HEAD" else len(body)
+    await out.prepare(raw)
+    return out
+
+
+async def _send_half(raw: web.Request, response: Response, after: int, traffic: _Traffic) -> web.StreamResponse:
+    """Send the head and the first bytes of an answer, then cut the connection; the work is done all the same."""
+    body = response.body if isinstance(response.body, bytes) else b"".join([piece async for piece in _flat(response.body)])
+    traffic.status = response.status
+    out = web.StreamResponse(status=response.status, headers=_multi(response))
+    out.content_length = max(len(body), after + 1)
+    await out.prepare(raw)
+    traffic.bytes_out = min(after, len(body))
+    if traffic.bytes_out:
+        await out.write(body[: traffic.bytes_out])
+    await asyncio.sleep(0)
+    if raw.transport is not None:
+        raw.transport.close()
+    return out
+
+
+async def _flat(body: Body) -> AsyncIterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+    elif isinstance(body, AsyncIterator):
+        async for piece in body:
+            yield piece
+    else:
+        for piece in body:
+            yield piece
+
+
+async def _pieces(body: Iterable[bytes] | AsyncIterator[bytes], *, zipped: bool) -> AsyncIterator[bytes]:
+    """Yield a streamed body in writes of a good size, compressed where asked."""
+    packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
+    held: list[bytes] = []
+    size = 0
+    async for piece in _flat(body):
+        data = packer.compress(piece) if packer is not None else piece
+        if not data:
+            await asyncio.sleep(0)
+            continue
+        held.append(data)
+        size += len(data)
+        if size >= _WRITE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if packer is not None:
+        held.append(packer.flush())
+    if held:
+        yield b"".join(held)
+
+
+async def _read_body(raw: web.Request, traffic: _Traffic) -> bytes | None:
+    if not raw.body_exists:
+        return None
+    pieces: list[bytes] = []
+    async for piece in raw.content.iter_any():
+        traffic.bytes_in += len(piece)
+        if traffic.bytes_in > BODY_BYTES_MAX:
+            raise _TooLarge
+        pieces.append(piece)
+    body = b"".join(pieces)
+    encoding = raw.headers.get("Content-Encoding", "identity").lower()
+    return body if encoding == "identity" else _unpacked(body, encoding)
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    if encoding not in {"gzip", "deflate"}:
+        raise _Unreadable
+    unpacker = isal_zlib.decompressobj(_GZIP_WINDOW if encoding == "gzip" else 15)
+    try:
+        data = unpacker.decompress(body, BODY_BYTES_MAX + 1)
+    except (isal_zlib.error, zlib.error):
+        raise _Unreadable from None
+    if len(data) > BODY_BYTES_MAX:
+        raise _TooLarge
+    if not unpacker.eof:
+        raise _Unreadable
+    return data
+
+
+def _headers(raw: web.Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in raw.headers.items()}
+
+
+def _multi(response: Response) -> list[tuple[str, str]]:
+    return list(response.headers)
+
+
+def _wants_gzip(raw: web.Request) -> bool:
+    return "gzip" in raw.headers.get("Accept-Encoding", "").lower()
+
+
+def _problem(code: str, text: str) -> list[dict[str, str]]:
+    return [{"message": text, "errorCode": code}]
+
+
+def _cut(raw: web.Request) -> None:
+    """End the connection with a reset instead of an answer."""
+    transport = raw.transport
+    if transport is None:
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+    transport.abort()

@@ -1,0 +1,226 @@
+"""Running a query: rows chosen, tested, ordered, cut, grouped or shaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, cast
+
+from orgsim.errors import ApiError
+from orgsim.settings import NEWEST_VERSION
+from orgsim.soql.ast import FieldPath, Query, SelectChildren, SelectExpression, SelectTypeOf, SubSelect
+from orgsim.soql.bind import Getter, Scope, as_value, bind_child, bind_path, open_scope
+from orgsim.soql.choose import candidates
+from orgsim.soql.complaints import malformed, positioned
+from orgsim.soql.filters import Predicate, compile_condition
+from orgsim.soql.grouping import group_rows, is_grouped
+from orgsim.soql.ordering import order_rows
+from orgsim.soql.parser import parse
+from orgsim.soql.record import Entry, RecordShape, draw_shape
+from orgsim.soql.result import QueryResult, RowStream, StreamColumn
+from orgsim.store.access import sees_own_rows_only
+from orgsim.store.results import Row, Value
+
+if TYPE_CHECKING:
+    from orgsim.org import Org
+
+OFFSET_MAX: Final = 2000
+SEMI_JOINS_MAX: Final = 2
+CHILD_QUERIES_MAX: Final = 20
+CHILD_ROWS_PAGE: Final = 2000
+
+
+def run_query(
+    org: Org,
+    soql: str,
+    *,
+    all_rows: bool,
+    user_id: str,
+    page_rows: int | None = None,
+    version: int = NEWEST_VERSION,
+) -> QueryResult:
+    """Run a query for one user and return its first page; the rest waits in `org.cursors`."""
+    query = parse(soql)
+    scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
+    page = page_rows or org.settings.query_page_rows
+    if query.counts_only:
+        total = _count(scope, query)
+        return QueryResult(total if query.limit is None else min(total, query.limit), (), _as_is, page)
+    if is_grouped(query):
+        records = group_rows(scope, query, _matching(scope, query), run_subselect)
+        return QueryResult(len(records), records, _as_is, max(page, len(records)))
+    shape = draw_shape(scope, query, _child_entry)
+    rows = _cut(scope, query, order_rows(scope, list(_matching(scope, query)), query.order_by))
+    if query.purpose is not None:
+        _note_views(scope, rows, query.purpose)
+    cursor = org.new_id("01g")[:15] if len(rows) > page else None
+    result = QueryResult(len(rows), rows, shape.render, page, 0, cursor)
+    org.cursors.keep(user_id, result, per_user_max=org.settings.open_cursors_max)
+    return result
+
+
+def _as_is(record: object, version: str) -> dict[str, object]:
+    del version
+    return cast("dict[str, object]", record)
+
+
+def _scope(org: Org, query: Query, user_id: str, *, version: int, all_rows: bool) -> Scope:
+    return open_scope(
+        org,
+        user_id,
+        query.source,
+        query.object_name,
+        query.object_position,
+        aliases=query.aliases,
+        version=version,
+        all_rows=all_rows,
+    )
+
+
+def shape_of(org: Org, soql: str, *, user_id: str, version: int = NEWEST_VERSION) -> tuple[Query, Scope]:
+    """Return a query and its scope without running it."""
+    query = parse(soql)
+    return query, _scope(org, query, user_id, version=version, all_rows=False)
+
+
+def _count(scope: Scope, query: Query) -> int:
+    if query.order_by or query.group_by:
+        raise malformed(scope.source, query.object_position, "COUNT() cannot be used with ORDER BY or GROUP BY")
+    table = scope.org.tables[scope.definition.name.lower()]
+    own_only = sees_own_rows_only(scope.org, scope.definition.name, scope.user_id)
+    if query.where is None and query.scope in {None, "EVERYTHING"} and not scope.all_rows and not own_only:
+        return table.count()
+    return sum(1 for _ in _matching(scope, query))
+
+
+def _tests(scope: Scope, query: Query) -> list[Predicate]:
+    tests: list[Predicate] = []
+    if query.where is not None:
+        tests.append(compile_condition(scope, query.where, run_subselect))
+    user_id = scope.user_id
+    if query.scope == "MINE":
+        tests.append(lambda row: row.get("OwnerId") == user_id)
+    if sees_own_rows_only(scope.org, scope.definition.name, user_id):
+        tests.append(lambda row: row.get("UserId") == user_id)
+    return tests
+
+
+def _matching(scope: Scope, query: Query) -> Iterator[Row]:
+    tests = _tests(scope, query)
+    return _kept(candidates(scope, query.where), tests, all_rows=scope.all_rows)
+
+
+def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool) -> Iterator[Row]:
+    for row in rows:
+        if not all_rows and row.get("IsDeleted"):
+            continue
+        if all(test(row) for test in tests):
+            yield row
+
+
+def _cut(scope: Scope, query: Query, rows: list[Row]) -> list[Row]:
+    start = query.offset or 0
+    if start > OFFSET_MAX:
+        message = "Maximum SOQL offset allowed is 2000"
+        raise ApiError(400, "NUMBER_OUTSIDE_VALID_RANGE", positioned(scope.source, query.object_position, message))
+    return rows[start : None if query.limit is None else start + query.limit]
+
+
+def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
+    """Return the ids that the inner query of a semi-join selects."""
+    query = sub.query
+    inner = _scope(scope.org, query, scope.user_id, version=scope.version, all_rows=scope.all_rows)
+    first = query.select[0]
+    if len(query.select) != 1 or not isinstance(first, SelectExpression) or not isinstance(first.expression, FieldPath):
+        raise malformed(scope.source, query.object_position, "The inner select must have one id or reference field")
+    bound = bind_path(inner, first.expression)
+    if bound.hops or bound.field.type not in {"id", "reference"}:
+        message = "The inner select field cannot have more than one level of relationships and must be an id"
+        raise malformed(scope.source, query.object_position, message)
+    if query.limit is not None or query.order_by:
+        raise malformed(scope.source, query.object_position, "The inner query cannot have ORDER BY or LIMIT")
+    return {value for row in _matching(inner, query) if (value := bound.get(row)) is not None}
+
+
+def _child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
+    child, field, name = bind_child(scope, query.object_name, query.object_position)
+    inner = Scope(
+        scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows
+    )
+    if is_grouped(query):
+        raise malformed(scope.source, query.object_position, "Aggregate functions are not supported in child queries")
+    if query.offset is not None:
+        raise malformed(scope.source, query.object_position, "OFFSET clause only supported in the outer query")
+    shape = draw_shape(inner, query, _child_entry)
+    tests = _tests(inner, query)
+    table = scope.org.tables[child.name.lower()]
+
+    def entry(row: Row, version: str) -> object:
+        found = table.equal(field, row["Id"])
+        if found is None:
+            found = (other for other in table.scan() if other.get(field.name) == row["Id"])
+        rows = list(_kept(found, tests, all_rows=scope.all_rows))
+        rows = _cut(inner, query, order_rows(inner, rows, query.order_by))
+        return _child_result(scope, shape, rows, version)
+
+    return name, entry
+
+
+def _child_result(scope: Scope, shape: RecordShape, rows: list[Row], version: str) -> object:
+    if not rows and scope.org.settings.empty_child_query == "null":
+        return None
+    cursor = scope.org.new_id("01g")[:15] if len(rows) > CHILD_ROWS_PAGE else None
+    result = QueryResult(len(rows), rows, shape.render, CHILD_ROWS_PAGE, 0, cursor)
+    scope.org.cursors.keep(scope.user_id, result, per_user_max=scope.org.settings.open_cursors_max)
+    return result.payload(version)
+
+
+def _note_views(scope: Scope, rows: list[Row], purpose: str) -> None:
+    now = scope.org.clock.stamp()
+    for row in rows:
+        key = (scope.user_id, str(row["Id"]))
+        viewed, _ = scope.org.views.get(key, (None, None))
+        scope.org.views.pop(key, None)
+        scope.org.views[key] = (now if purpose == "VIEW" else viewed, now)
+
+
+def stream_query(
+    org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION
+) -> RowStream:
+    """Run a query for Bulk; ApiError for what Bulk does not support."""
+    query = parse(soql)
+    _refuse_for_bulk(query)
+    scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
+    shape = draw_shape(scope, query, _child_entry)
+    for name, bound in shape.columns:
+        if bound.field.type in {"address", "location"}:
+            message = f"Compound field {name} is not supported in Bulk queries"
+            raise ApiError(400, "FUNCTIONALITY_NOT_ENABLED", f"FUNCTIONALITY_NOT_ENABLED: {message}")
+    columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
+    matching = _matching(scope, query)
+    if query.order_by or query.limit is not None:
+        matching = iter(_cut(scope, query, order_rows(scope, list(matching), query.order_by)))
+    getters = [bound.get for _, bound in shape.columns]
+    floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
+    return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
+
+
+def _values(rows: Iterator[Row], readers: list[Getter], floats: list[bool]) -> Iterator[list[Value]]:
+    for row in rows:
+        values = [as_value(read(row)) for read in readers]
+        for place, wanted in enumerate(floats):
+            if wanted and isinstance(values[place], int):
+                values[place] = float(cast("int", values[place]))
+        yield values
+
+
+def _refuse_for_bulk(query: Query) -> None:
+    what = (
+        "GROUP BY or aggregate functions" if is_grouped(query) or query.counts_only
+        else "OFFSET" if query.offset is not None
+        else "TYPEOF" if any(isinstance(item, SelectTypeOf) for item in query.select)
+        else "child sub-queries" if any(isinstance(item, SelectChildren) for item in query.select)
+        else None
+    )  # fmt: skip
+    if what is not None:
+        raise ApiError(400, "API_ERROR", f"Bulk API 2.0 does not support {what} in a query")
+
