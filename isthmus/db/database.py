@@ -42,7 +42,7 @@ class Transaction:
         await self._run(query, params)
 
     async def fetch_all(self, query: LiteralString, *, row: type[Row], **params: Storable) -> list[Row]:
-        """Run one statement and return its rows as `row`, a dataclass with the columns' names. Raises `DatabaseError`."""
+        """Run one statement; return its rows as `row`, a dataclass with the columns' names. Raises `DatabaseError`."""
         cursor = await self._run(query, params)
         try:
             make = row_maker(row, [column.name for column in cursor.description or ()])

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from isthmus.config import Settings
 from isthmus.db.address import SUPERUSER, owner_arguments
@@ -36,6 +37,7 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 START_TIMEOUT_S: Final = 30.0
 STALE_LOCK_RETRY_S: Final = 15.0
 """After a hard kill PostgreSQL's own lock file stands in the way for some seconds."""
+CONNECT_TIMEOUT_S: Final = 5
 POLL_S: Final = 0.05
 STOP_TIMEOUT_S: Final = 20.0
 INITDB_TIMEOUT_S: Final = 120.0
@@ -184,7 +186,9 @@ async def _answers(settings: Settings) -> bool:
     if not _is_socket(settings.run_dir / SOCKET_NAME):
         return False
     try:
-        connection = await psycopg.AsyncConnection.connect(**owner_arguments(settings), connect_timeout=5)
+        connection = await psycopg.AsyncConnection.connect(
+            make_conninfo("", **owner_arguments(settings), connect_timeout=CONNECT_TIMEOUT_S)
+        )
     except psycopg.OperationalError:
         return False
     await connection.close()

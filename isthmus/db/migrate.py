@@ -17,6 +17,7 @@ from typing import Final, LiteralString, cast
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from isthmus.config import Settings
 from isthmus.db.address import DATABASE_NAME, LOGIN_ROLES, MIGRATE, connect_arguments, owner_arguments
@@ -27,6 +28,7 @@ from isthmus.db.ticket import pads
 from isthmus.values import Secret
 
 SCHEMA_VERSION: Final = 1
+CONNECT_TIMEOUT_S: Final = 10
 SERVER_VERSION_MIN: Final = 150_000
 ROLES_FILE: Final = "000_roles.sql"
 QUEUE_FILE: Final = "070_jobs.sql"
@@ -49,7 +51,7 @@ async def has_schema(settings: Settings) -> bool:
     if settings.database_url is None and not await _database_exists(settings):
         return False
     async with _as_owner_account(settings, in_database=True) as connection:
-        return await _version(connection) is not None
+        return await _schema_exists(connection)
 
 
 async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
@@ -64,7 +66,8 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
         if connection.info.server_version < SERVER_VERSION_MIN:
             message = "PostgreSQL 15 or newer is needed; this server is older. Set ISTHMUS_DATABASE_URL to another."
             raise DatabaseUnusable(message)
-        _refuse_newer(await _version(connection))
+        if await _schema_exists(connection) and settings.passfile(MIGRATE).exists():
+            await _refuse_newer_now(settings)  # before anything is touched
         async with connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
             await connection.execute(_schema_text(ROLES_FILE))
@@ -123,12 +126,23 @@ async def _set_passwords(settings: Settings, connection: Plain) -> None:
         write_private(passfile, f"*:*:*:{role}:{password}\n")
 
 
+async def _schema_exists(connection: Plain) -> bool:
+    """Whether there is a schema of ours, asked of the catalogue, which everybody may read."""
+    cursor = await connection.execute(
+        "select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = 'meta' and c.relname = 'schema_version'"
+    )
+    return await cursor.fetchone() is not None
+
+
+async def _refuse_newer_now(settings: Settings) -> None:
+    async with owner_transaction(settings) as connection:
+        _refuse_newer(await _version(connection))
+
+
 async def _version(connection: Plain) -> int | None:
-    cursor = await connection.execute("select to_regclass('meta.schema_version') is not null")
-    row = await cursor.fetchone()
-    if row is None or not row[0]:
+    if not await _schema_exists(connection):
         return None
-    await connection.execute("select set_config('row_security', 'on', false)")
     cursor = await connection.execute("select max(version) from meta.schema_version")
     row = await cursor.fetchone()
     return cast("int | None", row[0]) if row else None
@@ -161,7 +175,9 @@ async def _as_owner_account(settings: Settings, *, in_database: bool) -> AsyncGe
 @asynccontextmanager
 async def _connected(arguments: dict[str, str]) -> AsyncGenerator[Plain]:
     try:
-        connection = await psycopg.AsyncConnection.connect(**arguments, autocommit=True, connect_timeout=10)
+        connection = await psycopg.AsyncConnection.connect(
+            make_conninfo("", **arguments, connect_timeout=CONNECT_TIMEOUT_S), autocommit=True
+        )
     except psycopg.OperationalError:
         message = "PostgreSQL does not answer or refuses the account. Is it running, and is its address right?"
         raise Unavailable(message) from None

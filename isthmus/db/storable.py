@@ -118,8 +118,8 @@ class NotStorable(TypeError):
     """A value of a kind that may not be stored; the message names the kind, never the value."""
 
 
-def as_parameter(value: Storable | Secret) -> object:
-    """Return `value` as the driver takes it, or raise `NotStorable`. A `Secret` becomes bytes (for definer functions)."""
+def as_parameter(value: Storable | Secret) -> object:  # noqa: PLR0911 one line per kind reads best
+    """Return `value` as the driver takes it. A `Secret` becomes bytes, for definer functions. Raises `NotStorable`."""
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, _PLAIN):

@@ -100,7 +100,7 @@ class KeeperClient:
     async def finish_authorization(
         self, state: str, code: str | None, error: str | None, browser_binding: Secret | None, ticket: Ticket
     ) -> ConnectionId:
-        """Exchange the code and keep the grant. Raises `ConnectingFailed` kinds, `KeeperRefused`, `KeeperUnavailable`."""
+        """Exchange the code, keep the grant. Raises `ConnectingFailed` kinds, `KeeperRefused`, `KeeperUnavailable`."""
         binding = None if browser_binding is None else browser_binding.reveal_text()
         answer = await self._ask(wire.Finish(ticket.text, state, code, error, binding), wire.Connected)
         return ConnectionId(answer.connection)
@@ -119,7 +119,7 @@ class KeeperClient:
             message = "the keeper sent no lease channel"
             raise KeeperUnavailable(message)
         channel = socket.socket(fileno=descriptors[0])
-        channel.setblocking(False)
+        channel.setblocking(False)  # noqa: FBT003 the standard library's own signature
         return channel
 
     async def custody(self) -> Custody:
@@ -150,7 +150,7 @@ class KeeperClient:
 async def _call(path: Path, frame: bytes) -> tuple[bytes, list[int]]:
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)
+        connection.setblocking(False)  # noqa: FBT003 the standard library's own signature
         await loop.sock_connect(connection, str(path))
         await loop.sock_sendall(connection, frame)
         return await _receive(connection)

@@ -24,7 +24,7 @@ create policy own_insert on orgs.org for insert to isthmus_keeper
 create policy own_update on orgs.org for update to isthmus_keeper
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select on orgs.org to isthmus_portal, isthmus_keeper, isthmus_worker;
-grant insert (alias, salesforce_org_id, instance_origin), update (instance_origin) on orgs.org to isthmus_keeper;
+grant insert (id, alias, salesforce_org_id, instance_origin), update (instance_origin) on orgs.org to isthmus_keeper;
 
 -- Org + purpose + grant. One per org and purpose, for ever: renewing a grant raises its epoch, revoking it too, and a
 -- lease of an older epoch is worth nothing.
@@ -58,9 +58,9 @@ create policy own_insert on orgs.connection for insert to isthmus_keeper
 create policy own_update on orgs.connection for update to isthmus_keeper
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select on orgs.connection to isthmus_portal, isthmus_keeper, isthmus_worker;
-grant insert (org_id, purpose, state, login_origin, client_id, salesforce_user_id, username, scopes),
-    update (state, epoch, login_origin, client_id, username, scopes, connected_at, refreshed_at, revoked_at,
-            revoke_confirmed_at)
+grant insert (id, org_id, purpose, state, login_origin, client_id, salesforce_user_id, username, scopes),
+    update (state, epoch, login_origin, client_id, salesforce_user_id, username, scopes, connected_at, refreshed_at,
+            revoked_at, revoke_confirmed_at)
     on orgs.connection to isthmus_keeper;
 
 -- The sealed tokens of one connection, all under one generation. Keeper sees the row of the connection that its own

@@ -1,0 +1,311 @@
+-- Syncs: definitions and plans as portal writes them, runs and counts as worker writes them.
+-- No table that worker may write has a column that could hold a text: ids, numbers, times and closed enums only. So a
+-- record's value, or its id, has no place to be in, whatever a worker tries.
+
+create schema sync;
+grant usage on schema sync to isthmus_portal, isthmus_worker, isthmus_keeper;
+
+create domain sync.plan_document as bytea check (length(value) between 2 and 4194304);
+create domain sync.step_number as smallint check (value between 0 and 63);
+create domain sync.row_count as bigint check (value between 0 and 1099511627776);
+create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
+create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused');
+create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry');
+create type sync.run_state as enum ('queued', 'running', 'done', 'partial', 'failed', 'revoked');
+
+-- A saved sync: the YAML that a person wrote, and the two connections.
+create table sync.definition (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null default gen_random_uuid(),
+    title words.display_name not null,
+    document words.user_text not null,
+    source_connection uuid not null,
+    target_connection uuid not null,
+    interval_s integer not null check (interval_s between 60 and 604800),
+    created_at timestamptz not null default now(),
+    changed_at timestamptz not null default now(),
+    primary key (tenant_id, id),
+    foreign key (tenant_id, source_connection) references orgs.connection on delete cascade,
+    foreign key (tenant_id, target_connection) references orgs.connection on delete cascade
+);
+alter table sync.definition enable row level security;
+alter table sync.definition force row level security;
+create policy owner_select on sync.definition for select to isthmus_owner using (true);
+create policy own_select on sync.definition for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.definition for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.definition for update to isthmus_portal
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on sync.definition for delete to isthmus_portal
+    using (tenant_id = (select ctx.tenant()));
+grant select, delete, insert (id, title, document, source_connection, target_connection, interval_s),
+    update (title, document, source_connection, target_connection, interval_s, changed_at)
+    on sync.definition to isthmus_portal;
+grant select
+    on sync.definition to isthmus_worker;
+
+-- Which objects' describes a definition needs, of its source (0) and of its target (1).
+create table sync.wanted_object (
+    tenant_id uuid not null default ctx.tenant(),
+    sync_id uuid not null,
+    side smallint not null check (side in (0, 1)),
+    object_name words.api_name not null,
+    primary key (tenant_id, sync_id, side, object_name),
+    foreign key (tenant_id, sync_id) references sync.definition on delete cascade
+);
+alter table sync.wanted_object enable row level security;
+alter table sync.wanted_object force row level security;
+create policy own_select on sync.wanted_object for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.wanted_object for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on sync.wanted_object for delete to isthmus_portal
+    using (tenant_id = (select ctx.tenant()));
+grant select, delete, insert (sync_id, side, object_name)
+    on sync.wanted_object to isthmus_portal;
+grant select
+    on sync.wanted_object to isthmus_worker;
+
+-- A plan as it was when the sync was activated: steps, fields, constants. Written by portal, read by worker.
+create table sync.plan (
+    tenant_id uuid not null default ctx.tenant(),
+    sync_id uuid not null,
+    version integer not null check (version > 0),
+    document sync.plan_document not null,
+    drawn_at timestamptz not null default now(),
+    primary key (tenant_id, sync_id, version),
+    foreign key (tenant_id, sync_id) references sync.definition on delete cascade
+);
+alter table sync.plan enable row level security;
+alter table sync.plan force row level security;
+create policy own_select on sync.plan for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.plan for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+grant select, insert (sync_id, version, document)
+    on sync.plan to isthmus_portal;
+grant select
+    on sync.plan to isthmus_worker;
+
+-- Whether a sync runs, by which plan, and when it is due. `plan_version` 0: never activated.
+create table sync.state (
+    tenant_id uuid not null default ctx.tenant(),
+    sync_id uuid not null,
+    state sync.sync_state not null default 'inactive',
+    pause_reason sync.pause_reason,
+    plan_version integer not null default 0,
+    due_at timestamptz,
+    changed_at timestamptz not null default now(),
+    primary key (tenant_id, sync_id),
+    foreign key (tenant_id, sync_id) references sync.definition on delete cascade
+);
+alter table sync.state enable row level security;
+alter table sync.state force row level security;
+create policy owner_select on sync.state for select to isthmus_owner using (true);
+create policy owner_update on sync.state for update to isthmus_owner using (true) with check (true);
+create policy own_select on sync.state for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.state for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.state for update to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select, insert (sync_id), update (state, pause_reason, plan_version, due_at, changed_at)
+    on sync.state to isthmus_portal;
+grant select, update (state, pause_reason, due_at, changed_at)
+    on sync.state to isthmus_worker;
+
+-- One execution. `fence` rises with every attempt; whoever writes must carry the latest.
+create table sync.run (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null default gen_random_uuid(),
+    sync_id uuid not null,
+    plan_version integer not null,
+    kind sync.run_kind not null,
+    state sync.run_state not null default 'queued',
+    fence bigint not null default 0,
+    end_reason smallint,
+    end_step sync.step_number,
+    end_code smallint,
+    calls_source bigint not null default 0,
+    calls_target bigint not null default 0,
+    requested_at timestamptz not null default now(),
+    started_at timestamptz,
+    ended_at timestamptz,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade
+);
+alter table sync.run enable row level security;
+alter table sync.run force row level security;
+create policy owner_select on sync.run for select to isthmus_owner using (true);
+create policy owner_insert on sync.run for insert to isthmus_owner with check (true);
+create policy own_select on sync.run for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.run for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.run for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select, insert (sync_id, plan_version, kind)
+    on sync.run to isthmus_portal;
+grant select, update (state, fence, end_reason, end_step, end_code, calls_source, calls_target, started_at, ended_at)
+    on sync.run to isthmus_worker;
+
+create index run_by_sync on sync.run (tenant_id, sync_id, requested_at desc);
+
+-- What one step of a run has done so far.
+create table sync.run_step (
+    tenant_id uuid not null default ctx.tenant(),
+    run_id uuid not null,
+    step sync.step_number not null,
+    path smallint not null,
+    rows_expected sync.row_count not null,
+    rows_read sync.row_count not null,
+    rows_written sync.row_count not null,
+    rows_created sync.row_count not null,
+    rows_failed sync.row_count not null,
+    settled boolean not null,
+    primary key (tenant_id, run_id, step),
+    foreign key (tenant_id, run_id) references sync.run on delete cascade
+);
+alter table sync.run_step enable row level security;
+alter table sync.run_step force row level security;
+create policy own_select on sync.run_step for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.run_step for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.run_step for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on sync.run_step for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.run_step to isthmus_portal;
+grant select, delete, insert (run_id, step, path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled),
+    update (path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled)
+    on sync.run_step to isthmus_worker;
+
+-- How many rows of a step failed with which code on which column (-1: the org named none).
+create table sync.outcome (
+    tenant_id uuid not null default ctx.tenant(),
+    run_id uuid not null,
+    step sync.step_number not null,
+    code smallint not null,
+    field smallint not null,
+    row_count sync.row_count not null,
+    primary key (tenant_id, run_id, step, code, field),
+    foreign key (tenant_id, run_id) references sync.run on delete cascade
+);
+alter table sync.outcome enable row level security;
+alter table sync.outcome force row level security;
+create policy own_select on sync.outcome for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.outcome for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.outcome for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on sync.outcome for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.outcome to isthmus_portal;
+grant select, delete, insert (run_id, step, code, field, row_count), update (row_count)
+    on sync.outcome to isthmus_worker;
+
+-- Up to where the changes of a step were applied, or counted as failed: the next window begins there.
+create table sync.checkpoint (
+    tenant_id uuid not null default ctx.tenant(),
+    sync_id uuid not null,
+    plan_version integer not null,
+    step sync.step_number not null,
+    watermark timestamptz not null,
+    primary key (tenant_id, sync_id, plan_version, step),
+    foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade
+);
+alter table sync.checkpoint enable row level security;
+alter table sync.checkpoint force row level security;
+create policy own_select on sync.checkpoint for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.checkpoint for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.checkpoint for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.checkpoint to isthmus_portal;
+grant select, insert (sync_id, plan_version, step, watermark), update (watermark)
+    on sync.checkpoint to isthmus_worker;
+
+-- A window with failed rows: read again later, because no id of a row is kept. `settled_at`: nothing fails any more,
+-- or the attempts are used up.
+create table sync.failed_window (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null default gen_random_uuid(),
+    sync_id uuid not null,
+    plan_version integer not null,
+    run_id uuid not null,
+    step sync.step_number not null,
+    since timestamptz,
+    until timestamptz not null,
+    row_count sync.row_count not null,
+    transient boolean not null,
+    attempts smallint not null default 0,
+    settled_at timestamptz,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade,
+    foreign key (tenant_id, run_id) references sync.run on delete cascade
+);
+alter table sync.failed_window enable row level security;
+alter table sync.failed_window force row level security;
+create policy own_select on sync.failed_window for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.failed_window for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.failed_window for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.failed_window to isthmus_portal;
+grant select, insert (sync_id, plan_version, run_id, step, since, until, row_count, transient),
+    update (row_count, transient, attempts, settled_at)
+    on sync.failed_window to isthmus_worker;
+
+-- Make a run for every active sync that is due and has none under way. The worker queues the jobs itself.
+create function sync.take_due(at_most integer) returns table (tenant_id uuid, sync_id uuid, run_id uuid)
+language sql volatile security definer set search_path = ''
+as $$
+    with due as (
+        select s.tenant_id, s.sync_id, s.plan_version, d.interval_s
+        from sync.state s join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
+        where s.state = 'active' and s.due_at <= now()
+        order by s.due_at limit at_most for update of s skip locked
+    ), put_off as (
+        update sync.state s set due_at = now() + make_interval(secs => due.interval_s)
+        from due where s.tenant_id = due.tenant_id and s.sync_id = due.sync_id
+    )
+    insert into sync.run (tenant_id, sync_id, plan_version, kind)
+    select due.tenant_id, due.sync_id, due.plan_version, 'scheduled' from due
+    where not exists (
+        select from sync.run r
+        where r.tenant_id = due.tenant_id and r.sync_id = due.sync_id and r.state in ('queued', 'running'))
+    returning tenant_id, sync_id, id
+$$;
+revoke execute on function sync.take_due(integer) from public;
+grant execute on function sync.take_due(integer) to isthmus_worker;
+
+-- Whose run it is and which connections it may lease, for keeper: only a run that is queued or running has any.
+create function sync.run_subject(run uuid) returns table (tenant_id uuid, connections uuid[])
+language sql stable security definer set search_path = ''
+as $$
+    select r.tenant_id, array[d.source_connection, d.target_connection]
+    from sync.run r join sync.definition d on d.tenant_id = r.tenant_id and d.id = r.sync_id
+    where r.id = run and r.state in ('queued', 'running')
+$$;
+revoke execute on function sync.run_subject(uuid) from public;
+grant execute on function sync.run_subject(uuid) to isthmus_keeper;
+
+-- The same for an activation, whose subject is the sync: its target only.
+create function sync.activation_subject(sync uuid) returns table (tenant_id uuid, connections uuid[])
+language sql stable security definer set search_path = ''
+as $$
+    select s.tenant_id, array[d.target_connection]
+    from sync.state s join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
+    where s.sync_id = sync and s.state = 'activating'
+$$;
+revoke execute on function sync.activation_subject(uuid) from public;
+grant execute on function sync.activation_subject(uuid) to isthmus_keeper;
