@@ -179,7 +179,8 @@ create policy own_delete on sync.run_step for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select
     on sync.run_step to isthmus_portal;
-grant select, delete, insert (run_id, step, path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled),
+grant select, delete,
+    insert (run_id, step, path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled),
     update (path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled)
     on sync.run_step to isthmus_worker;
 
