@@ -132,6 +132,12 @@ class RequestLine(msgspec.Struct, frozen=True):
     rows: int
 
 
+class StartedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
+    """The first message: the instant that everything is judged at, by the org's own clock."""
+
+    taken_at: datetime
+
+
 class LicensesMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="licenses"):
     """Rows of UserLicense."""
 
@@ -181,7 +187,6 @@ class ProgressMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="progre
 class CollectedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="collected"):
     """The last message of a complete reading."""
 
-    taken_at: datetime
     history_start: datetime | None
     login_rows: int
     unavailable: tuple[str, ...]
@@ -214,7 +219,8 @@ class FailedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="failed")
 
 
 AuditMessage: TypeAlias = (
-    LicensesMessage
+    StartedMessage
+    | LicensesMessage
     | PslsMessage
     | PslAssignsMessage
     | UsersMessage

@@ -1,0 +1,374 @@
+"""From an analysis to the report: every figure once, in one frozen value that all documents show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from isthmus.audit import money, texts
+from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.figures import (
+    FORMAT,
+    ContractLine,
+    FactLine,
+    FindingLine,
+    GateLine,
+    GradeSplit,
+    LicenseLine,
+    MoneyTotal,
+    PriceLine,
+    PslLine,
+    Report,
+    RuleLine,
+    SensitivityPoint,
+    WeekPoint,
+)
+from isthmus.audit.finding import Fact, Finding, Grade, Subject, Withhold
+from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow
+from isthmus.audit.prices import AT_LIST, UNPRICED
+from isthmus.audit.rules.r02_psl_convention import convention_of
+from isthmus.audit.rules.registry import CHECKS, GATES
+from isthmus.audit.snapshot import DAYS_A_WEEK
+
+SENSITIVITY_DAYS: Final = (60, 90, 120, 180)
+PRODUCT: Final = "isthmus 0.1.0"
+SEAT_RULES: Final = ("R06", "R07", "R08")
+
+
+def compose(analysis: Analysis, org: str) -> Report:
+    """Return the report of an analysis. `org` is what the operator calls the org."""
+    view, reading = analysis.view, analysis.view.snapshot.reading
+    licenses = tuple(_license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
+    paid = [line for line in licenses if view.categories[line.id].seat_costs]
+    totals = _totals(analysis)
+    contract = _contract_lines(analysis)
+    dates = sorted(line.notice_deadline for line in contract)
+    ahead = [day for day in dates if day >= view.now.date()]
+    return Report(
+        format=FORMAT,
+        product=PRODUCT,
+        org=org,
+        host=reading.host,
+        taken_at=reading.taken_at,
+        threshold_days=view.thresholds.inactive_days,
+        effective_threshold_days=view.inactive_days,
+        history_start=reading.history_start,
+        history_days=view.history_days,
+        pseudonymous=reading.pseudonymous,
+        seats_purchased=sum(line.purchased for line in paid),
+        seats_assigned=sum(line.assigned for line in paid),
+        seats_active=_sum(line.active_90 for line in paid),
+        seats_unused=_sum(line.unused for line in paid),
+        users=len(view.users),
+        users_active=sum(1 for user in view.users.values() if user.active),
+        withheld=texts.withheld(analysis),
+        assumptions=texts.assumptions(analysis),
+        blind_spots=texts.BLIND_SPOTS,
+        money=totals,
+        money_withheld=analysis.withheld(Withhold.MONEY),
+        unpriced_seats=_unpriced(analysis),
+        deadline=ahead[0] if ahead else dates[-1] if dates else None,
+        licenses=licenses,
+        psls=tuple(_psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
+        findings=tuple(_finding_line(analysis, i, finding) for i, finding in enumerate(analysis.findings)),
+        gates=_gate_lines(analysis),
+        rules=_rule_lines(analysis),
+        sensitivity=_sensitivity(analysis, totals[0].currency if totals else None),
+        weeks=_weeks(analysis),
+        prices=_price_lines(analysis),
+        contract=contract,
+        requests=tuple(sorted(reading.requests, key=lambda line: (line.name, line.text))),
+        api_calls=reading.api_calls,
+        login_rows=reading.login_rows,
+    )
+
+
+def _by_size(row: LicenseRow | PslRow) -> tuple[int, str]:
+    return -row.used, row.id
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum, or None if one of the counts is withheld: a partial sum would look like a whole one."""
+    known = list(counts)
+    return None if any(count is None for count in known) else sum(count for count in known if count is not None)
+
+
+def _license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
+    view = analysis.view
+    price, pool = analysis.prices[row.id], analysis.money.get(row.id)
+    quiet = analysis.withheld(Withhold.ACTIVITY)
+    blind = quiet or analysis.withheld(Withhold.ESTIMATE, row.id)
+    holders = view.holders.get(row.id, [])
+
+    def active(days: int) -> int | None:
+        if blind or view.history_days < days:
+            return None
+        return sum(1 for user in holders if view.within(view.activity(user.id).human_last, days))
+
+    machines = [user for user in holders if view.within(view.activity(user.id).machine_last, 90)]
+    unused = [f for f in analysis.findings if f.rule in SEAT_RULES and f.pool == row.id and f.grade is not Grade.D]
+
+    def graded(grade: Grade) -> int | None:
+        return None if quiet else sum(1 for finding in unused if finding.grade is grade)
+
+    return LicenseLine(
+        id=row.id,
+        key=row.key,
+        name=row.label,
+        category=view.categories[row.id].value,
+        status=row.status,
+        purchased=row.total,
+        assigned=row.used,
+        active_30=active(30),
+        active_60=active(60),
+        active_90=active(90),
+        machines_90=None
+        if blind
+        else sum(1 for user in machines if not view.within(view.activity(user.id).human_last, 90)),
+        unused=None if quiet else len(unused),
+        unused_a=graded(Grade.A),
+        unused_b=graded(Grade.B),
+        unused_c=graded(Grade.C),
+        unit_price=price.amount,
+        currency=price.currency,
+        price_basis=price.basis,
+        reclaim_monthly=pool.monthly(pool.reclaim.total) if pool and not quiet else None,
+        renewal_seats=pool.renewal.total if pool else None,
+        renewal_monthly=pool.monthly(pool.renewal.total) if pool else None,
+        risk_monthly=pool.monthly(pool.risk.total) if pool and not quiet else None,
+    )
+
+
+def _psl_line(analysis: Analysis, row: PslRow) -> PslLine:
+    view = analysis.view
+    price, pool = analysis.prices[row.id], analysis.money.get(row.id)
+    grants = view.grants.get(row.id, [])
+    mine = [finding for finding in analysis.findings if finding.pool == row.id]
+    return PslLine(
+        id=row.id,
+        key=row.key,
+        name=row.label,
+        status=row.status,
+        purchased=row.total,
+        used=row.used,
+        assignments=len(grants),
+        assignments_active=sum(1 for g in grants if (user := view.users.get(g.user)) is not None and user.active),
+        convention=convention_of(view, row.id).value,
+        expires_on=row.expires_on,
+        held_by_deactivated=sum(1 for finding in mine if finding.rule == "R10"),
+        never_used=None
+        if analysis.withheld(Withhold.ACTIVITY)
+        else sum(1 for finding in mine if finding.rule == "R11"),
+        unit_price=price.amount,
+        currency=price.currency,
+        price_basis=price.basis,
+        reclaim_monthly=pool.monthly(pool.reclaim.total) if pool else None,
+        risk_monthly=pool.monthly(pool.risk.total) if pool else None,
+    )
+
+
+def _totals(analysis: Analysis) -> tuple[MoneyTotal, ...]:
+    currencies = sorted({p.pool.price.currency for p in analysis.money.values() if p.pool.price.amount is not None} - {None})
+    lines = [_total(analysis, currency) for currency in currencies if currency is not None]
+    return tuple(sorted(lines, key=lambda line: (-line.cash_at_renewal, line.currency)))
+
+
+def _total(analysis: Analysis, currency: str) -> MoneyTotal:
+    pools = [p for p in analysis.money.values() if p.pool.price.currency == currency]
+    priced = [(p, p.pool.price.amount) for p in pools if p.pool.price.amount is not None]
+
+    def split(which: str) -> GradeSplit:
+        parts = [(getattr(p, which), price) for p, price in priced]
+        a, b, c = (sum((price * getattr(s, g) for s, price in parts), money.ZERO) for g in ("a", "b", "c"))
+        return GradeSplit(*(money.annual(amount, 1) for amount in (a, b, c)))
+
+    reclaim, renewal, risk = split("reclaim"), split("renewal"), split("risk")
+    cash = renewal.a + renewal.b + renewal.c
+    bases = {p.pool.price.basis for p, _ in priced if p.reclaim.total + p.renewal.total + p.risk.total}
+    cost = sum(
+        (money.annual(price, p.pool.total if p.pool.contracted is None else p.pool.contracted) for p, price in priced),
+        money.ZERO,
+    )
+    return MoneyTotal(
+        currency=currency,
+        basis="list" if bases == {AT_LIST} else "yours" if AT_LIST not in bases else "list and yours",
+        reclaim_now=reclaim.a + reclaim.b + reclaim.c,
+        reclaim_seats=sum(p.reclaim.total for p, _ in priced),
+        reclaim_split=reclaim,
+        cash_at_renewal=cash,
+        renewal_seats=sum(p.renewal.total for p, _ in priced),
+        renewal_split=renewal,
+        at_risk=risk.c,
+        risk_seats=sum(p.risk.total for p, _ in priced),
+        break_even_uplift_percent=money.break_even_percent(cash, cost),
+    )
+
+
+def _unpriced(analysis: Analysis) -> int:
+    return sum(p.reclaim.total + p.risk.total for p in analysis.money.values() if p.pool.price.amount is None)
+
+
+def _finding_line(analysis: Analysis, position: int, finding: Finding) -> FindingLine:
+    view = analysis.view
+    rule = next(check.rule for check in CHECKS if check.rule.id == finding.rule)
+    pool = view.licenses.get(finding.pool) or view.psls.get(finding.pool)
+    pool_name = pool.label if pool is not None else ""
+    user_id = finding.subject_id
+    if finding.subject is Subject.PSL_ASSIGNMENT:
+        user_id = next((g.user for g in view.grants.get(finding.pool, ()) if g.id == finding.subject_id), "")
+    user = view.users.get(user_id)
+    valued = position in analysis.valued and finding.pool in analysis.money
+    price = analysis.prices[finding.pool] if finding.pool in analysis.prices else None
+    saving = price.amount * finding.quantity if valued and price is not None and price.amount is not None else None
+    return FindingLine(
+        ordinal=position + 1,
+        rule=finding.rule,
+        title=rule.title,
+        subject_kind=finding.subject.value,
+        subject_id=finding.subject_id,
+        subject=user.name if user is not None else pool_name,
+        detail=user.username if user is not None else getattr(pool, "key", ""),
+        email=user.email if user is not None else "",
+        department=user.department if user is not None else "",
+        pool=finding.pool,
+        pool_name=pool_name,
+        severity=finding.severity.value,
+        grade=finding.grade.value,
+        why=finding.why,
+        remedy=rule.remedy,
+        traps=finding.traps,
+        facts=tuple(fact_line(fact) for fact in finding.facts),
+        quantity=finding.quantity,
+        valued=valued,
+        saving_monthly=money.to_cent(saving),
+        currency=price.currency if price is not None and saving is not None else None,
+    )
+
+
+def fact_line(fact: Fact) -> FactLine:
+    """Return a fact as it is shown: instants in UTC to the second, dates in ISO."""
+    value = fact.value
+    if isinstance(value, datetime):
+        return FactLine(fact.label, value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return FactLine(fact.label, value.isoformat() if isinstance(value, date) else value)
+
+
+def _gate_lines(analysis: Analysis) -> tuple[GateLine, ...]:
+    titles = {gate.rule.id: gate.rule.title for gate in GATES}
+    return tuple(
+        GateLine(
+            rule=result.rule,
+            title=titles[result.rule],
+            verdict=result.verdict.value,
+            says=result.says,
+            remedy=result.remedy,
+            withholds=tuple(sorted(what.value for what in result.withholds)),
+            facts=tuple(fact_line(fact) for fact in result.facts),
+        )
+        for result in analysis.gates
+    )
+
+
+def _rule_lines(analysis: Analysis) -> tuple[RuleLine, ...]:
+    gates = [RuleLine(g.rule.id, g.rule.title, g.rule.saves, g.rule.doc, None) for g in GATES]
+    checks = [
+        RuleLine(
+            check.rule.id,
+            check.rule.title,
+            check.rule.saves,
+            check.rule.doc,
+            None
+            if check.rule.id in analysis.skipped_rules
+            else sum(1 for finding in analysis.findings if finding.rule == check.rule.id),
+        )
+        for check in CHECKS
+    ]
+    return (*gates, *checks)
+
+
+def _sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPoint, ...]:
+    view = analysis.view
+    points: list[SensitivityPoint] = []
+    for days in SENSITIVITY_DAYS:
+        if analysis.withheld(Withhold.ACTIVITY) or view.history_days < days:
+            points.append(SensitivityPoint(days, None, None, None))
+            continue
+        seats = 0
+        value = money.ZERO
+        for user in view.seat_holders():
+            last = view.last_seen(user)
+            if view.within(last if last is not None else user.created_at, days):
+                continue
+            seats += 1
+            price = analysis.prices.get(user.license or "")
+            if price is not None and price.amount is not None and price.currency == currency:
+                value += money.annual(price.amount, 1)
+        shown = currency is not None and not analysis.withheld(Withhold.MONEY)
+        points.append(SensitivityPoint(days, seats, value if shown else None, currency if shown else None))
+    return tuple(points)
+
+
+def _weeks(analysis: Analysis) -> tuple[WeekPoint, ...]:
+    """Return the weeks that lie wholly in the history, oldest first."""
+    view = analysis.view
+    if analysis.withheld(Withhold.ACTIVITY) or analysis.withheld(Withhold.ESTIMATE) or view.history_start is None:
+        return ()
+    today = view.now.date()
+    whole = min(((today - view.history_start.date()).days) // DAYS_A_WEEK, DAYS_KEPT // DAYS_A_WEEK)
+    mask = (1 << DAYS_A_WEEK) - 1
+    bits = [view.activity(user.id).human_days for user in view.users.values()]
+    return tuple(
+        WeekPoint(
+            start=today - timedelta(days=week * DAYS_A_WEEK + DAYS_A_WEEK - 1),
+            people=sum(1 for days in bits if days >> week * DAYS_A_WEEK & mask),
+        )
+        for week in reversed(range(whole))
+    )
+
+
+def _price_lines(analysis: Analysis) -> tuple[PriceLine, ...]:
+    view = analysis.view
+    wanted = [row.id for row in view.snapshot.licenses if view.categories[row.id].seat_costs]
+    wanted += [row.id for row in view.snapshot.psls]
+    return tuple(
+        PriceLine(
+            pool=price.pool,
+            product=price.product,
+            price=price.amount,
+            currency=price.currency if price.basis != UNPRICED else None,
+            basis=price.basis,
+            source=price.source,
+            confidence=price.confidence,
+            effective_from=price.effective_from,
+            note=price.note,
+        )
+        for price in (analysis.prices[pool] for pool in wanted)
+    )
+
+
+def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
+    view = analysis.view
+    lines: list[ContractLine] = []
+    for row in view.snapshot.licenses:
+        items = contract_of(row, analysis.basis.contract)
+        contracted = sum(item.quantity for item in items)
+        lines.extend(
+            ContractLine(
+                pool=row.id,
+                product=item.sku or row.label,
+                contracted=item.quantity,
+                provisioned=row.total,
+                drift=row.total - contracted,
+                unit_price=item.unit_price,
+                currency=item.currency,
+                start=item.start,
+                end=item.end,
+                notice_deadline=item.notice_deadline,
+                days_left=(item.notice_deadline - view.now.date()).days,
+                minimum=item.minimum_quantity,
+                source=item.source,
+            )
+            for item in items
+        )
+    return tuple(lines)

@@ -1,0 +1,164 @@
+"""Reading LoginHistory by disjoint UTC windows. Runs in the mover.
+
+1. The history is cut into blocks of `BLOCK_DAYS` days; one COUNT says how many logins a block has.
+2. Within a block one grouped query a day (or a part of a day) returns its groups.
+3. A grouped query has no second page: a window with `GROUPS_MAX` groups is halved.
+4. The groups' counts must add up to the block's COUNT, else the block is read again, and then refused.
+
+Memory holds the groups of the blocks in hand, whatever the number of logins. Blocks with more than `BLOCK_LOGINS_MAX`
+logins are cut into single days first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from isthmus.audit.model import CollectFailure, LoginKind, LoginRow, Vocabulary
+from isthmus.audit.records import CountRecord, LoginGroupRecord, instant
+from isthmus.audit.vocabulary import Outcome, kind_of, outcome_of
+from isthmus.salesforce.audit_queries import GROUPS_MAX
+from isthmus.salesforce.errors import Refused
+
+BLOCK_DAYS: Final = 7
+BLOCK_LOGINS_MAX: Final = 50_000
+ATTEMPTS_MAX: Final = 3
+WINDOW_SECONDS_MIN: Final = 2
+DAY: Final = timedelta(days=1)
+
+Groups = Callable[[datetime, datetime], Awaitable[list[LoginGroupRecord]]]
+Count = Callable[[datetime, datetime], Awaitable[list[CountRecord]]]
+
+
+class CollectFailed(Exception):
+    """The reading cannot be completed; `reason` says why, `of` names the object."""
+
+    def __init__(self, reason: CollectFailure, of: str) -> None:
+        """Keep both; neither can hold a value of the org."""
+        super().__init__(f"{of}: {reason.value}")
+        self.reason = reason
+        self.of = of
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The half-open span [since, until)."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(slots=True)
+class Tally:
+    """Logins of one user, day, kind and success, added up."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(slots=True)
+class Block:
+    """What was read of one block: rows to report, and words outside the tables."""
+
+    window: Window
+    logins: int = 0
+    tallies: dict[tuple[str, date, LoginKind, bool], Tally] = field(
+        default_factory=dict[tuple[str, date, LoginKind, bool], Tally]
+    )
+    unknown: Counter[tuple[Vocabulary, str]] = field(default_factory=Counter[tuple[Vocabulary, str]])
+
+    def add(self, group: LoginGroupRecord, day: date) -> None:
+        """Take one group in. Unknown words count as presence and are remembered."""
+        self.logins += group.logins
+        kind = kind_of(group.login_type, group.subtype, group.application)
+        outcome = outcome_of(group.status)
+        if kind is LoginKind.UNKNOWN:
+            self.unknown[Vocabulary.LOGIN_TYPE, group.login_type or ""] += group.logins
+        if outcome is Outcome.UNKNOWN:
+            self.unknown[Vocabulary.LOGIN_STATUS, group.status or ""] += group.logins
+        if group.user_id is None:
+            return
+        key = (group.user_id, day, kind, outcome is not Outcome.FAILURE)
+        first, last = instant(group.first_time), instant(group.last_time)
+        tally = self.tallies.get(key)
+        if tally is None:
+            self.tallies[key] = Tally(group.logins, first, last)
+            return
+        tally.count += group.logins
+        tally.first, tally.last = min(tally.first, first), max(tally.last, last)
+
+    def rows(self) -> Iterator[LoginRow]:
+        """Yield the rows in a fixed order."""
+        for (user, day, kind, success), tally in sorted(self.tallies.items(), key=lambda item: item[0]):
+            yield LoginRow(user, day, kind, success, tally.count, tally.first, tally.last)
+
+
+def blocks(since: datetime, until: datetime, days: int = BLOCK_DAYS) -> Iterator[Window]:
+    """Cut [since, until) into windows of `days` UTC days; the first begins and the last ends within its day."""
+    start = since
+    while start < until:
+        midnight = datetime.combine(start.date(), datetime.min.time(), UTC)
+        end = min(midnight + timedelta(days=days), until)
+        yield Window(start, end)
+        start = end
+
+
+async def read_blocks(window: Window, count: Count, groups: Groups) -> AsyncIterator[Block]:
+    """Yield what `window` holds, in one block or in one a day. Raises `CollectFailed`."""
+    expected = await _count(window, count)
+    if expected == 0:
+        yield Block(window)
+        return
+    if expected > BLOCK_LOGINS_MAX and window.until - window.since > DAY:
+        for day in blocks(window.since, window.until, days=1):
+            async for block in read_blocks(day, count, groups):
+                yield block
+        return
+    for _attempt in range(ATTEMPTS_MAX):
+        block = await _read_block(window, groups)
+        if block.logins == expected:
+            yield block
+            return
+        expected = await _count(window, count)  # a login may have become visible since, or the oldest one have left
+    raise CollectFailed(CollectFailure.LOGIN_COUNT_DIFFERS, "LoginHistory")
+
+
+async def _count(window: Window, count: Count) -> int:
+    return sum(record.logins for record in await count(window.since, window.until))
+
+
+async def _read_block(window: Window, groups: Groups) -> Block:
+    block = Block(window)
+    span = DAY
+    for day in blocks(window.since, window.until, days=1):
+        since = day.since
+        while since < day.until:
+            until = min(since + span, day.until)
+            records = await _groups_or_none(since, until, groups)
+            if records is None:
+                seconds = int((until - since).total_seconds()) // 2
+                if seconds < WINDOW_SECONDS_MIN:
+                    raise CollectFailed(CollectFailure.WINDOW_TOO_DENSE, "LoginHistory")
+                span = timedelta(seconds=seconds)
+                continue
+            for record in records:
+                block.add(record, day.since.date())
+            since = until
+            if len(records) * 3 < GROUPS_MAX:
+                span = min(span * 2, DAY)
+    return block
+
+
+async def _groups_or_none(since: datetime, until: datetime, groups: Groups) -> list[LoginGroupRecord] | None:
+    """Return the window's groups, or None if there are too many for one answer."""
+    try:
+        records = await groups(since, until)
+    except Refused as refused:
+        if refused.code.name != "EXCEEDED_ID_LIMIT":
+            raise
+        return None
+    return records if len(records) < GROUPS_MAX else None

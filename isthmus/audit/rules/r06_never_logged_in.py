@@ -1,0 +1,56 @@
+"""R06: a paid seat whose holder never came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.view import View
+
+RULE: Final = Rule(
+    id="R06",
+    title="Never logged in",
+    saves="the seat",
+    doc=(
+        "Active user on a paid licence without LastLoginDate and without a successful login, created more than 30 days "
+        "ago. Grade A after 90 days, B before. Younger users are listed as information: they are being onboarded. Trap: "
+        "five or more who never came and were created on the same day may be waiting for a go-live."
+    ),
+    remedy="Ask the manager whether the account is still needed; if not, deactivate the user.",
+)
+SURE_DAYS: Final = 90
+COHORT_MIN: Final = 5
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Yield one finding for each holder who never came."""
+    absent = [u for u in view.seat_holders() if u.last_login_at is None and not view.activity(u.id).logins]
+    cohorts = Counter(user.created_at.date() for user in absent)
+    for user in absent:
+        age = view.age_days(user.created_at)
+        others = cohorts[user.created_at.date()] - 1
+        facts = [Fact("created", user.created_at), Fact("days since creation", age)]
+        if user.failed_logins:
+            facts.append(Fact("failed logins", user.failed_logins))
+        if user.email_verified is not None:
+            facts.append(Fact("e-mail address verified", user.email_verified))
+        recent = view.within(user.created_at, view.thresholds.grace_days)
+        traps = (f"created on one day with {others} others who never came: a go-live may be ahead",)
+        applies = others + 1 >= COHORT_MIN and not recent
+        grade = Grade.D if recent else Grade.B if view.within(user.created_at, SURE_DAYS) else Grade.A
+        yield Finding(
+            rule="R06",
+            subject=Subject.USER,
+            subject_id=user.id,
+            pool=user.license or "",
+            severity=Severity.INFO if recent else Severity.CRITICAL,
+            grade=grade.lowered(1) if applies else grade,
+            why=f"Has a paid seat for {age} days and never logged in."
+            if not recent
+            else f"Created {age} days ago and has not logged in yet: probably being onboarded.",
+            facts=tuple(facts),
+            traps=traps if applies else (),
+            saving=Saving.NONE if recent else Saving.SEAT,
+        )

@@ -1,0 +1,93 @@
+"""R08: a paid seat whose holder has stopped coming."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.model import UserRow
+from isthmus.audit.rules import r07_dormant
+from isthmus.audit.view import View
+
+RULE: Final = Rule(
+    id="R08",
+    title="Inactive",
+    saves="the seat",
+    doc=(
+        "Active user on a paid licence, without any login in person or by software within the threshold (90 days), whose "
+        "LastLoginDate is older too. Grade B; A from 120 days. Traps: the same person came back after a gap of 60 days "
+        "or more before (quarter-end work); most of the department went silent within two weeks of each other "
+        "(seasonal work)."
+    ),
+    remedy="Ask whether the person is on leave or works with Salesforce only at times; if not, deactivate the user.",
+)
+SURE_DAYS: Final = 120
+GAP_DAYS: Final = 60
+SEASON_USERS_MIN: Final = 5
+SEASON_SHARE_PERCENT: Final = 80
+SEASON_SPAN: Final = timedelta(days=14)
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Yield one finding for each holder who stopped coming."""
+    absent = [(user, last) for user in view.seat_holders() if (last := absent_since(view, user)) is not None]
+    seasonal = _seasonal_departments(view, absent)
+    for user, last in absent:
+        days = view.age_days(last)
+        gap = longest_gap_days(view.activity(user.id).human_days)
+        traps: list[str] = []
+        if gap >= GAP_DAYS:
+            traps.append(f"came back before, after a gap of {gap} days")
+        if user.department and user.department in seasonal:
+            traps.append(f"{seasonal[user.department]} of the same department went silent together: seasonal work?")
+        grade = Grade.A if not view.within(last, SURE_DAYS) else Grade.B
+        yield Finding(
+            rule="R08",
+            subject=Subject.USER,
+            subject_id=user.id,
+            pool=user.license or "",
+            severity=Severity.CRITICAL,
+            grade=grade.lowered(len(traps)),
+            why=f"No login for {days} days.",
+            facts=(
+                Fact("last login", last),
+                Fact("days since", days),
+                Fact("logins in the visible history", view.activity(user.id).logins),
+            ),
+            traps=tuple(traps),
+            saving=Saving.SEAT if grade.lowered(len(traps)) is not Grade.D else Saving.NONE,
+        )
+
+
+def absent_since(view: View, user: UserRow) -> datetime | None:
+    """Return the last login of a user whom this rule concerns, else None (never came, dormant, or still coming)."""
+    last = view.last_seen(user)
+    if last is None or view.within(last, view.inactive_days) or r07_dormant.applies(view, user):
+        return None
+    return last
+
+
+def longest_gap_days(day_bits: int) -> int:
+    """Return the most days between two neighbouring days with a login (0 if there are fewer than two such days)."""
+    days = [index for index in range(day_bits.bit_length()) if day_bits >> index & 1]
+    return max((b - a for a, b in zip(days, days[1:], strict=False)), default=0)
+
+
+def _seasonal_departments(view: View, absent: list[tuple[UserRow, datetime]]) -> Mapping[str, int]:
+    """Return departments of which most seat holders went silent within two weeks, and how many."""
+    holders: dict[str, int] = defaultdict(int)
+    for user in view.seat_holders():
+        holders[user.department] += 1
+    lasts: dict[str, list[datetime]] = defaultdict(list)
+    for user, last in absent:
+        lasts[user.department].append(last)
+    return {
+        department: len(when)
+        for department, when in lasts.items()
+        if len(when) >= SEASON_USERS_MIN
+        and len(when) * 100 >= SEASON_SHARE_PERCENT * holders[department]
+        and max(when) - min(when) <= SEASON_SPAN
+    }

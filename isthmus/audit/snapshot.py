@@ -1,0 +1,236 @@
+"""What an audit read, whole: built from a mover's messages, kept in bundles, judged by rules. Pure.
+
+Logins are kept by user, kind and success, with one bit a day and one count a week, so their memory does not depend on
+how often people log in. Day 0 is the day of `taken_at` (UTC), day 1 the one before, and so on backwards.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from isthmus.audit.model import (
+    DAYS_KEPT,
+    WEEKS_KEPT,
+    AuditMessage,
+    CollectedMessage,
+    FailedMessage,
+    LicenseRow,
+    LicensesMessage,
+    LoginKind,
+    LoginRow,
+    LoginsMessage,
+    ProgressMessage,
+    PslAssignRow,
+    PslAssignsMessage,
+    PslRow,
+    PslsMessage,
+    RequestLine,
+    StartedMessage,
+    UnknownWordMessage,
+    UserRow,
+    UsersMessage,
+    Vocabulary,
+)
+
+DAYS_A_WEEK: Final = 7
+
+
+class UserLogins(msgspec.Struct, frozen=True):
+    """All logins of one user of one kind. `days` is a hexadecimal bit set (bit i: day i), `weeks[k]` counts days 7k to 7k+6."""
+
+    user: str
+    kind: LoginKind
+    success: bool
+    count: int
+    first: datetime
+    last: datetime
+    days: str
+    weeks: tuple[int, ...]
+
+    @property
+    def day_bits(self) -> int:
+        """The bit set as a number."""
+        return int(self.days, 16)
+
+
+class UnknownWord(msgspec.Struct, frozen=True):
+    """A word outside our tables, and how many logins had it."""
+
+    vocabulary: Vocabulary
+    word: str
+    count: int
+
+
+class SandboxSigns(msgspec.Struct, frozen=True):
+    """What in the users looks like a sandbox; counted before names may be replaced by pseudonyms."""
+
+    users: int
+    invalid_emails: int
+    suffixed_usernames: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The circumstances of a snapshot."""
+
+    host: str
+    taken_at: datetime
+    history_start: datetime | None
+    login_rows: int
+    api_calls: int
+    unavailable: tuple[str, ...]
+    requests: tuple[RequestLine, ...]
+    unknown_words: tuple[UnknownWord, ...]
+    sandbox: SandboxSigns
+    pseudonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read, each list in a fixed order."""
+
+    reading: Reading
+    licenses: tuple[LicenseRow, ...]
+    psls: tuple[PslRow, ...]
+    assigns: tuple[PslAssignRow, ...]
+    users: tuple[UserRow, ...]
+    logins: tuple[UserLogins, ...]
+
+
+class ReadingFailed(Exception):
+    """The mover could not complete the reading; holds its last message."""
+
+    def __init__(self, failed: FailedMessage) -> None:
+        """Keep the message: a reason of a closed list and the name of an object."""
+        super().__init__(f"{failed.object}: {failed.reason.value}")
+        self.failed = failed
+
+
+@dataclass(slots=True)
+class _Sum:
+    first: datetime
+    last: datetime
+    count: int = 0
+    bits: int = 0
+    weeks: array[int] = field(default_factory=lambda: array("L", (0,) * WEEKS_KEPT))
+
+
+class SnapshotBuilder:
+    """Takes a mover's messages in any order and gives the snapshot at the end."""
+
+    def __init__(self, host: str) -> None:
+        """Begin an empty snapshot of the org at `host`."""
+        self._host = host
+        self._licenses: list[LicenseRow] = []
+        self._psls: list[PslRow] = []
+        self._assigns: list[PslAssignRow] = []
+        self._users: list[UserRow] = []
+        self._logins: dict[tuple[str, LoginKind, bool], _Sum] = {}
+        self._unknown: Counter[tuple[Vocabulary, str]] = Counter()
+        self._taken_at: datetime | None = None
+        self._end: CollectedMessage | None = None
+
+    def take(self, message: AuditMessage) -> None:
+        """Take one message in. Raises `ReadingFailed` for the message of a failure."""
+        match message:
+            case StartedMessage():
+                self._taken_at = message.taken_at
+            case LicensesMessage():
+                self._licenses.extend(message.rows)
+            case PslsMessage():
+                self._psls.extend(message.rows)
+            case PslAssignsMessage():
+                self._assigns.extend(message.rows)
+            case UsersMessage():
+                self._users.extend(message.rows)
+            case LoginsMessage():
+                for row in message.rows:
+                    self._add_login(row, self._taken_at)
+            case UnknownWordMessage():
+                self._unknown[message.vocabulary, message.word] += message.count
+            case CollectedMessage():
+                self._end = message
+            case FailedMessage():
+                raise ReadingFailed(message)
+            case ProgressMessage():
+                pass
+
+    @property
+    def complete(self) -> bool:
+        """Whether the closing message has come."""
+        return self._end is not None
+
+    def finish(self) -> Snapshot:
+        """Return the snapshot. Raises `ValueError` before the closing message has come."""
+        end, taken_at = self._end, self._taken_at
+        if end is None or taken_at is None:
+            message = "the reading has not been completed"
+            raise ValueError(message)
+        users = tuple(sorted(self._users, key=lambda row: row.id))
+        reading = Reading(
+            host=self._host,
+            taken_at=taken_at,
+            history_start=end.history_start,
+            login_rows=end.login_rows,
+            api_calls=end.api_calls,
+            unavailable=end.unavailable,
+            requests=end.requests,
+            unknown_words=tuple(UnknownWord(v, w, n) for (v, w), n in sorted(self._unknown.items())),
+            sandbox=_sandbox_signs(users),
+        )
+        return Snapshot(
+            reading=reading,
+            licenses=tuple(sorted(self._licenses, key=lambda row: row.id)),
+            psls=tuple(sorted(self._psls, key=lambda row: row.id)),
+            assigns=tuple(sorted(self._assigns, key=lambda row: row.id)),
+            users=users,
+            logins=tuple(_user_logins(key, total) for key, total in sorted(self._logins.items(), key=_by_key)),
+        )
+
+    def _add_login(self, row: LoginRow, taken_at: datetime | None) -> None:
+        if taken_at is None:
+            message = "logins came before the instant of the audit"
+            raise ValueError(message)
+        key = (row.user, row.kind, row.success)
+        total = self._logins.get(key)
+        if total is None:
+            total = self._logins[key] = _Sum(row.first, row.last)
+        total.count += row.count
+        total.first, total.last = min(total.first, row.first), max(total.last, row.last)
+        index = (taken_at.date() - row.day).days
+        if 0 <= index < DAYS_KEPT:
+            total.bits |= 1 << index
+            total.weeks[index // DAYS_A_WEEK] += row.count
+
+
+def _by_key(item: tuple[tuple[str, LoginKind, bool], _Sum]) -> tuple[str, LoginKind, bool]:
+    return item[0]
+
+
+def _user_logins(key: tuple[str, LoginKind, bool], total: _Sum) -> UserLogins:
+    return UserLogins(*key, total.count, total.first, total.last, f"{total.bits:x}", tuple(total.weeks))
+
+
+def _sandbox_signs(users: Iterable[UserRow]) -> SandboxSigns:
+    """Count e-mails ending in `.invalid`, and user names that are an e-mail address with one common ending added."""
+    total = invalid = 0
+    endings: Counter[str] = Counter()
+    for user in users:
+        if not user.email:
+            continue
+        total += 1
+        email = user.email.casefold()
+        if email.endswith(".invalid"):
+            invalid += 1
+            email = email.removesuffix(".invalid")
+        username = user.username.casefold()
+        ending = username.removeprefix(email)
+        if username.startswith(email + ".") and "." not in ending[1:]:
+            endings[ending] += 1
+    return SandboxSigns(total, invalid, max(endings.values(), default=0))

@@ -1,0 +1,153 @@
+"""A snapshot made ready for rules: who holds which seat, who was there when. Pure; has no clock of its own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from isthmus.audit.catalogue import Category, category_of
+from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
+from isthmus.audit.options import Thresholds
+from isthmus.audit.snapshot import Snapshot
+
+COUNTER_LAG_MAX = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """When a user was there, by successful logins in the history: in person, and by software."""
+
+    human_last: datetime | None = None
+    machine_last: datetime | None = None
+    other_last: datetime | None = None
+    human_days: int = 0
+    logins: int = 0
+
+    @property
+    def last(self) -> datetime | None:
+        """The last successful login of any kind."""
+        return max((at for at in (self.human_last, self.machine_last, self.other_last) if at is not None), default=None)
+
+
+NO_ACTIVITY = Activity()
+
+
+class View:
+    """A snapshot with its indexes, and the thresholds to judge it by."""
+
+    def __init__(self, snapshot: Snapshot, thresholds: Thresholds) -> None:
+        """Take both; everything else is derived when it is asked for."""
+        self.snapshot = snapshot
+        self.thresholds = thresholds
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the audit."""
+        return self.snapshot.reading.taken_at
+
+    @property
+    def history_start(self) -> datetime | None:
+        """Where the visible login history begins, or None if there is none."""
+        return self.snapshot.reading.history_start
+
+    @property
+    def history_days(self) -> int:
+        """Whole days of login history."""
+        return (self.now - self.history_start).days if self.history_start is not None else 0
+
+    @property
+    def inactive_days(self) -> int:
+        """The threshold in force: the one asked for, or the whole history where that is shorter."""
+        return min(self.thresholds.inactive_days, self.history_days)
+
+    def age_days(self, at: datetime) -> int:
+        """Whole days from `at` to the audit."""
+        return (self.now - at).days
+
+    def within(self, at: datetime | None, days: int) -> bool:
+        """Whether `at` lies in the last `days` days."""
+        return at is not None and at > self.now - timedelta(days=days)
+
+    @cached_property
+    def licenses(self) -> dict[str, LicenseRow]:
+        """Licences by id."""
+        return {row.id: row for row in self.snapshot.licenses}
+
+    @cached_property
+    def psls(self) -> dict[str, PslRow]:
+        """Permission set licences by id."""
+        return {row.id: row for row in self.snapshot.psls}
+
+    @cached_property
+    def users(self) -> dict[str, UserRow]:
+        """Users by id, active or not."""
+        return {row.id: row for row in self.snapshot.users}
+
+    @cached_property
+    def categories(self) -> dict[str, Category]:
+        """How each licence is paid for."""
+        return {row.id: category_of(row.key, row.name) for row in self.snapshot.licenses}
+
+    @cached_property
+    def holders(self) -> dict[str, list[UserRow]]:
+        """Active users by the licence that their profile gives them."""
+        found: dict[str, list[UserRow]] = defaultdict(list)
+        for user in self.snapshot.users:
+            if user.active and user.license is not None:
+                found[user.license].append(user)
+        return found
+
+    def seat_holders(self) -> Iterator[UserRow]:
+        """Yield the active users whose seat costs money (or may do so: unclassified licences are looked at too)."""
+        for license_, users in sorted(self.holders.items()):
+            if self.categories.get(license_, Category.UNCLASSIFIED).seat_costs:
+                yield from users
+
+    @cached_property
+    def grants(self) -> dict[str, list[PslAssignRow]]:
+        """Grants by permission set licence."""
+        found: dict[str, list[PslAssignRow]] = defaultdict(list)
+        for row in self.snapshot.assigns:
+            found[row.psl].append(row)
+        return found
+
+    @cached_property
+    def _activities(self) -> dict[str, Activity]:
+        human: dict[str, datetime] = {}
+        machine: dict[str, datetime] = {}
+        other: dict[str, datetime] = {}
+        days: dict[str, int] = defaultdict(int)
+        logins: dict[str, int] = defaultdict(int)
+        for row in self.snapshot.logins:
+            if not row.success:
+                continue
+            place = human if row.kind.human else machine if row.kind.machine else other
+            place[row.user] = max(place.get(row.user, row.last), row.last)
+            logins[row.user] += row.count
+            if row.kind.human:
+                days[row.user] |= row.day_bits
+        return {
+            user: Activity(human.get(user), machine.get(user), other.get(user), days.get(user, 0), count)
+            for user, count in logins.items()
+        }
+
+    def activity(self, user: str) -> Activity:
+        """Return when the user was there."""
+        return self._activities.get(user, NO_ACTIVITY)
+
+    @property
+    def people_seen(self) -> int:
+        """How many users have a successful login in the history."""
+        return len(self._activities)
+
+    def last_seen(self, user: UserRow) -> datetime | None:
+        """Return the later of LastLoginDate and the last successful login in the history."""
+        known = [at for at in (user.last_login_at, self.activity(user.id).last) if at is not None]
+        return max(known, default=None)
+
+    def counter_lags(self, row: LicenseRow) -> bool:
+        """Whether the org says that its count of used seats is older than a day."""
+        return row.used_updated_at is not None and self.now - row.used_updated_at > COUNTER_LAG_MAX

@@ -1,0 +1,204 @@
+-- Audits: what was read of the five licence objects, what was found, and the documents made of it.
+-- Names and e-mail addresses of users are stored here, because an inactive user must be named; nowhere else, and only
+-- under forced row-level security.
+
+create schema audit;
+grant usage on schema audit to isthmus_portal, isthmus_worker, isthmus_keeper;
+
+create domain audit.short_text as text check (length(value) <= 1024);
+create domain audit.line as text check (length(value) between 2 and 65536);
+create domain audit.rule as text check (value ~ '^R[0-9]{2}[a-z]?$');
+create domain audit.currency as text check (value ~ '^[A-Z]{3}$');
+create domain audit.percent as smallint check (value between 0 and 100);
+create domain audit.seat_count as integer check (value >= 0);
+create domain audit.document_bytes as bytea check (length(value) between 1 and 268435456);
+create type audit.audit_state as enum ('queued', 'reading', 'reporting', 'done', 'failed');
+create type audit.grade as enum ('A', 'B', 'C', 'D');
+create type audit.severity as enum ('critical', 'warning', 'info');
+create type audit.document_kind as enum ('report.pdf', 'report.xlsx', 'findings.csv', 'report.json', 'bundle.zip');
+create type audit.failure as enum (
+    'not_readable', 'field_missing', 'login_count_differs', 'window_too_dense', 'rows_differ', 'answer_unexpected',
+    'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'internal');
+
+-- One audit of one connection. `attempt` rises each time a worker takes it up; whoever writes must carry the latest.
+-- Counts and money are null until it is done, and where a gate withheld them.
+create table audit.audit (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null default gen_random_uuid(),
+    connection_id uuid not null,
+    state audit.audit_state not null default 'queued',
+    attempt integer not null default 0,
+    percent audit.percent not null default 0,
+    requested_at timestamptz not null default now(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    taken_at timestamptz,
+    failure audit.failure,
+    failure_object words.api_name,
+    seats audit.seat_count,
+    seats_unused audit.seat_count,
+    findings audit.seat_count,
+    currency audit.currency,
+    reclaim_annual numeric(16, 2),
+    renewal_annual numeric(16, 2),
+    risk_annual numeric(16, 2),
+    primary key (tenant_id, id),
+    foreign key (tenant_id, connection_id) references orgs.connection on delete cascade
+);
+create index audit_by_request on audit.audit (tenant_id, requested_at desc);
+alter table audit.audit enable row level security;
+alter table audit.audit force row level security;
+create policy owner_select on audit.audit for select to isthmus_owner using (true);
+create policy own_select on audit.audit for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.audit for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on audit.audit for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.audit for delete to isthmus_portal
+    using (tenant_id = (select ctx.tenant()));
+grant select, delete, insert (id, connection_id) on audit.audit to isthmus_portal;
+grant select, update (state, attempt, percent, started_at, finished_at, taken_at, failure, failure_object, seats,
+    seats_unused, findings, currency, reclaim_annual, renewal_annual, risk_annual)
+    on audit.audit to isthmus_worker;
+
+-- The documents of a finished audit, whole.
+create table audit.document (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    kind audit.document_kind not null,
+    content audit.document_bytes not null,
+    primary key (tenant_id, audit_id, kind),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.document enable row level security;
+alter table audit.document force row level security;
+create policy own_select on audit.document for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.document for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.document for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.document to isthmus_portal;
+grant select, delete, insert (audit_id, kind, content) on audit.document to isthmus_worker;
+
+-- Findings, in the report's order. `line` is the finding as report.json has it; the other columns are for filters.
+create table audit.finding (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    ordinal audit.seat_count not null,
+    rule audit.rule not null,
+    grade audit.grade not null,
+    severity audit.severity not null,
+    pool audit.short_text not null,
+    search_text audit.short_text not null,
+    line audit.line not null,
+    primary key (tenant_id, audit_id, ordinal),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.finding enable row level security;
+alter table audit.finding force row level security;
+create policy own_select on audit.finding for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.finding for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.finding for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.finding to isthmus_portal;
+grant select, delete, insert (audit_id, ordinal, rule, grade, severity, pool, search_text, line)
+    on audit.finding to isthmus_worker;
+
+-- The pools of user licences at the instant of an audit: nobody can rebuild last year's seats afterwards.
+create table audit.license_pool (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    license_id audit.short_text not null,
+    license_key audit.short_text not null,
+    label audit.short_text not null,
+    purchased audit.seat_count not null,
+    assigned audit.seat_count not null,
+    active_30 audit.seat_count,
+    active_60 audit.seat_count,
+    active_90 audit.seat_count,
+    unused audit.seat_count,
+    primary key (tenant_id, audit_id, license_id),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.license_pool enable row level security;
+alter table audit.license_pool force row level security;
+create policy own_select on audit.license_pool for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.license_pool for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.license_pool for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.license_pool to isthmus_portal;
+grant select, delete, insert (audit_id, license_id, license_key, label, purchased, assigned, active_30, active_60,
+    active_90, unused) on audit.license_pool to isthmus_worker;
+
+-- The pools of permission set licences at the instant of an audit.
+create table audit.psl_pool (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    psl_id audit.short_text not null,
+    psl_key audit.short_text not null,
+    label audit.short_text not null,
+    purchased audit.seat_count not null,
+    used audit.seat_count not null,
+    grants audit.seat_count not null,
+    grants_active audit.seat_count not null,
+    primary key (tenant_id, audit_id, psl_id),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.psl_pool enable row level security;
+alter table audit.psl_pool force row level security;
+create policy own_select on audit.psl_pool for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.psl_pool for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.psl_pool for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.psl_pool to isthmus_portal;
+grant select, delete, insert (audit_id, psl_id, psl_key, label, purchased, used, grants, grants_active)
+    on audit.psl_pool to isthmus_worker;
+
+-- The users of an org at the instant of an audit, with when each was last there: first seen active, gaps of more than
+-- six months and re-activations can be known from these alone.
+create table audit.person (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    user_id audit.short_text not null,
+    name audit.short_text not null,
+    username audit.short_text not null,
+    email audit.short_text not null,
+    license_id audit.short_text,
+    active boolean not null,
+    created_at timestamptz not null,
+    last_login_at timestamptz,
+    last_human_at timestamptz,
+    last_machine_at timestamptz,
+    primary key (tenant_id, audit_id, user_id),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.person enable row level security;
+alter table audit.person force row level security;
+create policy own_select on audit.person for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.person for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.person for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.person to isthmus_portal;
+grant select, delete, insert (audit_id, user_id, name, username, email, license_id, active, created_at, last_login_at,
+    last_human_at, last_machine_at) on audit.person to isthmus_worker;
+
+-- Whose audit it is and which connection it may lease, for keeper: only an audit that is under way has any.
+create function audit.audit_subject(audit uuid) returns table (tenant_id uuid, connections uuid[])
+language sql stable security definer set search_path = ''
+as $$
+    select a.tenant_id, array[a.connection_id]
+    from audit.audit a
+    where a.id = audit and a.state in ('queued', 'reading', 'reporting')
+$$;
+revoke execute on function audit.audit_subject(uuid) from public;
+grant execute on function audit.audit_subject(uuid) to isthmus_keeper;
