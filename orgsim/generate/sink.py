@@ -1,0 +1,168 @@
+"""Where the uploads of a bench target go: read as fast as memory allows, counted and summed, not kept.
+
+What can be verified afterwards: how many rows came, how many different keys (exactly for orgsim's own ids and for up
+to KEYS_MAX others), and a sum over the row bytes that does not depend on the order of rows or jobs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgsim.ids import DIGITS
+
+BLOCK_BYTES: Final = 4_000_000
+KEYS_MAX: Final = 2_000_000
+"""Keys that are no orgsim ids are remembered as 8-byte hashes, this many at most."""
+
+_QUOTE: Final = ord('"')
+_NEWLINE: Final = ord("\n")
+_ID_WIDTHS: Final = frozenset({15, 18})
+_HEAD: Final = 6
+_DIGIT_OF: Final = np.full(256, 62, dtype=np.int64)
+_DIGIT_OF[np.frombuffer(DIGITS.encode(), dtype=np.uint8)] = np.arange(62)
+_POWERS: Final = 62 ** np.arange(8, -1, -1, dtype=np.int64)
+
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.int64]
+
+
+class BadUpload(ValueError):
+    """The upload is not CSV with the same number of cells in every row, or its key column is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What one upload brought: rows, those with a key not seen before, and the bytes of its rows."""
+
+    rows: int
+    created: int
+    row_bytes: int
+
+
+class CsvSink:
+    """Takes whole uploads. `rows`, `distinct_keys`, `row_bytes` and `checksum` cover everything taken so far.
+
+    `checksum` is the sum of all row bytes, each multiplied by its 1-based place in its row, modulo 2**64: rows may come in any order, but a changed, missing or repeated row shows.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.row_bytes = 0
+        self.checksum = 0
+        self._seen: dict[bytes, bytearray] = {}
+        self._found = 0
+        self._hashes: set[int] = set()
+
+    @property
+    def distinct_keys(self) -> int:
+        """Different keys so far."""
+        return self._found + len(self._hashes)
+
+    def summary(self) -> dict[str, int]:
+        """Return the figures for the control port."""
+        return {"rows": self.rows, "distinctKeys": self.distinct_keys, "rowBytes": self.row_bytes,
+                "checksum": self.checksum}  # fmt: skip
+
+    def absorb(self, body: bytes, *, key: str | None, delimiter: str = ",", line_ending: str = "\n") -> Absorbed:
+        """Take an upload with its header; `key` is the column of the external id (None: every row is a new one).
+
+        Raises BadUpload; what came before the bad block stays counted.
+        """
+        end = body.find(b"\n")
+        header = body[: end if end >= 0 else len(body)].decode("utf-8-sig").rstrip("\r")
+        names = [name.strip('"').lower() for name in header.split(delimiter)]
+        if key is not None and key.lower() not in names:
+            raise BadUpload(key)
+        column = None if key is None else names.index(key.lower())
+        before = (self.rows, self.distinct_keys, self.row_bytes)
+        start = end + 1 if end >= 0 else len(body)
+        while start < len(body):
+            start += self._block(body, start, len(names), column, ord(delimiter), len(line_ending))
+        created = self.rows - before[0] if key is None else self.distinct_keys - before[1]
+        return Absorbed(self.rows - before[0], created, self.row_bytes - before[2])
+
+    def _block(self, body: bytes, start: int, width: int, column: int | None, delimiter: int, ending: int) -> int:
+        """Take as many whole rows as fit into a block; return the number of bytes taken."""
+        piece = body[start : start + BLOCK_BYTES]
+        last = start + len(piece) == len(body)
+        if last and not piece.endswith(b"\n"):
+            piece += b"\n" if ending == 1 else b"\r\n"
+        data: Bytes = np.frombuffer(piece, dtype=np.uint8)
+        separators = np.flatnonzero((data == delimiter) | (data == _NEWLINE))
+        if _QUOTE in piece:
+            quotes = np.flatnonzero(data == _QUOTE)
+            outside = np.searchsorted(quotes, separators) % 2 == 0
+            separators = separators[outside]
+        ends = np.flatnonzero(data[separators] == _NEWLINE)
+        if not len(ends):
+            raise BadUpload("row")
+        separators = separators[: int(ends[-1]) + 1]
+        if len(separators) != len(ends) * width:
+            raise BadUpload("width")
+        grid: Places = separators.reshape(len(ends), width)
+        if not (data[grid[:, -1]] == _NEWLINE).all():
+            raise BadUpload("width")
+        taken = int(grid[-1, -1]) + 1
+        self._sum(data[:taken], grid[:, -1])
+        self.rows += len(ends)
+        self.row_bytes += taken - len(ends) * ending
+        if column is not None:
+            lefts = grid[:, column - 1] + 1 if column else np.concatenate(([0], grid[:-1, -1] + 1))
+            rights = grid[:, column] - (ending - 1 if column == width - 1 else 0)
+            self._keys(data, lefts, rights)
+        return min(taken, len(body) - start)
+
+    def _sum(self, data: Bytes, ends: Places) -> None:
+        """Add sum(byte * place in its row) without a wide copy: sum(byte * place) - sum(row start * row sum)."""
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        sums = np.add.reduceat(data, starts, dtype=np.int64)
+        places = np.arange(1, len(data) + 1, dtype=np.float64)
+        weighted = int(np.dot(data.astype(np.float64), places))  # exact: below 2**53 for blocks of this size
+        self.checksum = (self.checksum + weighted - int(np.dot(sums, starts))) % 2**64
+
+    def _keys(self, data: Bytes, lefts: Places, rights: Places) -> None:
+        quoted = data[lefts] == _QUOTE
+        lefts, rights = lefts + quoted, rights - quoted
+        widths = rights - lefts
+        width = int(widths[0])
+        if width in _ID_WIDTHS and (widths == width).all():
+            self._ids(data[lefts[:, None] + np.arange(15)])
+            return
+        self._others({bytes(data[left:right]) for left, right in zip(lefts.tolist(), rights.tolist(), strict=True)})
+
+    def _ids(self, keys: Bytes) -> None:
+        """Mark ids by prefix, pod and number in a bit per number."""
+        digits = _DIGIT_OF[keys[:, _HEAD:]]
+        if int(digits.max()) >= len(DIGITS):
+            self._others({row.tobytes() for row in keys})
+            return
+        numbers = digits @ _POWERS
+        heads = keys[:, :_HEAD]
+        if int(numbers.max()) > KEYS_MAX * 64:
+            self._others({row.tobytes() for row in keys})
+            return
+        kinds = [heads[0]] if (heads == heads[0]).all() else list(np.unique(heads, axis=0))
+        for kind in kinds:
+            mine = numbers if len(kinds) == 1 else numbers[(heads == kind).all(axis=1)]
+            self._mark(kind.tobytes(), mine)
+
+    def _mark(self, head: bytes, numbers: Places) -> None:
+        flags = self._seen.setdefault(head, bytearray())
+        wanted = int(numbers.max()) + 1
+        if wanted > len(flags):
+            flags.extend(bytes(max(wanted - len(flags), len(flags))))
+        view: Bytes = np.frombuffer(flags, dtype=np.uint8)
+        before = int(np.count_nonzero(view[numbers]))
+        unique = numbers if before == len(numbers) else np.unique(numbers)
+        fresh = int(np.count_nonzero(view[unique] == 0))
+        view[unique] = 1
+        del view  # a view would forbid the bytearray to grow
+        self._found += fresh
+
+    def _others(self, keys: set[bytes]) -> None:
+        if len(self._hashes) + len(keys) <= KEYS_MAX:
+            self._hashes.update(hash(key) for key in keys)
