@@ -22,7 +22,8 @@ from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.shape import Shape, draw_shape
 from orgsim.store.table import MemoryTable, Table
-from orgsim.traffic import ApiUsage, Transcript
+from orgsim.traffic import ApiUsage
+from orgsim.transcript import Transcript
 
 __all__ = ["Org", "Row", "RowError", "SaveResult", "Table", "Value", "WriteContext"]
 
@@ -60,6 +61,7 @@ class Org:
         self.guarded_fields: set[tuple[str, str]] = set()
         self.views: dict[tuple[str, str], tuple[datetime | None, datetime | None]] = {}
         self.deletions: dict[str, list[tuple[datetime, str]]] = {}
+        self.open_transactions: list[datetime] = []
         self.usage = ApiUsage(self.settings.api_requests_per_day)
         self.transcript = Transcript()
         self.cursors = Cursors()
@@ -169,6 +171,10 @@ class Org:
             month = organization.get("FiscalYearStartMonth")
             return month if isinstance(month, int) else 1
         return 1
+
+    def covered_until(self) -> datetime:
+        """Return up to when every commit is visible: now, or the start of the oldest transaction still open."""
+        return min((self.clock.now(), *self.open_transactions))
 
     def query(
         self,

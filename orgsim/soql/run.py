@@ -48,7 +48,7 @@ def run_query(
     if is_grouped(query):
         records = group_rows(scope, query, _matching(scope, query), run_subselect)
         return QueryResult(len(records), records, _as_is, max(page, len(records)))
-    shape = draw_shape(scope, query, _child_entry)
+    shape = draw_shape(scope, query, child_entry)
     rows = _cut(scope, query, order_rows(scope, list(_matching(scope, query)), query.order_by))
     if query.purpose is not None:
         _note_views(scope, rows, query.purpose)
@@ -141,7 +141,7 @@ def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
     return {value for row in _matching(inner, query) if (value := bound.get(row)) is not None}
 
 
-def _child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
+def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
     child, field, name = bind_child(scope, query.object_name, query.object_position)
     inner = Scope(
         scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows
@@ -150,7 +150,7 @@ def _child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
         raise malformed(scope.source, query.object_position, "Aggregate functions are not supported in child queries")
     if query.offset is not None:
         raise malformed(scope.source, query.object_position, "OFFSET clause only supported in the outer query")
-    shape = draw_shape(inner, query, _child_entry)
+    shape = draw_shape(inner, query, child_entry)
     tests = _tests(inner, query)
     table = scope.org.tables[child.name.lower()]
 
@@ -190,7 +190,7 @@ def stream_query(
     query = parse(soql)
     _refuse_for_bulk(query)
     scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
-    shape = draw_shape(scope, query, _child_entry)
+    shape = draw_shape(scope, query, child_entry)
     for name, bound in shape.columns:
         if bound.field.type in {"address", "location"}:
             message = f"Compound field {name} is not supported in Bulk queries"

@@ -1,0 +1,113 @@
+"""What every REST handler checks and knows: headers that change meaning, objects that exist, who writes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from orgsim.errors import ApiError, NotEmulated, not_found
+from orgsim.router import Call
+from orgsim.schema.model import ObjectDef
+from orgsim.store.results import RowError, WriteContext
+from orgsim.wire import Response, empty_response
+
+_BATCH_SIZE: Final = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
+_REFUSED_HEADERS: Final = ("if-match", "if-none-match", "sforce-query-lob", "sforce-locale")
+_RECORD_STATUS: Final = {
+    "INVALID_CROSS_REFERENCE_KEY": 404,
+    "ENTITY_IS_DELETED": 404,
+    "INSUFFICIENT_ACCESS_OR_READONLY": 403,
+}
+
+
+def check_headers(call: Call) -> None:
+    """Refuse headers whose meaning is not emulated."""
+    headers = call.request.headers
+    for name in _REFUSED_HEADERS:
+        if name in headers:
+            what = f"the header {name}"
+            raise NotEmulated(what)
+    duplicate = headers.get("sforce-duplicate-rule-header", "").lower()
+    if "includerecorddetails=true" in duplicate.replace(" ", ""):
+        what = "includeRecordDetails in Sforce-Duplicate-Rule-Header (no duplicate rules exist here)"
+        raise NotEmulated(what)
+    assign = headers.get("sforce-auto-assign", "").upper()
+    if assign not in {"", "TRUE", "FALSE"}:
+        what = "an assignment rule id in Sforce-Auto-Assign"
+        raise NotEmulated(what)
+    if headers.get("accept", "").startswith(("application/xml", "text/xml")):
+        what = "XML answers"
+        raise NotEmulated(what)
+
+
+def find_object(call: Call, name: str | None = None) -> ObjectDef:
+    """Return the object of the path; ApiError 404 if it does not exist for the caller."""
+    definition = call.org.visible_object(name if name is not None else call.params["object"], call.user_id)
+    if definition is None:
+        raise not_found()
+    return definition
+
+
+def writer(call: Call) -> WriteContext:
+    """Return who writes, for the write engine."""
+    check_headers(call)
+    return WriteContext(call.user_id, "rest", call.request.headers)
+
+
+def page_rows(call: Call) -> int:
+    """Return the page size that Sforce-Query-Options asks for, within the limits."""
+    settings = call.org.settings
+    found = _BATCH_SIZE.search(call.request.header("sforce-query-options") or "")
+    if not found:
+        return settings.query_page_rows
+    return min(max(int(found[1]), settings.query_page_rows_min), settings.query_page_rows_max)
+
+
+def record_refusal(error: RowError) -> ApiError:
+    """Return the refusal of a single-record call."""
+    if error.code == "INVALID_CROSS_REFERENCE_KEY" and not error.fields:
+        return not_found("The requested resource does not exist")
+    status = _RECORD_STATUS.get(error.code, 400)
+    if error.code == "INVALID_CROSS_REFERENCE_KEY" or (error.code == "ENTITY_IS_DELETED" and error.fields):
+        status = 400
+    return ApiError(status, error.code, error.message, error.fields)
+
+
+def not_modified(call: Call, changed_at: datetime) -> Response | None:
+    """Return 304 or raise 412 where a conditional header says so; None to go on."""
+    stamp = changed_at.replace(microsecond=0)
+    since = _http_date(call.request.header("if-modified-since"))
+    if since is not None and stamp <= since:
+        return empty_response(304, (("Last-Modified", http_date(stamp)),))
+    before = _http_date(call.request.header("if-unmodified-since"))
+    if before is not None and stamp > before:
+        raise ApiError(412, "PRECONDITION_FAILED", "One or more conditions given in the request failed.")
+    return None
+
+
+def _http_date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(moment: datetime) -> str:
+    """Return a moment as HTTP writes it, whatever the locale."""
+    moment = moment.astimezone(UTC)
+    day = f"{_DAYS[moment.weekday()]}, {moment.day:02d} {_MONTHS[moment.month - 1]} {moment.year}"
+    return f"{day} {moment.hour:02d}:{moment.minute:02d}:{moment.second:02d} GMT"
+
+
+def flag(text: object) -> bool:
+    """Return a boolean given as JSON or as text."""
+    return text is True or (isinstance(text, str) and text.strip().lower() == "true")

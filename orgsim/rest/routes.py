@@ -1,0 +1,49 @@
+"""The table of REST data resources."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orgsim.rest import collections, composite, queries, rows, service, tree
+from orgsim.router import Handler, Route
+
+BASE: Final = "/services/data/{version}"
+_TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
+    ("GET", "", service.version_root),
+    ("GET", "/limits", service.limits),
+    ("GET", "/limits/recordCount", service.record_count),
+    ("GET", "/recent", service.recent),
+    ("GET", "/query", queries.query),
+    ("GET", "/queryAll", queries.query_all),
+    ("GET", "/query/{locator}", queries.query_more),
+    ("GET", "/queryAll/{locator}", queries.query_more),
+    ("GET", "/sobjects", rows.sobjects),
+    ("GET", "/sobjects/{object}", rows.sobject),
+    ("POST", "/sobjects/{object}", rows.create),
+    ("GET", "/sobjects/{object}/describe", rows.describe),
+    ("GET", "/sobjects/{object}/updated", queries.updated),
+    ("GET", "/sobjects/{object}/deleted", queries.deleted),
+    ("GET", "/sobjects/{object}/{id}", rows.read),
+    ("PATCH", "/sobjects/{object}/{id}", rows.change),
+    ("DELETE", "/sobjects/{object}/{id}", rows.delete),
+    ("POST", "/sobjects/{object}/{id}", rows.create_by_id),
+    ("GET", "/sobjects/{object}/{field}/{value}", rows.two_parts),
+    ("PATCH", "/sobjects/{object}/{field}/{value}", rows.upsert_by_key),
+    ("DELETE", "/sobjects/{object}/{field}/{value}", rows.delete_by_key),
+    ("POST", "/composite", composite.composite),
+    ("POST", "/composite/batch", composite.batch),
+    ("POST", "/composite/graph", composite.graph),
+    ("POST", "/composite/tree/{object}", tree.create_tree),
+    ("POST", "/composite/sobjects", collections.create_many),
+    ("PATCH", "/composite/sobjects", collections.update_many),
+    ("DELETE", "/composite/sobjects", collections.delete_many),
+    ("GET", "/composite/sobjects/{object}", collections.retrieve_many),
+    ("POST", "/composite/sobjects/{object}", collections.retrieve_many),
+    ("PATCH", "/composite/sobjects/{object}/{field}", collections.upsert_many),
+)
+
+
+def rest_routes() -> tuple[Route, ...]:
+    """Return the routes of REST data access."""
+    first = Route("GET", "/services/data", service.versions, signed_in=False, counted=False)
+    return (first, *(Route(method, BASE + path, handler) for method, path, handler in _TABLE))
