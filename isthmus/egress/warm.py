@@ -11,6 +11,7 @@ import gzip
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from isthmus.egress.errors import EgressError
@@ -40,40 +41,34 @@ def warm(tls: ssl.SSLContext | None) -> None:
     asyncio.run(_rehearse())
     if tls is not None:
         handshake = tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a.my.salesforce.com")
-        try:
+        with suppress(ssl.SSLWantReadError):
             handshake.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
 
 
 async def _rehearse() -> None:
     for answer in (_ANSWER, _BROKEN):
-        theirs: list[socket.socket] = []
-
-        async def connect(theirs: list[socket.socket] = theirs) -> socket.socket:
-            ours, other = socket.socketpair()
-            for end in (ours, other):
-                end.setblocking(False)  # noqa: FBT003 positional by its signature
-            theirs.append(other)
-            return ours
-
-        channel = Channel(OrgHost("http", "127.0.0.1", 80), Purpose.SYNC, _ROUTES, connect, None, loopback=True)
         for name, body in ((_DOWN, None), (_UP, _body())):
-            exchange = asyncio.create_task(channel.send(Call(name), body, bearer=Secret("x")))
-            before = len(theirs)
-            while len(theirs) == before and not exchange.done():
-                await asyncio.sleep(0)
-            loop = asyncio.get_running_loop()
-            await loop.sock_recv(theirs[-1], 65_536)
-            await loop.sock_sendall(theirs[-1], answer)
-            theirs[-1].shutdown(socket.SHUT_WR)
-            try:
-                await exchange
-            except EgressError:
-                pass
+            await _exchange(Call(name), body, answer)
+
+
+async def _exchange(call: Call, body: AsyncIterator[bytes] | None, answer: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setblocking(False)  # noqa: FBT003 positional by its signature
+
+    async def connect() -> socket.socket:
+        return ours
+
+    loop = asyncio.get_running_loop()
+    channel = Channel(OrgHost("http", "127.0.0.1", 80), Purpose.SYNC, _ROUTES, connect, None, loopback=True)
+    with ours, theirs:
+        exchange = asyncio.create_task(channel.send(call, body, bearer=Secret("x")))
+        await loop.sock_recv(theirs, 65_536)
+        await loop.sock_sendall(theirs, answer)
+        theirs.shutdown(socket.SHUT_WR)
+        with suppress(EgressError):
+            await exchange
         await channel.close()
-        for sock in theirs:
-            sock.close()
 
 
 async def _body() -> AsyncIterator[bytes]:

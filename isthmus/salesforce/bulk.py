@@ -1,12 +1,23 @@
-"""Bulk API 2.0: export as raw CSV pages, ingest as a streamed upload."""
+"""Bulk API 2.0: export as raw CSV pages, ingest as a streamed upload. Nothing is staged anywhere."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from isthmus.egress.errors import EgressError, Interrupted
+from isthmus.egress.policy import HoleValue, RouteName
+from isthmus.egress.transport import StreamReply
+from isthmus.salesforce import routes
+from isthmus.salesforce.csv_rows import BadCsv, CsvRows
+from isthmus.salesforce.errors import Expired, Incomplete, LeaseLost, Refused, SalesforceError, Transient, Unexpected
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
@@ -14,13 +25,27 @@ from isthmus.values import ApiName
 
 INGEST_BYTES_MAX: Final = 90_000_000
 """The most that a caller may put into one ingest job (Salesforce: 150 MB after base64, so at most about 100 MB)."""
+POLL_FIRST_S: Final = 0.2
+POLL_MAX_S: Final = 5.0
+POLL_GROWTH: Final = 1.6
+CLEAN_UP_S: Final = 10.0
+PAGE_OPENINGS_MAX: Final = 4
+RESULT_READINGS_MAX: Final = 3
+CHARGED_FIELDS_MAX: Final = 10_000
+"""How many different (code, field) pairs are counted apart; an org that names more is making them up."""
+
+_ABORT: Final = b'{"state":"Aborted"}'
+_CLOSE: Final = b'{"state":"UploadComplete"}'
+_JOB_ERROR = re.compile(r"[A-Za-z_]{3,64}")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(?:[.:][A-Za-z][A-Za-z0-9_]{0,79}){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPage:
-    """One page of a result. `chunks` yields its raw CSV bytes, header row included on *every* page, LF, comma.
+    """One page of a result, `rows` without the header row.
 
-    Chunks end anywhere, also inside a row. Read a page to its end before taking the next.
+    `chunks` yields its raw CSV bytes, header row included on *every* page, LF, comma; chunks end anywhere, also inside
+    a row. Read a page to its end before taking the next.
     """
 
     number: int
@@ -28,21 +53,12 @@ class ExportPage:
     chunks: AsyncIterator[bytes]
 
 
-async def export(session: Session, soql: Soql, *, deleted: bool = False) -> AsyncIterator[ExportPage]:
-    """Run a query job and yield its pages; the job is deleted at the end (aborted on cancellation).
-
-    Raises `Incomplete` unless the pages' rows sum up to numberRecordsProcessed; `Transient` if a page broke off after
-    part of it was handed out; `Refused` if the job failed.
-    """
-    raise NotImplementedError
-    yield
-
-
 @dataclass(frozen=True, slots=True)
 class IngestOutcome:
     """What became of an ingest job: rows processed, of these failed, rows never processed, failures by (code, field).
 
-    `field` is the first field that the org blamed, as it spelt it, or "" if none.
+    `field` is the first field that the org blamed, as it spelt it, or "" if none. Rows are unprocessed only if the org
+    ended a job that it had begun.
     """
 
     processed: int
@@ -51,10 +67,255 @@ class IngestOutcome:
     failures: Counter[tuple[StatusCode, str]]
 
 
+class _Job(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _State(msgspec.Struct, frozen=True, rename="camel"):
+    state: str
+    number_records_processed: int = 0
+    number_records_failed: int = 0
+    error_message: str | None = None
+
+
+async def export(session: Session, soql: Soql, *, deleted: bool = False) -> AsyncGenerator[ExportPage]:
+    """Run a query job and yield its pages (none for an empty result). Close the generator (`contextlib.aclosing`).
+
+    The job is deleted at the end, aborted on cancellation. Raises `Incomplete` unless the pages' rows sum up to
+    numberRecordsProcessed; `Transient` if a page broke off after part of it was handed out; `Refused` if the job
+    failed.
+    """
+    body = msgspec.json.encode(
+        {
+            "operation": "queryAll" if deleted else "query",
+            "query": soql.reveal(),
+            "contentType": "CSV",
+            "columnDelimiter": "COMMA",
+            "lineEnding": "LF",
+        }
+    )
+    job = (await session.json(routes.EXPORT_CREATE, _Job, None, body)).id
+    complete = False
+    try:
+        total = (await _await_end(session, routes.EXPORT_STATE, job)).number_records_processed
+        complete = True
+        seen = 0
+        locator: str | None = None
+        number = 0
+        while seen < total:
+            number += 1
+            async with _page(session, job, locator, number) as page:
+                yield page.page
+                if not page.ended:
+                    raise Incomplete(routes.EXPORT_PAGE)
+                seen += page.page.rows
+                locator = page.next_locator
+            if locator is None:
+                break
+        if seen != total or locator is not None:
+            raise Incomplete(routes.EXPORT_PAGE)
+    finally:
+        await _clean_up(session, job, routes.EXPORT_ABORT, routes.EXPORT_DELETE, abort=not complete)
+
+
 async def ingest(session: Session, name: ApiName, key: ApiName, blocks: AsyncIterator[bytes]) -> IngestOutcome:
     """Upsert by the external id `key` the CSV that `blocks` yields (header row first, LF, comma, `#N/A` is null).
 
     The job is deleted at the end, aborted on cancellation or failure. Raises `Transient` if the upload broke off (the
-    job was then aborted: nothing was processed), `Refused` if the org failed the job.
+    job was then aborted: nothing was processed), `Refused` if the org failed the job before it processed a row. What
+    `blocks` raises comes through.
     """
-    raise NotImplementedError
+    body = msgspec.json.encode(
+        {
+            "object": str(name),
+            "operation": "upsert",
+            "externalIdFieldName": str(key),
+            "contentType": "CSV",
+            "columnDelimiter": "COMMA",
+            "lineEnding": "LF",
+        }
+    )
+    job = (await session.json(routes.INGEST_CREATE, _Job, None, body)).id
+    complete = False
+    try:
+        await _upload(session, job, blocks)
+        await _close(session, job)
+        state = await _await_end(session, routes.INGEST_STATE, job, failed_is_end=True)
+        complete = True
+        return await _outcome(session, job, state)
+    finally:
+        await _clean_up(session, job, routes.INGEST_CLOSE, routes.INGEST_DELETE, abort=not complete)
+
+
+async def _upload(session: Session, job: str, blocks: AsyncIterable[bytes]) -> None:
+    try:
+        await session.call(routes.INGEST_UPLOAD, {"job": job}, blocks)
+    except Expired as error:
+        # The blocks are gone, so it cannot be sent again under a new token; the whole job can.
+        raise Transient(routes.INGEST_UPLOAD, error.code, error.http_status) from None
+
+
+async def _close(session: Session, job: str) -> None:
+    try:
+        await session.call(routes.INGEST_CLOSE, {"job": job}, _CLOSE)
+    except Refused:
+        # A repeated close of which only the first answer was lost is refused, and means that the job is closed.
+        state = await session.json(routes.INGEST_STATE, _State, {"job": job})
+        if state.state in {"Open", "Aborted"}:
+            raise
+
+
+async def _await_end(session: Session, route: RouteName, job: str, *, failed_is_end: bool = False) -> _State:
+    """Poll until the job has ended. Raises `Refused` if it failed (with `failed_is_end`: before any row was done)."""
+    wait_s = POLL_FIRST_S
+    while True:
+        state = await session.json(route, _State, {"job": job})
+        if state.state == "JobComplete":
+            return state
+        if state.state in {"Failed", "Aborted"}:
+            if failed_is_end and state.number_records_processed:
+                return state
+            raise Refused(route, _job_code(state.error_message))
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * POLL_GROWTH, POLL_MAX_S)
+
+
+def _job_code(unverified_message: str | None) -> StatusCode:
+    """Return the code that a job's errorMessage begins with (`InvalidBatch : …`), as the REST layer spells it."""
+    match = _JOB_ERROR.match(unverified_message or "")
+    return StatusCode.parse(match[0].upper()) if match else StatusCode.OTHER
+
+
+@dataclass(slots=True)
+class _OpenPage:
+    page: ExportPage
+    next_locator: str | None
+    ended: bool = False
+
+
+@asynccontextmanager
+async def _page(session: Session, job: str, locator: str | None, number: int) -> AsyncGenerator[_OpenPage]:
+    """Open a page; if it breaks before anything of it was handed out, open it again (locators can be re-read)."""
+    holes: dict[str, HoleValue] = {"job": job} if locator is None else {"job": job, "locator": locator}
+    for opening in range(1, PAGE_OPENINGS_MAX + 1):
+        async with session.stream(routes.EXPORT_PAGE, holes) as reply:
+            chunks = reply.chunks()
+            try:
+                first = await anext(chunks, b"")
+            except Interrupted:
+                if opening == PAGE_OPENINGS_MAX:
+                    raise Transient(routes.EXPORT_PAGE) from None
+                continue
+            opened = _OpenPage(ExportPage(number, _rows_of(reply), chunks), _next_locator(reply.headers))
+            opened.page = ExportPage(number, opened.page.rows, _handed_out(first, chunks, opened))
+            yield opened
+            return
+
+
+async def _handed_out(first: bytes, rest: AsyncIterator[bytes], page: _OpenPage) -> AsyncGenerator[bytes]:
+    try:
+        yield first
+        async for chunk in rest:
+            yield chunk
+    except EgressError:
+        raise Transient(routes.EXPORT_PAGE) from None
+    page.ended = True
+
+
+def _rows_of(reply: StreamReply) -> int:
+    text = reply.headers.get("sforce-numberofrecords", "")
+    if not text.isdecimal():
+        raise Unexpected(routes.EXPORT_PAGE)
+    return int(text)
+
+
+def _next_locator(headers: Mapping[str, str]) -> str | None:
+    locator = headers.get("sforce-locator", "null")
+    return None if locator in {"null", ""} else locator
+
+
+async def _outcome(session: Session, job: str, state: _State) -> IngestOutcome:
+    failures: Counter[tuple[StatusCode, str]] = Counter()
+    if state.number_records_failed:
+        failures = await _failures(session, job)
+    # What the org counts but does not list is not lost: it stands as OTHER.
+    unlisted = state.number_records_failed - failures.total()
+    if unlisted > 0:
+        failures[StatusCode.OTHER, ""] += unlisted
+    unprocessed = 0
+    if state.state != "JobComplete":
+        unprocessed = await _unprocessed(session, job)
+    return IngestOutcome(state.number_records_processed, failures.total(), unprocessed, failures)
+
+
+async def _failures(session: Session, job: str) -> Counter[tuple[StatusCode, str]]:
+    """Reduce the failed rows to codes and fields while they stream by; nothing else of them is kept."""
+    counted: Counter[tuple[StatusCode, str]] = Counter()
+    column: int | None = None
+    async with aclosing(_result_rows(session, routes.INGEST_FAILED, job)) as rows:
+        async for index, row in rows:
+            if index == 0:
+                counted.clear()
+                column = row.index(b"sf__Error") if b"sf__Error" in row else None
+            elif column is None or len(row) <= column:
+                raise Unexpected(routes.INGEST_FAILED)
+            else:
+                charge = charge_of(row[column].decode(errors="replace"))
+                if charge not in counted and len(counted) >= CHARGED_FIELDS_MAX:
+                    charge = (StatusCode.OTHER, "")
+                counted[charge] += 1
+    return counted
+
+
+async def _unprocessed(session: Session, job: str) -> int:
+    last = 0
+    async with aclosing(_result_rows(session, routes.INGEST_UNPROCESSED, job)) as rows:
+        async for index, _ in rows:
+            last = index
+    return last
+
+
+async def _result_rows(session: Session, route: RouteName, job: str) -> AsyncGenerator[tuple[int, list[bytes]]]:
+    """Yield (index, row), header row first with index 0; begins again with index 0 if the stream breaks."""
+    for reading in range(1, RESULT_READINGS_MAX + 1):
+        index = 0
+        parser = CsvRows()
+        try:
+            async with session.stream(route, {"job": job}) as reply:
+                async for chunk in reply.chunks():
+                    for row in parser.feed(chunk):
+                        yield index, row
+                        index += 1
+                for row in parser.finish():
+                    yield index, row
+                    index += 1
+        except Interrupted:
+            if reading == RESULT_READINGS_MAX:
+                raise Transient(route) from None
+        except BadCsv:
+            raise Unexpected(route) from None
+        else:
+            return
+
+
+def charge_of(unverified_error: str) -> tuple[StatusCode, str]:
+    """Return code and first field of an `sf__Error` cell: `CODE:message:field1 field2 --`. The message goes nowhere."""
+    code, _, rest = unverified_error.partition(":")
+    # The message may hold colons and values; only what follows the last one and looks like a field name counts.
+    tail = rest.rpartition(":")[2].removesuffix("--").strip()
+    first = tail.replace(",", " ").split(" ", 1)[0]
+    return StatusCode.parse(code), first if _FIELD.fullmatch(first) else ""
+
+
+async def _clean_up(
+    session: Session, job: str, abort_route: RouteName, delete_route: RouteName, *, abort: bool
+) -> None:
+    """Abort and delete a job, as far as possible: the org forgets it by itself after seven days."""
+    try:
+        async with asyncio.timeout(CLEAN_UP_S):
+            if abort:
+                with suppress(SalesforceError):
+                    await session.call(abort_route, {"job": job}, _ABORT)
+            await session.call(delete_route, {"job": job})
+    except (TimeoutError, SalesforceError, EgressError, LeaseLost):
+        return

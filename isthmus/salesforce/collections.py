@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from isthmus.salesforce.records import Record
+import msgspec
+
+from isthmus.salesforce import routes
+from isthmus.salesforce.errors import Unexpected
+from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.values import ApiName
@@ -24,10 +28,42 @@ class RowResult:
     field_names: tuple[str, ...]
 
 
+class _Fault(msgspec.Struct, frozen=True):
+    code: str = msgspec.field(name="statusCode", default="")
+    fields: list[str] = []
+
+
+class _Result(msgspec.Struct, frozen=True):
+    success: bool
+    created: bool = False
+    errors: list[_Fault] = []
+
+
 async def upsert(session: Session, name: ApiName, key: ApiName, records: Sequence[Record]) -> list[RowResult]:
     """Upsert up to `UPSERT_ROWS_MAX` records by the external id `key`; results in the records' order.
 
     A parent goes as a mapping: `{"Account": {"Ext__c": "…"}}`. Assignment rules do not run. Idempotent, so it is sent
-    again after an interruption.
+    again after an interruption. Decimals are written as JSON numbers, exactly.
     """
-    raise NotImplementedError
+    if not 0 < len(records) <= UPSERT_ROWS_MAX:
+        message = f"a call upserts 1 to {UPSERT_ROWS_MAX} records"
+        raise ValueError(message)
+    body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
+    results = await session.json(routes.UPSERT, list[_Result], {"object": name, "key": key}, body)
+    if len(results) != len(records):
+        raise Unexpected(routes.UPSERT)
+    return [_row_result(result) for result in results]
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def _with_type(name: ApiName, record: Record) -> Mapping[str, Cell]:
+    return {"attributes": {"type": str(name)}, **record}
+
+
+def _row_result(result: _Result) -> RowResult:
+    if result.success:
+        return RowResult(ok=True, created=result.created, code=None, field_names=())
+    first = result.errors[0] if result.errors else _Fault()
+    return RowResult(ok=False, created=False, code=StatusCode.parse(first.code), field_names=tuple(first.fields))

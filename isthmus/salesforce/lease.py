@@ -26,6 +26,8 @@ ANSWER_S: Final = 30.0
 """How long the keeper may take: it may have to refresh at Salesforce first."""
 LEASE_MESSAGE_BYTES_MAX: Final = 16 * 1024
 LeaseRefusal: TypeAlias = Literal["revoked", "needs_reauth", "not_running", "unavailable"]
+_UNAVAILABLE: Final = "unavailable"
+_REVOKED: Final = "revoked"
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, tag_field="kind", tag="lease"):
@@ -150,14 +152,14 @@ class LeaseBook:
             async with asyncio.timeout(ANSWER_S):
                 message = await answer
         except (OSError, TimeoutError):
-            raise LeaseLost("unavailable") from None
+            raise LeaseLost(_UNAVAILABLE) from None
         finally:
             self._waiting.pop(connection, None)
         match message:
             case LeaseGranted():
                 host = parse_login_host(message.instance_url, allow_loopback_http=self._loopback)
                 if isinstance(host, HostDenied):
-                    raise LeaseLost("unavailable")
+                    raise LeaseLost(_UNAVAILABLE)
                 life_s = min(message.expires_in_s, LEASE_S)
                 held = _Held(Lease(Secret(message.token), host), asked_at_s + life_s / 2, asked_at_s + life_s)
                 self._held[connection] = held
@@ -165,7 +167,7 @@ class LeaseBook:
             case LeaseRefused():
                 raise LeaseLost(message.reason)
             case LeaseRevoked():
-                raise LeaseLost("revoked")
+                raise LeaseLost(_REVOKED)
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -176,8 +178,8 @@ class LeaseBook:
                 waiting.set_result(message)
             if isinstance(message, LeaseRevoked):
                 self._held.pop(message.connection, None)
-                raise LeaseLost("revoked")
-        raise LeaseLost("unavailable")
+                raise LeaseLost(_REVOKED)
+        raise LeaseLost(_UNAVAILABLE)
 
     async def _keep_fresh(self) -> None:
         while True:

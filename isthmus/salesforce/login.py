@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
 
-from isthmus.egress.transport import Channel
+import msgspec
+
+from isthmus.egress.errors import Interrupted, ReplyTooLarge, Unreachable
+from isthmus.egress.hosts import HostDenied, parse_login_host
+from isthmus.egress.policy import Call, RouteName
+from isthmus.egress.transport import Channel, Reply
+from isthmus.salesforce import routes
+from isthmus.salesforce.version import choose_version
 from isthmus.values import OrgHost, Secret
+
+_IDENTITY_URL: Final = re.compile(
+    r"https?://[^/]+/id/(00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)/(005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)"
+)
 
 
 class GrantRefusal(StrEnum):
@@ -34,12 +49,20 @@ class GrantRefused(Exception):
 
 
 class LoginUnavailable(Exception):
-    """The org's login service did not answer properly: try again later; the grant is untouched as far as we know."""
+    """The org's login service did not answer properly: try again later.
+
+    `sent` says whether the request may have taken effect: then a rotated refresh token may be lost.
+    """
+
+    def __init__(self, *, sent: bool) -> None:
+        """Keep whether the request left."""
+        super().__init__("the org's login service did not answer properly")
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The customer's own app registration."""
+    """The customer's own app registration. A public client has no secret."""
 
     client_id: str
     client_secret: Secret | None
@@ -66,23 +89,127 @@ class UserInfo:
     username: str
 
 
+class _TokenReply(msgspec.Struct, frozen=True):
+    access_token: str
+    instance_url: str
+    id: str
+    scope: str = ""
+    refresh_token: str | None = None
+
+
+class _ErrorReply(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+class _UserInfoReply(msgspec.Struct, frozen=True):
+    user_id: str
+    organization_id: str
+    preferred_username: str = ""
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: str
+
+
 async def exchange_code(
     channel: Channel, app: App, code: Secret, verifier: Secret, redirect_uri: str, *, loopback: bool
 ) -> Grant:
     """Redeem an authorization code with its PKCE verifier. Raises `GrantRefused`, `LoginUnavailable`, `EgressError`."""
-    raise NotImplementedError
+    fields = {
+        "grant_type": "authorization_code",
+        "code": code.reveal_text(),
+        "redirect_uri": redirect_uri,
+        "code_verifier": verifier.reveal_text(),
+    }
+    return await _token(channel, app, fields, loopback=loopback)
 
 
 async def refresh(channel: Channel, app: App, refresh_token: Secret, *, loopback: bool) -> Grant:
-    """Get another access token (and, with rotation, another refresh token: store it before using anything)."""
-    raise NotImplementedError
+    """Get another access token and, with rotation, another refresh token: store that before using anything.
+
+    Raises `GrantRefused`, `LoginUnavailable`, `EgressError`.
+    """
+    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal_text()}
+    return await _token(channel, app, fields, loopback=loopback)
 
 
 async def revoke(channel: Channel, token: Secret) -> bool:
-    """Revoke a refresh token (and with it its access tokens); True if confirmed or already unknown to the org."""
-    raise NotImplementedError
+    """Revoke a refresh token (and with it its access tokens); True if confirmed or unknown to the org by now.
+
+    Raises `LoginUnavailable`, `EgressError`.
+    """
+    reply = await _post(channel, routes.REVOKE, {"token": token.reveal_text()})
+    if reply.status == HTTPStatus.OK:
+        return True
+    # The org knows no such token any more: what we wanted.
+    return b"invalid_token" in reply.body or b"unsupported_token_type" in reply.body
 
 
 async def userinfo(channel: Channel, access_token: Secret) -> UserInfo:
-    """Return who the token belongs to (scope openid, id or api)."""
-    raise NotImplementedError
+    """Return who the token belongs to (scope openid, id or api). Raises `GrantRefused`, `LoginUnavailable`."""
+    try:
+        reply = await channel.send(Call(routes.USERINFO), bearer=access_token)
+    except (Unreachable, Interrupted):
+        raise LoginUnavailable(sent=False) from None
+    if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise GrantRefused(GrantRefusal.INVALID_GRANT)
+    try:
+        found = msgspec.json.decode(reply.body, type=_UserInfoReply)
+    except msgspec.DecodeError:
+        raise LoginUnavailable(sent=False) from None
+    return UserInfo(found.organization_id, found.user_id, found.preferred_username)
+
+
+async def supported_version(channel: Channel) -> str | None:
+    """Return the newest API version that the org and we both know, or None. Raises `LoginUnavailable`."""
+    try:
+        reply = await channel.send(Call(routes.VERSIONS))
+        versions = msgspec.json.decode(reply.body, type=list[_Version])
+    except (Unreachable, Interrupted, msgspec.DecodeError):
+        raise LoginUnavailable(sent=False) from None
+    return choose_version(entry.version for entry in versions)
+
+
+async def _token(channel: Channel, app: App, fields: dict[str, str], *, loopback: bool) -> Grant:
+    secret = {} if app.client_secret is None else {"client_secret": app.client_secret.reveal_text()}
+    reply = await _post(channel, routes.TOKEN, {**fields, "client_id": app.client_id, **secret})
+    if reply.status != HTTPStatus.OK:
+        raise _refusal(reply)
+    try:
+        granted = msgspec.json.decode(reply.body, type=_TokenReply)
+    except msgspec.DecodeError:
+        raise LoginUnavailable(sent=True) from None
+    instance = parse_login_host(granted.instance_url, allow_loopback_http=loopback)
+    identity = _IDENTITY_URL.fullmatch(granted.id)
+    if isinstance(instance, HostDenied) or identity is None:
+        raise LoginUnavailable(sent=True)
+    return Grant(
+        access_token=Secret(granted.access_token),
+        refresh_token=None if granted.refresh_token is None else Secret(granted.refresh_token),
+        instance=instance,
+        scopes=frozenset(granted.scope.split()),
+        org_id=identity[1],
+        user_id=identity[2],
+    )
+
+
+async def _post(channel: Channel, route: RouteName, fields: dict[str, str]) -> Reply:
+    try:
+        return await channel.send(Call(route), urlencode(fields).encode())
+    except Unreachable:
+        raise LoginUnavailable(sent=False) from None
+    except (Interrupted, ReplyTooLarge):
+        raise LoginUnavailable(sent=True) from None
+
+
+def _refusal(reply: Reply) -> GrantRefused | LoginUnavailable:
+    """Sort an error of the token endpoint; 5xx, 429 and anything that is not OAuth's JSON will pass by itself."""
+    try:
+        error = msgspec.json.decode(reply.body, type=_ErrorReply).error
+    except msgspec.DecodeError:
+        error = ""
+    passing = reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if passing or not error or error == "rate_limit_exceeded":
+        return LoginUnavailable(sent=False)
+    known = {each.value: each for each in GrantRefusal}
+    return GrantRefused(known.get(error, GrantRefusal.OTHER))

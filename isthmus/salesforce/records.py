@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NoReturn, TypeAlias, final
 
-Cell: TypeAlias = str | int | float | bool | Decimal | None | Mapping[str, object]
+Cell: TypeAlias = str | int | float | bool | Decimal | Mapping[str, object] | None
 """A field's value as JSON carries it; a parent (`Account.Name`) is a mapping. Numbers with a point are Decimal."""
 Record: TypeAlias = Mapping[str, Cell]
 

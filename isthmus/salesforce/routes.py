@@ -1,3 +1,4 @@
+# ruff: noqa: E501 one route, one line: the table is read as a table
 """Everything that may leave, on one screen. A request that is not in this table cannot be sent.
 
 `reaches`: which connections may use a route. An audit connection reads describes, limits and the constant queries of
@@ -48,6 +49,7 @@ INGEST_UPLOAD: Final = RouteName("ingest_upload")
 INGEST_CLOSE: Final = RouteName("ingest_close")
 INGEST_STATE: Final = RouteName("ingest_state")
 INGEST_FAILED: Final = RouteName("ingest_failed")
+INGEST_UNPROCESSED: Final = RouteName("ingest_unprocessed")
 INGEST_DELETE: Final = RouteName("ingest_delete")
 FIELD_CREATE: Final = RouteName("field_create")
 PERMISSION_CREATE: Final = RouteName("permission_create")
@@ -65,7 +67,7 @@ def _table() -> Mapping[RouteName, Route]:
         # Signing in: the keeper's, on the login host.
         Route(TOKEN, POST, "/services/oauth2/token", KEEPER, body=FORM, request_bytes_max=16 * KB, idempotent=False, counted=False, reply_bytes_max=256 * KB),
         Route(REVOKE, POST, "/services/oauth2/revoke", KEEPER, body=FORM, request_bytes_max=16 * KB, counted=False, reply_bytes_max=256 * KB),
-        Route(USERINFO, GET, "/services/oauth2/userinfo", KEEPER, counted=False, reply_bytes_max=256 * KB),
+        Route(USERINFO, GET, "/services/oauth2/userinfo", frozenset({LOGIN, Purpose.SYNC}), counted=False, reply_bytes_max=256 * KB),
         # What an org is.
         Route(VERSIONS, GET, "/services/data", ANYBODY, counted=False, reply_bytes_max=256 * KB),
         Route(LIMITS, GET, f"{_DATA}/limits", BOTH, _V, reply_bytes_max=MB),
@@ -88,6 +90,7 @@ def _table() -> Mapping[RouteName, Route]:
         Route(INGEST_CLOSE, PATCH, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB, body=JSON, request_bytes_max=KB),
         Route(INGEST_STATE, GET, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB),
         Route(INGEST_FAILED, GET, f"{_DATA}/jobs/ingest/{{job}}/failedResults", SYNC, _JOB, accept="text/csv", reply_bytes_max=EXPORT_BYTES_MAX),
+        Route(INGEST_UNPROCESSED, GET, f"{_DATA}/jobs/ingest/{{job}}/unprocessedrecords", SYNC, _JOB, accept="text/csv", reply_bytes_max=EXPORT_BYTES_MAX),
         Route(INGEST_DELETE, DELETE, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB),
         # Making the tracking field.
         Route(FIELD_CREATE, POST, f"{_DATA}/tooling/sobjects/CustomField", SYNC, _V, body=JSON, idempotent=False, request_bytes_max=4 * KB),

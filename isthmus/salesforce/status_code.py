@@ -173,7 +173,7 @@ _NUMBERS: Final = {name: number for number, name in enumerate(_NAMES) if name}
 
 @final
 class StatusCode(int):
-    """One code of the list; its number is what is stored (a smallint). Make one with :meth:`parse` or `StatusCode(n)`."""
+    """One code of the list; its number is what is stored (a smallint). Made by :meth:`parse` or `StatusCode(n)`."""
 
     __slots__ = ()
 

@@ -1,5 +1,7 @@
-"""Confining this process for good, in the order that leaves no gap. What a mover may do afterwards: compute, and use
-the sockets that it was given or is handed later."""
+"""Confining this process for good, in the order that leaves no gap.
+
+What a mover may do afterwards: compute, and use the sockets that it was given or is handed later.
+"""
 
 from __future__ import annotations
 

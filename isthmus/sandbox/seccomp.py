@@ -17,8 +17,8 @@ from isthmus.sandbox.libc import AUDIT_ARCH, PR_SET_SECCOMP, Libc, machine, sysc
 # memfd_create, shmget, add_key, setxattr, utimensat, io_uring_setup, unshare, process_vm_writev, kill.
 ALLOWED: Final = (
     "read write writev close poll ppoll munmap mremap madvise brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield "
-    "nanosleep clock_nanosleep getpid gettid getppid sendto recvfrom recvmsg shutdown getsockname getpeername setsockopt "
-    "getsockopt exit exit_group gettimeofday getrusage sigaltstack futex sched_getaffinity restart_syscall "
+    "nanosleep clock_nanosleep getpid gettid getppid sendto recvfrom recvmsg shutdown getsockname getpeername "
+    "setsockopt getsockopt exit exit_group gettimeofday getrusage sigaltstack futex sched_getaffinity restart_syscall "
     "clock_gettime clock_getres epoll_wait epoll_ctl epoll_pwait epoll_pwait2 getrandom rseq"
 ).split()
 

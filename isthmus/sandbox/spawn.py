@@ -54,7 +54,7 @@ class MoverLimits:
 
 
 class MoverRefused(Exception):
-    """No mover may run here: the kernel cannot confine it, or it died before it said so. The message says what to do."""
+    """No mover may run here: the kernel cannot confine it, or it died before it said so. The message has the remedy."""
 
     def __init__(self, message: str, failure: MoverFailure) -> None:
         """Keep why."""
@@ -63,7 +63,7 @@ class MoverRefused(Exception):
 
 
 def mover_command(*, loopback: bool, ca_file: Path | None) -> tuple[str, ...]:
-    """Return the command line of a mover: this Python, isolated from the environment, and the operator's two settings."""
+    """Return the command line of a mover: this Python, cut off from the environment, and two settings."""
     command = [sys.executable, "-I", "-B", "-X", "utf8", "-m", "isthmus.worker.mover"]
     if loopback:
         command.append("--loopback")
@@ -231,8 +231,8 @@ async def _begin(process: Process, control: socket.socket, job: bytes, limits: M
         failure = MoverFailure(EXIT_FRAME.unpack(first[1:])[0])
     if failure is MoverFailure.SANDBOX_REFUSED:
         message = (
-            "This kernel cannot lock the mover down (it needs Landlock and seccomp: Linux 5.13 or newer, and a container "
-            "runtime that permits both). To go on without that promise set ISTHMUS_ALLOW_NO_SANDBOX=1."
+            "This kernel cannot lock the mover down (it needs Landlock and seccomp: Linux 5.13 or newer, and a "
+            "container runtime that permits both). To go on without that promise set ISTHMUS_ALLOW_NO_SANDBOX=1."
         )
     elif failure is MoverFailure.BAD_JOB:
         message = "The mover does not understand its job: portal, worker and mover are of different versions."

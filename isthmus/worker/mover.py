@@ -62,7 +62,9 @@ class _Arguments:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
+    """A decoded job: its orgs, what does it, and what must be driven once before lockdown."""
+
     endpoints: Sequence[Endpoint]
     work: Callable[[MoverWorld], Awaitable[None]]
     warm: Callable[[], None]
@@ -83,13 +85,16 @@ class Stopped(Exception):
     """The parent asked us to stop, or is gone."""
 
 
-def main() -> None:
-    """Run one mover; the process ends here with status 0 if the job was done, 1 otherwise."""
+def main(load: Callable[[bytes], Job] | None = None) -> None:
+    """Run one mover; the process ends here with status 0 if the job was done, 1 otherwise.
+
+    `load` turns the job's bytes into work; `load_job` unless given.
+    """
     arguments = _arguments(sys.argv[1:])
     die_with_parent(arguments.parent)
     control = socket.socket(fileno=arguments.control)
     try:
-        failure, detail = _run(arguments, control)
+        failure, detail = _run(arguments, control, load or load_job)
     except BaseException as error:  # noqa: BLE001 the outermost edge: nothing of an error may reach stderr
         failure, detail = failure_of(error)
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -104,10 +109,10 @@ def main() -> None:
     os._exit(0 if failure is MoverFailure.NONE else 1)
 
 
-def _run(arguments: _Arguments, control: socket.socket) -> tuple[MoverFailure, int]:
+def _run(arguments: _Arguments, control: socket.socket, load: Callable[[bytes], Job]) -> tuple[MoverFailure, int]:
     blocking, waiting = True, False
     control.setblocking(blocking)
-    job = load_job(receive_job(control))
+    job = load(receive_job(control))
     dial = socket.socket(fileno=arguments.dial)
     lease = socket.socket(fileno=arguments.lease)
     for sock in (control, dial, lease):
@@ -132,7 +137,7 @@ class _Sockets:
 
 
 async def _perform(
-    job: _Job, arguments: _Arguments, sockets: _Sockets, tls: ssl.SSLContext | None, sandbox: SandboxReport
+    job: Job, arguments: _Arguments, sockets: _Sockets, tls: ssl.SSLContext | None, sandbox: SandboxReport
 ) -> None:
     """Work, while the leases are kept fresh and the parent is listened to; the first to fail ends all three."""
     await asyncio.get_running_loop().sock_sendall(sockets.control, SANDBOX + msgspec.json.encode(sandbox))
@@ -190,7 +195,7 @@ async def _obey(control: socket.socket) -> None:
     raise Stopped if packet == STOP else BrokenPipeError
 
 
-def load_job(packed: bytes) -> _Job:
+def load_job(packed: bytes) -> Job:
     """Decode a job and import what does it. Raises `BadJob`."""
     try:
         return _load(packed, msgspec.json.decode(packed, type=_Kind).kind)
@@ -199,31 +204,31 @@ def load_job(packed: bytes) -> _Job:
         raise BadJob(message) from None
 
 
-def _load(packed: bytes, kind: JobKind) -> _Job:
+def _load(packed: bytes, kind: JobKind) -> Job:
     # Only the module of this job is imported: what is not loaded cannot be misused, and costs no memory.
     match kind:
         case "schema":
             from isthmus.salesforce import describe  # noqa: PLC0415
 
             schema = msgspec.json.decode(packed, type=describe.SchemaJob)
-            return _Job(schema.endpoints, partial(describe.work, schema), _nothing)
+            return Job(schema.endpoints, partial(describe.work, schema), _nothing)
         case "audit":
             from isthmus.audit import collect  # noqa: PLC0415
 
             audit = msgspec.json.decode(packed, type=collect.AuditJob)
-            return _Job(audit.endpoints, partial(collect.work, audit), _warm_of(collect))
+            return Job(audit.endpoints, partial(collect.work, audit), _warm_of(collect))
         case "sync":
             from isthmus.sync.flow import pump  # noqa: PLC0415
             from isthmus.sync.flow.job import SyncJob  # noqa: PLC0415
 
             sync = msgspec.json.decode(packed, type=SyncJob)
-            return _Job(sync.endpoints, partial(pump.work, sync), _warm_of(pump))
+            return Job(sync.endpoints, partial(pump.work, sync), _warm_of(pump))
         case "activate":
             from isthmus.sync.flow import activate  # noqa: PLC0415
             from isthmus.sync.flow.job import ActivateJob  # noqa: PLC0415
 
             activation = msgspec.json.decode(packed, type=ActivateJob)
-            return _Job(activation.endpoints, partial(activate.work, activation), _warm_of(activate))
+            return Job(activation.endpoints, partial(activate.work, activation), _warm_of(activate))
         case _:
             assert_never(kind)
 
@@ -261,7 +266,8 @@ _LEASE_FAILURES: Final = {
 def failure_of(error: BaseException) -> tuple[MoverFailure, int]:
     """Return the code that stands for `error`, and with `REFUSED` the number of the org's status code."""
     if isinstance(error, BaseExceptionGroup):
-        codes = [failure_of(each) for each in error.exceptions]
+        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType] isinstance leaves it open
+        codes = [failure_of(each) for each in members]
         # A lost lease or a wish to stop explains the other errors, not the other way round.
         causes = [code for code in codes if code[0] in _CAUSES]
         return (causes or codes)[0]
