@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database
+from isthmus.journal import Journal
 from isthmus.orgs.keeper_client import KeeperClient
 
 
@@ -18,3 +20,5 @@ class PortalServices:
     keeper: KeeperClient
     settings: Settings
     clock: Clock
+    journal: Journal
+    random_bytes: Callable[[int], bytes]

@@ -16,8 +16,8 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one live check: the verdict, what was seen, and what to do where it is not kept."""
+class Outcome:
+    """What one live check found: the verdict, what was seen, and what to do where it is not kept."""
 
     verdict: Verdict
     evidence: tuple[str, ...]
@@ -25,12 +25,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class PromiseReport:
-    """One promise as computed at `checked_at`.
-
-    `statement` is the honest wording, `mechanism` what makes it true, `check` what was done just now to see it,
-    `limits` what the promise does not cover. `remedy` is None where nothing needs doing.
+class Promise:
+    """A promise as it is made: `statement` in words that can be proven wrong, `mechanism` what makes it true, `check`
+    what is looked at each time, `limits` what it does not cover.
     """
+
+    key: str
+    title: str
+    statement: str
+    mechanism: str
+    check: str
+    limits: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseReport:
+    """One promise as computed at `checked_at`. `remedy` is None where nothing needs doing."""
 
     key: str
     title: str
@@ -42,3 +52,19 @@ class PromiseReport:
     evidence: tuple[str, ...]
     remedy: str | None
     checked_at: datetime
+
+
+def report(promise: Promise, outcome: Outcome, checked_at: datetime) -> PromiseReport:
+    """Join a promise with what its check found."""
+    return PromiseReport(
+        key=promise.key,
+        title=promise.title,
+        statement=promise.statement,
+        mechanism=promise.mechanism,
+        check=promise.check,
+        limits=promise.limits,
+        verdict=outcome.verdict,
+        evidence=outcome.evidence,
+        remedy=outcome.remedy,
+        checked_at=checked_at,
+    )

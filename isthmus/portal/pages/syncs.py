@@ -1,0 +1,215 @@
+"""Syncs: create, check the plan, activate, run, pause, export."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from isthmus.db.ticket import Ticket
+from isthmus.orgs.connections import list_connections
+from isthmus.portal import live
+from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, not_found
+from isthmus.portal.orgs_view import usable
+from isthmus.portal.sync_forms import USUAL_OBJECTS, SyncValues, definition_of, values_of
+from isthmus.portal.visitors import Visitor
+from isthmus.sync import definitions
+from isthmus.sync.definitions import SyncProblem
+from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, Rejected, SyncState
+from isthmus.values import ConnectionId, Purpose, SyncId
+
+_LIST = WayOut("/syncs", "All syncs")
+_NEW = WayOut("/syncs/new", "New sync")
+_STAGES = (("Saved", SyncState.INACTIVE), ("Activating", SyncState.ACTIVATING), ("Active", SyncState.ACTIVE))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage on the path of a sync: past, now or ahead."""
+
+    label: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome of checking a plan: the plan, its issues, or one sentence why it cannot be checked yet."""
+
+    plan: Plan | None
+    issues: tuple[Issue, ...]
+    refusal: str | None
+
+
+@get("/syncs")
+async def syncs(request: WebRequest, world: World, pages: Renderer, visitor: SignedIn) -> Response[str]:
+    """List the saved syncs."""
+    async with world.database.tenant(visitor.ticket) as tx:
+        listed = await definitions.list_syncs(tx)
+    return pages.page(request, "syncs.html", visitor, syncs=listed)
+
+
+@get("/syncs/new")
+async def new_form(request: WebRequest, world: World, pages: Renderer, visitor: SignedIn) -> Response[str]:
+    """Show the form for a new sync."""
+    return await _form_page(request, world, pages, visitor, SyncValues(), None)
+
+
+@post("/syncs/new", status_code=200)
+async def create(
+    request: WebRequest, world: World, pages: Renderer, actor: Acting
+) -> Response[str] | Redirect:
+    """Save a sync, inactive, and show its plan."""
+    values = values_of(actor.form)
+    try:
+        source, target = (ConnectionId(id_of(text, "Connection", _NEW)) for text in (values.source, values.target))
+        async with world.database.tenant(actor.visitor.ticket) as tx:
+            sync = await definitions.save(tx, definition_of(values), source, target)
+    except (Problem, SyncProblem) as error:
+        problem = error if isinstance(error, Problem) else refused(error)
+        return await _form_page(request, world, pages, actor.visitor, values, problem)
+    return Redirect(f"/syncs/{sync}?done=sync-saved", status_code=303)
+
+
+@get("/syncs/{sync:str}")
+async def sync(request: WebRequest, world: World, pages: Renderer, visitor: SignedIn, sync: str) -> Response[str]:
+    """Show one sync: state, checked plan, runs."""
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+    async with world.database.tenant(visitor.ticket) as tx:
+        view = await definitions.sync_view(tx, sync_id)
+        if view is None:
+            raise not_found("Sync", _LIST)
+        runs = await definitions.runs(tx, sync_id)
+    checked = await check(world, visitor, sync_id)
+    return pages.page(
+        request,
+        "sync.html",
+        visitor,
+        sync=view,
+        stages=stages(view.state),
+        sync_blocked=view.pause_reason in {PauseReason.SOURCE_REVOKED, PauseReason.TARGET_REVOKED},
+        plan=checked.plan,
+        issues=checked.issues,
+        refusal=checked.refusal,
+        runs=runs,
+    )
+
+
+async def check(world: World, visitor: Visitor, sync: SyncId) -> Checked:
+    """Draw the plan of a sync now."""
+    try:
+        async with world.database.tenant(visitor.ticket) as tx:
+            return _checked(await definitions.check(tx, sync))
+    except SyncProblem as error:
+        return Checked(None, (), str(error))
+
+
+@get("/syncs/{sync:str}/live")
+async def watch(world: World, pages: Renderer, visitor: SignedIn, sync: str) -> Response[Any]:
+    """Stream until the activation has ended."""
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+
+    async def look(ticket: Ticket) -> live.Look:
+        async with world.database.tenant(ticket) as tx:
+            view = await definitions.sync_view(tx, sync_id)
+        if view is None or view.state is not SyncState.ACTIVATING:
+            return live.Look("<p>Done.</p>", finished=True)
+        return live.Look(pages.fragment("sync_activating.html", alias=view.target_alias), finished=False)
+
+    return live.stream(visitor, world.keeper, world.clock, look)
+
+
+@get("/syncs/{sync:str}/export")
+async def export(world: World, visitor: SignedIn, sync: str) -> Response[str]:
+    """Return the definition as a file for version control."""
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+    async with world.database.tenant(visitor.ticket) as tx:
+        view = await definitions.sync_view(tx, sync_id)
+        if view is None:
+            raise not_found("Sync", _LIST)
+        text = await definitions.export(tx, sync_id)
+    name = re.sub(r"[^a-z0-9]+", "-", view.title.lower()).strip("-") or "sync"
+    return Response(
+        text,
+        media_type="application/yaml; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.yaml"'},
+    )
+
+
+@post("/syncs/{sync:str}/{verb:str}")
+async def act(world: World, actor: Acting, sync: str, verb: str) -> Redirect:
+    """Activate, pause, resume, run or retry."""
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+    try:
+        where = await perform(world, actor.visitor, sync_id, verb)
+    except SyncProblem as error:
+        raise refused(error, WayOut(f"/syncs/{sync_id}", "Back to the sync")) from None
+    return Redirect(where, status_code=303)
+
+
+async def perform(world: World, visitor: Visitor, sync: SyncId, verb: str) -> str:
+    """Carry out what a member asks of a sync and return the page that shows it. Raises `SyncProblem`, `Problem`."""
+    async with world.database.tenant(visitor.ticket) as tx:
+        if await definitions.sync_view(tx, sync) is None:
+            raise not_found("Sync", _LIST)
+        match verb:
+            case "activate":
+                drawn = await definitions.activate(tx, sync)
+                done = "?done=activating" if isinstance(drawn, Drawn) else ""
+                return f"/syncs/{sync}{done}"
+            case "pause":
+                await definitions.pause(tx, sync)
+                return f"/syncs/{sync}?done=paused"
+            case "resume":
+                await definitions.resume(tx, sync)
+                return f"/syncs/{sync}?done=resumed"
+            case "run" | "retry":
+                run = await definitions.request_run(tx, sync, retry=verb == "retry")
+                return f"/runs/{run}?done=run-requested"
+            case _:
+                raise not_found("Action", _LIST)
+
+
+def stages(state: SyncState) -> list[Stage]:
+    """Return the path of a sync with its present stage; a paused sync has been through all of it."""
+    if state is SyncState.PAUSED:
+        return [*(Stage(label, "past") for label, _ in _STAGES), Stage("Paused", "now")]
+    at = next(i for i, (_, stage) in enumerate(_STAGES) if stage is state)
+    return [Stage(label, "past" if i < at else "now" if i == at else "ahead") for i, (label, _) in enumerate(_STAGES)]
+
+
+def refused(error: SyncProblem, way_out: WayOut = _LIST) -> Problem:
+    """Return the page for a request about a sync that cannot be met."""
+    return Problem(409, "This cannot be done with the sync", str(error), "Nothing was changed.", way_out)
+
+
+def _checked(outcome: Drawn | Rejected) -> Checked:
+    plan = outcome.plan if isinstance(outcome, Drawn) else None
+    return Checked(plan, outcome.issues, None)
+
+
+async def _form_page(
+    request: WebRequest,
+    world: World,
+    pages: Renderer,
+    visitor: Visitor,
+    values: SyncValues,
+    problem: Problem | None,
+) -> Response[str]:
+    async with world.database.tenant(visitor.ticket) as tx:
+        connections = usable(await list_connections(tx), Purpose.SYNC)
+    return pages.page(
+        request,
+        "sync_new.html",
+        visitor,
+        status=problem.status if problem else 200,
+        values=values,
+        problem=problem,
+        connections=connections,
+        objects=USUAL_OBJECTS,
+    )
+
+
+HANDLERS = (syncs, new_form, create, sync, watch, export, act)
