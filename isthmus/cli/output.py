@@ -44,10 +44,11 @@ def refuse(what: str, remedy: str) -> Never:
     raise Refused(what, remedy) from None
 
 
-def print_json(value: Mapping[str, object] | Sequence[object]) -> None:
-    """Print one JSON document on standard output."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+def print_json(value: Mapping[str, object] | Sequence[object], *, one_line: bool = False) -> None:
+    """Print one JSON document on standard output, at once."""
+    json.dump(value, sys.stdout, indent=None if one_line else 2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
+    sys.stdout.flush()
 
 
 def say(text: str = "", style: str = "") -> None:

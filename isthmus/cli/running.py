@@ -11,7 +11,7 @@ from isthmus.cli.output import refuse
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db.errors import DatabaseError
 from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable, NoTenant
-from isthmus.wiring import Installation, open_installation
+from isthmus.wiring.installation import Installation, open_installation
 
 Result = TypeVar("Result")
 

@@ -1,0 +1,168 @@
+"""`isthmus up`: the whole product on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import urllib.parse
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from isthmus.accounts.service import LINK_PATH
+from isthmus.cli.output import note, print_json, refuse, say
+from isthmus.cli.running import settings_here
+from isthmus.cli.supervisor import ProcessFailed, Supervisor
+from isthmus.clock import SystemClock
+from isthmus.config import Settings
+from isthmus.db.embedded import EmbeddedServer, start_embedded
+from isthmus.db.errors import DatabaseError
+from isthmus.db.private_files import make_private_folder
+from isthmus.keeper.first_start import Ready, prepare
+from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
+from isthmus.vault.keys import KeyMissing, KeyUnusable
+from isthmus.vault.vault import WrongKey
+
+MODULES: Final = ("isthmus.keeper", "isthmus.worker", "isthmus.portal")
+READY_TIMEOUT_S: Final = 60.0
+POLL_S: Final = 0.05
+
+
+@click.command(name="up")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when everything is ready.")
+def command(*, as_json: bool) -> None:
+    r"""Start the whole product on this machine and keep it running; Ctrl-C stops it in order.
+
+    The first start makes a database, a key and a one-time link that signs its owner in. A later start prints no link:
+    `isthmus link` makes a new one.
+
+    \b
+    Examples:
+      isthmus up
+      ISTHMUS_PORT=9000 ISTHMUS_PUBLIC_URL=https://isthmus.example.com isthmus up
+    """
+    settings = settings_here()
+    try:
+        with _only_one(settings):
+            _refuse_port_in_use(settings)
+            asyncio.run(_up(settings, as_json=as_json))
+    except (KeyMissing, KeyUnusable, WrongKey, DatabaseError, ProcessFailed) as failure:
+        what, _, remedy = str(failure).partition(". ")
+        refuse(f"Isthmus does not start: {what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Generator[None]:
+    """Hold the installation's lock; refuse where another `isthmus up` holds it."""
+    make_private_folder(settings.home)
+    with Path(settings.home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refuse(
+                f"Isthmus is running already in {settings.home}.",
+                "Stop that one first (Ctrl-C where it runs), or set ISTHMUS_HOME to another place.",
+            )
+        yield
+
+
+def _refuse_port_in_use(settings: Settings) -> None:
+    try:
+        family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.bind, settings.port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            refuse(
+                f"Port {settings.port} on {settings.bind} is in use by another program.",
+                f"Stop that program, or choose another port: ISTHMUS_PORT={settings.port + 1} isthmus up",
+            )
+        refuse(
+            f"The portal cannot listen on {settings.bind}:{settings.port}.",
+            "Set ISTHMUS_BIND to an address of this machine and ISTHMUS_PORT to a port that you may use.",
+        )
+
+
+async def _up(settings: Settings, *, as_json: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server: EmbeddedServer | None = None
+    clock = SystemClock()
+    try:
+        if settings.database_url is None:
+            note("Starting PostgreSQL …")
+            server = await start_embedded(settings)
+        ready = await prepare(settings, clock=clock, random_bytes=secrets.token_bytes)
+        note("Starting keeper, worker and portal …")
+        supervisor = Supervisor(MODULES, os.environ, settings.log_dir, clock)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervisor.run(stop))
+            group.create_task(_announce(settings, ready, stop, as_json=as_json))
+    except* ProcessFailed as failures:
+        raise failures.exceptions[0] from None
+    finally:
+        if server is not None:
+            await server.stop()
+    note("Stopped.")
+
+
+async def _announce(settings: Settings, ready: Ready, stop: asyncio.Event, *, as_json: bool) -> None:
+    """Wait until portal and keeper answer, then say where they are."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while not (await _portal_answers(settings) and await _keeper_answers(settings)):
+                if stop.is_set():
+                    return
+                await asyncio.sleep(POLL_S)
+            _print_ready(settings, ready, as_json=as_json)
+            return
+    message = f"portal or keeper did not answer within {READY_TIMEOUT_S:.0f} s. Their logs lie in {settings.log_dir}"
+    raise ProcessFailed(message)
+
+
+async def _portal_answers(settings: Settings) -> bool:
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(settings.bind, settings.port)
+            host = urllib.parse.urlsplit(settings.public_url).netloc
+            writer.write(f"GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            status = await reader.readline()
+            writer.close()
+            return b" 200 " in status
+    except (OSError, TimeoutError):
+        return False
+
+
+async def _keeper_answers(settings: Settings) -> bool:
+    try:
+        await KeeperClient(settings.keeper_portal_socket).custody()
+    except KeeperUnavailable:
+        return False
+    return True
+
+
+def _print_ready(settings: Settings, ready: Ready, *, as_json: bool) -> None:
+    link = None
+    if ready.owner_link is not None:
+        link = f"{settings.public_url}{LINK_PATH}{ready.owner_link.reveal_text()}"
+    if as_json:
+        print_json({"portal_url": settings.public_url, "sign_in_url": link, "home": str(settings.home)}, one_line=True)
+        return
+    say(f"Isthmus is running: {settings.public_url}", style="bold green")
+    if link is not None:
+        say(f"Sign in with this link, once and within 24 hours: {link}")
+    else:
+        say("For a new sign-in link, run: isthmus link")
+    say(f"The key lies in {settings.key_file}. Back it up apart from {settings.home}. Ctrl-C stops.", style="dim")
