@@ -48,7 +48,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="isthmus")
 def main() -> None:
-    r"""Isthmus: audit Salesforce licences, and sync records org to org, with promises you can verify.
+    """Isthmus: audit Salesforce licences, and sync records org to org, with promises you can verify.
 
     \b
     Try it on two simulated orgs:   isthmus demo

@@ -56,7 +56,7 @@ class Look:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, org_name: str | None, *, as_json: bool) -> None:
-    r"""Look at everything Isthmus needs on this machine. Exit status 2 if something must be mended first.
+    """Look at everything Isthmus needs on this machine. Exit status 2 if something must be mended first.
 
     \b
     Examples:

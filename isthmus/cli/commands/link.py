@@ -17,7 +17,7 @@ from isthmus.wiring.installation import Installation
 @click.option("--tenant", help="The tenant's name or id, where there are several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(tenant: str | None, *, as_json: bool) -> None:
-    r"""Print a new one-time sign-in link for the owner. Links that were not used yet stop working.
+    """Print a new one-time sign-in link for the owner. Links that were not used yet stop working.
 
     \b
     Example:

@@ -47,7 +47,7 @@ def parse_alias(_ctx: click.Context, _param: click.Parameter, unparsed: str) -> 
 @_TENANT
 @_JSON
 def connect(alias: Alias, purpose: str, tenant: str | None, *, no_browser: bool, no_wait: bool, as_json: bool) -> None:
-    r"""Open the portal's connect page for an org, and wait until the login at Salesforce is done.
+    """Open the portal's connect page for an org, and wait until the login at Salesforce is done.
 
     The login happens at Salesforce; Isthmus never sees a password.
 
@@ -99,7 +99,7 @@ async def _connected(installation: Installation, alias: Alias, purpose: Purpose,
 @_TENANT
 @_JSON
 def list_command(tenant: str | None, *, as_json: bool) -> None:
-    r"""List the connected orgs: purpose, state, user, granted scopes, since when.
+    """List the connected orgs: purpose, state, user, granted scopes, since when.
 
     \b
     Example:
@@ -138,7 +138,7 @@ def list_command(tenant: str | None, *, as_json: bool) -> None:
 @_TENANT
 @_JSON
 def revoke(alias: Alias, purpose: str | None, tenant: str | None, *, yes: bool, as_json: bool) -> None:
-    r"""Stop every use of an org now, and give the grant back to Salesforce. Its syncs stop.
+    """Stop every use of an org now, and give the grant back to Salesforce. Its syncs stop.
 
     \b
     Example:

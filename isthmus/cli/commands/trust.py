@@ -18,7 +18,7 @@ _STYLES = {Verdict.KEPT: "green", Verdict.WITHDRAWN: "bold red", Verdict.NOT_YET
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, tenant: str | None, *, as_json: bool) -> None:
-    r"""Compute every promise live: kept, withdrawn, or not yet known. Exit status 1 if one is withdrawn.
+    """Compute every promise live: kept, withdrawn, or not yet known. Exit status 1 if one is withdrawn.
 
     \b
     Examples:

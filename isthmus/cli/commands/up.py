@@ -40,7 +40,7 @@ POLL_S: Final = 0.05
 @click.command(name="up")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when everything is ready.")
 def command(*, as_json: bool) -> None:
-    r"""Start the whole product on this machine and keep it running; Ctrl-C stops it in order.
+    """Start the whole product on this machine and keep it running; Ctrl-C stops it in order.
 
     The first start makes a database, a key and a one-time link that signs its owner in. A later start prints no link:
     `isthmus link` makes a new one.
