@@ -1,16 +1,52 @@
-"""`copy`: the one-shot sync without a database and without a keeper; the same plan, the same mover."""
+"""`copy`: the one-shot sync without a database and without a keeper; the same plan, the same mover.
+
+The caller's process answers the movers' questions for tokens itself, from the two that it was given. Tracking fields
+that the target lacks are created first, unless it is a dry run, which changes nothing anywhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
-from isthmus.sync.model import EndReason, Issue, Plan
+from isthmus.clock import Clock
+from isthmus.config import Settings
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.lease import Lease, answer_fixed
+from isthmus.salesforce.version import API_VERSION_DEFAULT
+from isthmus.sandbox.packets import packet_pair
+from isthmus.sandbox.report import SandboxReport
+from isthmus.sandbox.spawn import Mover
+from isthmus.sync.activation import activation_job, nothing_to_keep
+from isthmus.sync.drive import Driven, Moving, drive
+from isthmus.sync.errors import explain, explain_end
+from isthmus.sync.flow.frames import Frame
+from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
+from isthmus.sync.looking import field_name, path_name, step_title
+from isthmus.sync.model import Drawn, EndReason, Issue, Plan, Rejected
+from isthmus.sync.moving import moving_to
+from isthmus.sync.plan import draw_plan, objects_of, schema_of
+from isthmus.sync.run import Run, begin
+from isthmus.sync.schemas import SchemaUnread, read_schemas
+from isthmus.sync.spec import SyncSpec
+from isthmus.values import OrgHost, Purpose, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOrg:
+    """One side of a copy: the org and a token for it."""
+
+    host: OrgHost
+    token: Secret
 
 
 @dataclass(frozen=True, slots=True)
 class StepCount:
-    """Rows of one step so far."""
+    """Rows of one step so far. `rows_created` is known on the REST path only."""
 
     title: str
     path: str
@@ -36,7 +72,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What a copy did. `message` is None when it ran to its end, else what stopped it and the remedy."""
+    """What a copy did. `message` is None when it ran to its end, else what stopped it, with the remedy."""
 
     plan: Plan | None
     issues: tuple[Issue, ...]
@@ -46,9 +82,8 @@ class CopyResult:
     calls_source: int
     calls_target: int
     seconds: float
-    end: EndReason
     message: str | None
-    sandbox: str | None
+    sandbox: SandboxReport | None
     mover_peak_rss_bytes: int | None
     mover_cpu_s: float | None
 
@@ -60,4 +95,174 @@ class CopyResult:
         return 1 if any(step.rows_failed for step in self.steps) else 0
 
 
-Progress = Callable[[tuple[StepCount, ...]], None]
+OnProgress = Callable[[tuple[StepCount, ...]], None]
+
+
+async def copy_once(
+    spec: SyncSpec,
+    source: CopyOrg,
+    target: CopyOrg,
+    *,
+    settings: Settings,
+    clock: Clock,
+    dry_run: bool = False,
+    bulk_rows_min: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> CopyResult:
+    """Copy what `spec` says. Never raises for what an org or a mover does: the result's `message` says it."""
+    copy = _Copy(spec, (source, target), settings, clock, dry_run=dry_run, on_progress=on_progress)
+    return await copy.carry_out(bulk_rows_min)
+
+
+class _Copy:
+    """One copy while it runs."""
+
+    def __init__(
+        self,
+        spec: SyncSpec,
+        orgs: tuple[CopyOrg, CopyOrg],
+        settings: Settings,
+        clock: Clock,
+        *,
+        dry_run: bool,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._spec = spec
+        self._orgs = orgs
+        self._clock = clock
+        self._began_s = clock.monotonic_s()
+        self._dry_run = dry_run
+        self._on_progress = on_progress
+        self._settings = settings
+        self._endpoints = [Endpoint(uuid4(), org.host.origin, Purpose.SYNC, API_VERSION_DEFAULT) for org in orgs]
+        self._plan: Plan | None = None
+
+    async def carry_out(self, bulk_rows_min: int | None) -> CopyResult:
+        try:
+            drawn = await self._drawn()
+        except SchemaUnread as unread:
+            return self._stopped(str(unread), ())
+        if isinstance(drawn, Rejected):
+            return self._stopped("The sync does not fit these orgs; see the errors.", drawn.issues)
+        self._plan = drawn.plan
+        if drawn.plan.tracking and not self._dry_run:
+            made = await self._activated(drawn.plan)
+            if made.run.end is not EndReason.FINISHED:
+                return self._stopped(_end_message(made.run), drawn.issues)
+        driven = await self._moved(drawn.plan, bulk_rows_min)
+        return self._result(driven, drawn.issues)
+
+    async def _drawn(self) -> Drawn | Rejected:
+        objects = objects_of(self._spec)
+        async with self._leases() as lease:
+            found = await read_schemas(self._endpoints, objects, self._moving(), lease)
+        schemas = [schema_of(d.describe for d in side if d.describe is not None) for side in found]
+        return draw_plan(self._spec, schemas[SOURCE], schemas[TARGET])
+
+    async def _activated(self, plan: Plan) -> Driven:
+        async with self._leases() as lease:
+            return await drive(
+                activation_job(plan, self._endpoints[TARGET]),
+                steps=len(plan.tracking),
+                moving=moving_to([self._endpoints[TARGET].origin], self._settings),
+                lease_socket=lease,
+                on_start=_unobserved,
+                on_frame=nothing_to_keep,
+            )
+
+    async def _moved(self, plan: Plan, bulk_rows_min: int | None) -> Driven:
+        steps = tuple(StepJob(number, step, (WindowJob(None),)) for number, step in enumerate(plan.steps))
+        job = SyncJob(endpoints=self._endpoints, steps=steps, unbounded=True, dry_run=self._dry_run)
+        if bulk_rows_min is not None:
+            job = SyncJob(self._endpoints, steps, bulk_rows_min, unbounded=True, dry_run=self._dry_run)
+        async with self._leases() as lease:
+            return await drive(
+                job,
+                steps=len(plan.steps),
+                moving=self._moving(),
+                lease_socket=lease,
+                on_start=_unobserved,
+                on_frame=self._framed,
+            )
+
+    def _moving(self) -> Moving:
+        return moving_to([endpoint.origin for endpoint in self._endpoints], self._settings)
+
+    @asynccontextmanager
+    async def _leases(self) -> AsyncGenerator[socket.socket]:
+        """Lend a lease socket for one mover and answer it meanwhile."""
+        ours, theirs = packet_pair()
+        ours.setblocking(False)  # noqa: FBT003 - positional by its signature
+        leases = {
+            endpoint.connection: Lease(org.token, org.host)
+            for endpoint, org in zip(self._endpoints, self._orgs, strict=True)
+        }
+        with ours:
+            answering = asyncio.create_task(answer_fixed(ours, leases))
+            try:
+                yield theirs
+            finally:
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
+
+    async def _framed(self, run: Run, _frame: Frame) -> None:
+        if self._on_progress is not None and self._plan is not None:
+            self._on_progress(_counts(self._plan, run))
+
+    def _stopped(self, message: str, issues: Sequence[Issue]) -> CopyResult:
+        run = begin(0)
+        return self._result(Driven(run, None, None), issues, message)
+
+    def _result(self, driven: Driven, issues: Sequence[Issue], message: str | None = None) -> CopyResult:
+        run = driven.run
+        if message is None and run.end is not EndReason.FINISHED:
+            message = _end_message(run)
+        plan = self._plan
+        return CopyResult(
+            plan=plan,
+            issues=tuple(issues),
+            dry_run=self._dry_run,
+            steps=_counts(plan, run) if plan is not None and run.steps else (),
+            failures=_failures(plan, run) if plan is not None else (),
+            calls_source=run.calls_source,
+            calls_target=run.calls_target,
+            seconds=self._clock.monotonic_s() - self._began_s,
+            message=message,
+            sandbox=driven.sandbox,
+            mover_peak_rss_bytes=driven.exit.memory_max_kb * 1024 if driven.exit else None,
+            mover_cpu_s=driven.exit.cpu_s if driven.exit else None,
+        )
+
+
+async def _unobserved(_mover: Mover) -> None:
+    return
+
+
+def _end_message(run: Run) -> str:
+    why = explain_end(EndReason.BUG if run.end is None else run.end, run.end_code)
+    return f"Stopped: {why.cause}. {why.remedy}"
+
+
+def _counts(plan: Plan, run: Run) -> tuple[StepCount, ...]:
+    return tuple(
+        StepCount(
+            title=step_title(step),
+            path=path_name(done.path),
+            rows_expected=done.rows_expected,
+            rows_read=done.rows_read,
+            rows_written=done.rows_written,
+            rows_created=done.rows_created,
+            rows_failed=done.rows_failed,
+            settled=done.done,
+        )
+        for step, done in zip(plan.steps, run.steps, strict=True)
+    )
+
+
+def _failures(plan: Plan, run: Run) -> tuple[Failure, ...]:
+    found: list[Failure] = []
+    for (number, code, ordinal), rows in sorted(run.outcomes.items(), key=lambda item: -item[1]):
+        step = plan.steps[number]
+        why = explain(code)
+        found.append(Failure(step_title(step), code.name, field_name(step, ordinal), rows, why.cause, why.remedy))
+    return tuple(found)

@@ -2,54 +2,299 @@
 
 | call | does |
 |---|---|
-| `save` | parse the YAML form and keep it; a new sync is inactive |
+| `save` | parse the YAML form and keep it; a new sync is inactive; the worker is asked to read missing describes |
+| `change` | replace the definition of a sync; an active one goes on by its frozen plan until activated again |
 | `check` | draw the plan from the definition and the cached describes of both orgs; changes nothing |
-| `activate` | freeze the plan, ask the worker to create missing tracking fields, then switch on |
+| `activate` | freeze the plan, ask the worker to create missing tracking fields and then switch on |
 | `pause` / `resume` | stop and start the schedule |
 | `request_run` | queue one run now; with `retry=True` only the windows with failed rows |
-| `list_syncs` `runs` `run_detail` `sync_view` `export` | look |
+| `read_schema` | ask the worker to read the describes of a connection's org anew |
+| `export` | the YAML form again |
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NoReturn
+from uuid import UUID, uuid4
+
+import msgspec
+
 from isthmus.db.database import TenantTx
-from isthmus.sync.model import Drawn, Rejected
-from isthmus.sync.views import RunDetail, RunView, SyncView
-from isthmus.values import ConnectionId, RunId, SyncId, UserText
+from isthmus.db.jobs import TaskName, enqueue
+from isthmus.db.storable import Blob
+from isthmus.orgs.model import ConnectionState
+from isthmus.salesforce.schema import ObjectDescribe
+from isthmus.sync.looking import list_syncs, run_detail, runs, sync_view
+from isthmus.sync.model import Drawn, PauseReason, Rejected, SyncState
+from isthmus.sync.plan import draw_plan, objects_of, schema_of
+from isthmus.sync.schemas import Described, kept_describes
+from isthmus.sync.spec import SpecRefused, SyncSpec, parse_spec, spec_text
+from isthmus.values import ApiName, ConnectionId, Purpose, RunId, SyncId, UserText
+
+__all__ = [
+    "SchemaPending",
+    "SpecRefused",
+    "SyncProblem",
+    "activate",
+    "change",
+    "check",
+    "export",
+    "list_syncs",
+    "pause",
+    "read_schema",
+    "remove",
+    "request_run",
+    "resume",
+    "run_detail",
+    "runs",
+    "save",
+    "sync_view",
+]
 
 
 class SyncProblem(Exception):
     """A request about a sync that cannot be met; the message says what and the remedy."""
 
 
-async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: ConnectionId) -> SyncId: ...
+class SchemaPending(SyncProblem):
+    """The worker is still reading the objects of an org: ask again in some seconds."""
 
 
-async def check(tx: TenantTx, sync: SyncId) -> Drawn | Rejected: ...
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    purpose: Purpose
+    state: ConnectionState
 
 
-async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected: ...
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    document: UserText
+    source_connection: UUID
+    target_connection: UUID
+    state: SyncState
+    plan_version: int
 
 
-async def pause(tx: TenantTx, sync: SyncId) -> None: ...
+@dataclass(frozen=True, slots=True)
+class _Id:
+    id: UUID
 
 
-async def resume(tx: TenantTx, sync: SyncId) -> None: ...
+async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: ConnectionId) -> SyncId:
+    """Keep a new sync. Raises `SpecRefused`, `SyncProblem`."""
+    spec = parse_spec(text)
+    await _check_connections(tx, source, target)
+    sync = SyncId(uuid4())
+    await tx.execute(
+        """
+        insert into sync.definition (id, title, document, source_connection, target_connection, interval_s)
+        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(interval_s)s)
+        """,
+        id=sync,
+        title=UserText(spec.name),
+        document=UserText(text),
+        source=source,
+        target=target,
+        interval_s=spec.interval_s,
+    )
+    await tx.execute("insert into sync.state (sync_id) values (%(sync)s)", sync=sync)
+    await _want(tx, sync, spec)
+    await _read_missing(tx, spec, source, target)
+    return sync
 
 
-async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False) -> RunId: ...
+async def change(tx: TenantTx, sync: SyncId, text: UserText) -> None:
+    """Replace the definition. Raises `SpecRefused`, `SyncProblem`."""
+    spec = parse_spec(text)
+    found = await _definition(tx, sync)
+    await tx.execute(
+        """
+        update sync.definition set title = %(title)s, document = %(document)s, interval_s = %(interval_s)s,
+            changed_at = now() where id = %(sync)s
+        """,
+        sync=sync,
+        title=UserText(spec.name),
+        document=UserText(text),
+        interval_s=spec.interval_s,
+    )
+    await tx.execute("delete from sync.wanted_object where sync_id = %(sync)s", sync=sync)
+    await _want(tx, sync, spec)
+    await _read_missing(tx, spec, found.source_connection, found.target_connection)
 
 
-async def list_syncs(tx: TenantTx) -> list[SyncView]: ...
+async def remove(tx: TenantTx, sync: SyncId) -> None:
+    """Delete a sync with its runs. Raises `SyncProblem` if it does not exist or is active."""
+    found = await _definition(tx, sync)
+    if found.state in {SyncState.ACTIVE, SyncState.ACTIVATING}:
+        _problem("An active sync cannot be deleted. Pause it first.")
+    await tx.execute("delete from sync.definition where id = %(sync)s", sync=sync)
 
 
-async def sync_view(tx: TenantTx, sync: SyncId) -> SyncView | None: ...
+async def check(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
+    """Return the plan, or every reason why there is none. Raises `SchemaPending`, `SyncProblem`."""
+    found = await _definition(tx, sync)
+    spec = parse_spec(found.document)
+    if await _read_missing(tx, spec, found.source_connection, found.target_connection):
+        message = "The objects of the orgs are being read. Try again in some seconds."
+        raise SchemaPending(message)
+    sources, targets = objects_of(spec)
+    return draw_plan(
+        spec,
+        schema_of(_seen(await kept_describes(tx, found.source_connection, sources))),
+        schema_of(_seen(await kept_describes(tx, found.target_connection, targets))),
+    )
 
 
-async def runs(tx: TenantTx, sync: SyncId, *, rows_max: int = 50) -> list[RunView]: ...
+async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
+    """Freeze the plan and switch the sync on, by way of the worker. Does nothing if the plan is rejected.
+
+    Raises `SchemaPending`, `SyncProblem`.
+    """
+    found = await _definition(tx, sync)
+    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    drawn = await check(tx, sync)
+    if isinstance(drawn, Rejected):
+        return drawn
+    version = found.plan_version + 1
+    await tx.execute(
+        "insert into sync.plan (sync_id, version, document) values (%(sync)s, %(version)s, %(document)s)",
+        sync=sync,
+        version=version,
+        document=Blob(msgspec.json.encode(drawn.plan)),
+    )
+    await tx.execute(
+        """
+        update sync.state set state = 'activating', pause_reason = null, plan_version = %(version)s, due_at = null,
+            changed_at = now() where sync_id = %(sync)s
+        """,
+        sync=sync,
+        version=version,
+    )
+    await enqueue(tx, TaskName.ACTIVATE_SYNC, sync, lock=sync)
+    return drawn
 
 
-async def run_detail(tx: TenantTx, run: RunId) -> RunDetail | None: ...
+async def pause(tx: TenantTx, sync: SyncId) -> None:
+    """Stop the schedule; a run under way is finished. Raises `SyncProblem` if there is nothing to pause."""
+    found = await _definition(tx, sync)
+    if found.state not in {SyncState.ACTIVE, SyncState.ACTIVATING}:
+        _problem("Only an active sync can be paused.")
+    await tx.execute(
+        """
+        update sync.state set state = 'paused', pause_reason = %(reason)s, due_at = null, changed_at = now()
+        where sync_id = %(sync)s
+        """,
+        sync=sync,
+        reason=PauseReason.BY_HAND,
+    )
 
 
-async def export(tx: TenantTx, sync: SyncId) -> str: ...
+async def resume(tx: TenantTx, sync: SyncId) -> None:
+    """Start the schedule again from where it stood. Raises `SyncProblem` if the sync is not paused, or an org is gone."""
+    found = await _definition(tx, sync)
+    if found.state is not SyncState.PAUSED:
+        _problem("Only a paused sync can be resumed. Activate it instead.")
+    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    await tx.execute(
+        """
+        update sync.state set state = 'active', pause_reason = null, due_at = now(), changed_at = now()
+        where sync_id = %(sync)s
+        """,
+        sync=sync,
+    )
+
+
+async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False) -> RunId:
+    """Queue one run now and return it. Raises `SyncProblem` if the sync was never activated or is not ready."""
+    found = await _definition(tx, sync)
+    if found.plan_version == 0 or found.state in {SyncState.INACTIVE, SyncState.ACTIVATING}:
+        _problem("The sync is not active yet. Activate it first.")
+    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    run = await tx.fetch_one(
+        """
+        insert into sync.run (sync_id, plan_version, kind)
+        values (%(sync)s, %(version)s, case when %(retry)s then 'retry' else 'by_hand' end::sync.run_kind) returning id
+        """,
+        row=_Id,
+        sync=sync,
+        version=found.plan_version,
+        retry=retry,
+    )
+    if run is None:
+        _problem("The run could not be queued. Try again.")
+    await enqueue(tx, TaskName.RUN_SYNC, run.id, lock=sync)
+    return RunId(run.id)
+
+
+async def read_schema(tx: TenantTx, connection: ConnectionId) -> None:
+    """Ask the worker to read the describes of the connection's org anew."""
+    await enqueue(tx, TaskName.READ_SCHEMA, connection, lock=connection)
+
+
+async def export(tx: TenantTx, sync: SyncId) -> str:
+    """Return the YAML form, in its normal writing. Raises `SyncProblem`."""
+    return spec_text(parse_spec((await _definition(tx, sync)).document))
+
+
+async def _definition(tx: TenantTx, sync: SyncId) -> _Definition:
+    found = await tx.fetch_one(
+        """
+        select d.document, d.source_connection, d.target_connection, s.state, s.plan_version
+        from sync.definition d join sync.state s on s.tenant_id = d.tenant_id and s.sync_id = d.id
+        where d.id = %(sync)s
+        """,
+        row=_Definition,
+        sync=sync,
+    )
+    if found is None:
+        _problem("There is no such sync. `isthmus sync list` shows those that exist.")
+    return found
+
+
+async def _check_connections(tx: TenantTx, source: ConnectionId, target: ConnectionId) -> None:
+    for side, connection in (("source", source), ("target", target)):
+        found = await tx.fetch_one(
+            "select purpose, state from orgs.connection where id = %(connection)s",
+            row=_Connection,
+            connection=connection,
+        )
+        if found is None:
+            _problem(f"The {side} org is not connected. Connect it first.")
+        if found.purpose is not Purpose.SYNC:
+            _problem(f"The {side} org is connected for audits only. Connect it for syncs, too.")
+        if found.state is not ConnectionState.ACTIVE:
+            _problem(f"The {side} org does not accept our grant any more. Connect it again.")
+
+
+async def _want(tx: TenantTx, sync: SyncId, spec: SyncSpec) -> None:
+    for side, names in enumerate(objects_of(spec)):
+        for name in names:
+            await tx.execute(
+                """
+                insert into sync.wanted_object (sync_id, side, object_name) values (%(sync)s, %(side)s, %(name)s)
+                on conflict do nothing
+                """,
+                sync=sync,
+                side=side,
+                name=ApiName.parse(name),
+            )
+
+
+async def _read_missing(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> bool:
+    """Ask for describes that were never read; return whether any is missing."""
+    missing = False
+    for connection, names in zip((source, target), objects_of(spec), strict=True):
+        known = {described.name.casefold() for described in await kept_describes(tx, connection, names)}
+        if any(name.casefold() not in known for name in names):
+            missing = True
+            await read_schema(tx, ConnectionId(connection))
+    return missing
+
+
+def _seen(kept: list[Described]) -> list[ObjectDescribe]:
+    return [described.describe for described in kept if described.describe is not None]
+
+
+def _problem(message: str) -> NoReturn:
+    raise SyncProblem(message)

@@ -178,6 +178,7 @@ class EndReason(IntEnum):
     MOVER_DIED = 13
     SOURCE_REVOKED = 14
     TARGET_REVOKED = 15
+    MOVER_REFUSED = 16
 
 
 class Path(IntEnum):

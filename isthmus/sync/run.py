@@ -36,6 +36,7 @@ class StepRun:
     rows_failed: int = 0
     open_window: Window | None = None
     open_failures: int = 0
+    open_codes: frozenset[StatusCode] = frozenset()
     watermark: datetime | None = None
     done: bool = False
 
@@ -84,6 +85,7 @@ def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per ki
                 rows_expected=step.rows_expected + rows,
                 open_window=window,
                 open_failures=0,
+                open_codes=frozenset(),
             )
             return _with(run, number, opened)
         case Moved(number, read, written, created):
@@ -129,7 +131,12 @@ def _failed(run: Run, frame: RowsFailed) -> Run:
     key = (frame.step, frame.code, frame.field)
     outcomes = {**run.outcomes, key: run.outcomes.get(key, 0) + frame.rows}
     _demand(len(outcomes) <= OUTCOMES_MAX, "reasons of failure are few")
-    failed = replace(step, rows_failed=step.rows_failed + frame.rows, open_failures=step.open_failures + frame.rows)
+    failed = replace(
+        step,
+        rows_failed=step.rows_failed + frame.rows,
+        open_failures=step.open_failures + frame.rows,
+        open_codes=step.open_codes | {frame.code},
+    )
     return replace(_with(run, frame.step, failed), outcomes=outcomes)
 
 

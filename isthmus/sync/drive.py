@@ -1,0 +1,114 @@
+"""Drive one mover through a sync job: start it, judge each frame, keep the run's state. For worker and cli alike."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Final
+
+import msgspec
+
+from isthmus.sandbox.report import ExitKind, MoverExit, MoverFailure, SandboxReport
+from isthmus.sandbox.spawn import Dial, Mover, MoverLimits, MoverRefused, mover_command, spawn
+from isthmus.sync.flow.frames import BadFrame, Frame, decode
+from isthmus.sync.flow.job import ActivateJob, SyncJob
+from isthmus.sync.model import EndReason
+from isthmus.sync.run import OutOfOrder, Run, advance, begin, stopped
+
+_FAILURES: Final = {
+    MoverFailure.LEASE_REVOKED: EndReason.SOURCE_LEASE_LOST,
+    MoverFailure.LEASE_NEEDS_REAUTH: EndReason.SOURCE_LEASE_LOST,
+    MoverFailure.LEASE_NOT_RUNNING: EndReason.SOURCE_LEASE_LOST,
+    MoverFailure.LEASE_UNAVAILABLE: EndReason.SOURCE_UNAVAILABLE,
+    MoverFailure.TRANSIENT: EndReason.SOURCE_UNAVAILABLE,
+    MoverFailure.LIMITED: EndReason.SOURCE_LIMITED,
+    MoverFailure.REFUSED: EndReason.SOURCE_REFUSED,
+    MoverFailure.UNREADABLE: EndReason.UNEXPECTED_ANSWER,
+    MoverFailure.DIAL_REFUSED: EndReason.SOURCE_UNAVAILABLE,
+    MoverFailure.TLS_REFUSED: EndReason.SOURCE_UNAVAILABLE,
+    MoverFailure.INCOMPLETE: EndReason.INCOMPLETE_READ,
+    MoverFailure.BROKEN_PIPE: EndReason.MOVER_DIED,
+    MoverFailure.STOPPED: EndReason.MOVER_DIED,
+}
+"""What a mover's own last code means where it could not send a last frame (the side is then not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """What it takes to start a mover: how to dial an endpoint, and the operator's settings."""
+
+    dial: Dial
+    allow_no_sandbox: bool
+    loopback: bool
+    ca_file: FilePath | None
+    limits: MoverLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """How it went. `exit` and `sandbox` are None if no mover would start."""
+
+    run: Run
+    exit: MoverExit | None
+    sandbox: SandboxReport | None
+
+
+OnStart = Callable[[Mover], Awaitable[None]]
+OnFrame = Callable[[Run, Frame], Awaitable[None]]
+
+
+async def drive(
+    job: SyncJob | ActivateJob,
+    *,
+    steps: int,
+    moving: Moving,
+    lease_socket: socket.socket,
+    on_start: OnStart,
+    on_frame: OnFrame,
+) -> Driven:
+    """Run `job` in a mover. `on_frame` gets the run after each frame; a mover that waits for it reads no further.
+
+    Never raises for what a mover does: the run's `end` says it. Whatever the callbacks raise passes through, and the
+    mover is killed.
+    """
+    run = begin(steps)
+    command = mover_command(loopback=moving.loopback, ca_file=moving.ca_file)
+    try:
+        async with spawn(
+            command,
+            msgspec.json.encode(job),
+            dial=moving.dial,
+            lease_socket=lease_socket,
+            limits=moving.limits,
+            allow_no_sandbox=moving.allow_no_sandbox,
+        ) as mover:
+            await on_start(mover)
+            run = await _follow(mover, run, on_frame)
+            exit_ = await mover.exit()
+            return Driven(_after_exit(run, exit_), exit_, mover.sandbox)
+    except MoverRefused as refused:
+        reason = EndReason.MOVER_REFUSED if refused.failure is MoverFailure.SANDBOX_REFUSED else EndReason.BUG
+        return Driven(stopped(run, reason), None, None)
+
+
+async def _follow(mover: Mover, run: Run, on_frame: OnFrame) -> Run:
+    async for message in mover.messages():
+        try:
+            frame = decode(message)
+            run = advance(run, frame)
+        except (BadFrame, OutOfOrder):
+            # A mover whose word cannot be trusted is not asked anything further.
+            mover.kill()
+            return stopped(run, EndReason.BUG)
+        await on_frame(run, frame)
+    return run
+
+
+def _after_exit(run: Run, exit_: MoverExit) -> Run:
+    if run.end is not None:
+        return run
+    if exit_.kind is ExitKind.DIED:
+        return stopped(run, EndReason.MOVER_DIED)
+    return stopped(run, _FAILURES.get(exit_.failure, EndReason.BUG))

@@ -1,0 +1,241 @@
+"""A run inside the worker: claim it, start a mover on its windows, keep its counts, close it.
+
+1. The keeper's ticket says whose run it is; a run that has ended already gets none.
+2. `begin` raises the fence: an older attempt that still lives can write nothing more.
+3. The job is made of the frozen plan and of what is settled: own windows begin at the checkpoints, failed windows are
+   read again.
+4. Counts are written now and then, checkpoints and failed windows with the window that they belong to.
+5. However it ends, the run is closed, and a revoked org pauses the sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from isthmus.db.database import TenantTx
+from isthmus.db.ticket import Ticket
+from isthmus.journal import RunEnded, RunStarted
+from isthmus.orgs.keeper_client import KeeperRefused, RunKind
+from isthmus.orgs.model import ConnectionState
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.version import API_VERSION_DEFAULT
+from isthmus.sandbox.spawn import Mover
+from isthmus.sync import store
+from isthmus.sync.app import SyncApp
+from isthmus.sync.attestation import save_attestation
+from isthmus.sync.drive import Driven, drive
+from isthmus.sync.errors import TRANSIENT_CODES
+from isthmus.sync.flow.frames import Frame, Moved, RowsFailed, WindowSettled
+from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
+from isthmus.sync.model import EndReason, PauseReason, Plan, RunState, SyncState
+from isthmus.sync.moving import moving_to
+from isthmus.sync.run import Run, StepRun, begin, stopped
+from isthmus.values import ConnectionId, Purpose, RunId
+
+RETRY_ATTEMPTS_MAX: Final = 5
+RETRY_WINDOWS_MAX: Final = 64
+SAVE_EVERY_S: Final = 0.5
+TICKET_FRESH_S: Final = 120.0
+
+
+async def perform(run: RunId, app: SyncApp) -> None:
+    """Carry out one queued run. A second call for a run that has ended does nothing.
+
+    Raises `DatabaseError` or `KeeperUnavailable` if the installation itself is not there: the job is then tried again.
+    """
+    tickets = _Tickets(app, RunKind.SYNC, run)
+    try:
+        ticket = await tickets.get()
+    except KeeperRefused:
+        return
+    async with app.database.tenant(ticket) as tx:
+        row = await store.begin(tx, run)
+        if row is None:
+            return
+        job = await _job(tx, run, row)
+    app.journal.emit(RunStarted(run, row.fence))
+    began_s = app.clock.monotonic_s()
+    keeping = _Keeping(app, run, row, tickets, job)
+    state = await keeping.carry_out()
+    duration_ms = int((app.clock.monotonic_s() - began_s) * 1000)
+    app.journal.emit(RunEnded(run, row.fence, state.state, duration_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What to do: endpoints with their states, steps, and which failed window each retry is."""
+
+    plan: Plan
+    endpoints: Sequence[store.EndpointRow]
+    steps: tuple[StepJob, ...]
+    retries: Sequence[store.FailedWindow]
+
+
+async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
+    plan = msgspec.json.decode(row.document, type=Plan)
+    rows = [await store.endpoint(tx, connection) for connection in (row.source_connection, row.target_connection)]
+    settled = await store.settled_steps(tx, run)
+    marks = await store.checkpoints(tx, row.sync_id, row.plan_version)
+    by_hand = row.kind == "retry"
+    retries = await store.open_failed_windows(
+        tx,
+        row.sync_id,
+        row.plan_version,
+        attempts_max=RETRY_ATTEMPTS_MAX,
+        by_hand=by_hand,
+        rows_max=RETRY_WINDOWS_MAX,
+    )
+    steps: list[StepJob] = []
+    for number, step in enumerate(plan.steps):
+        if number in settled:
+            continue
+        own = () if by_hand else (WindowJob(marks.get(number)),)
+        again = (WindowJob(w.since, w.until, n) for n, w in enumerate(retries, start=1) if w.step == number)
+        steps.append(StepJob(number, step, (*own, *again)))
+    return _Job(plan, [found for found in rows if found is not None], tuple(steps), retries)
+
+
+class _Tickets:
+    """A ticket lasts five minutes, a run may last hours."""
+
+    def __init__(self, app: SyncApp, kind: RunKind, subject: UUID) -> None:
+        self._app = app
+        self._kind = kind
+        self._subject = subject
+        self._ticket: Ticket | None = None
+        self._got_s = 0.0
+
+    async def get(self) -> Ticket:
+        now_s = self._app.clock.monotonic_s()
+        if self._ticket is None or now_s - self._got_s > TICKET_FRESH_S:
+            self._ticket = await self._app.keeper.ticket_for_run(self._kind, self._subject)
+            self._got_s = now_s
+        return self._ticket
+
+
+class _Keeping:
+    """One attempt at a run: drives the mover and keeps what it says."""
+
+    def __init__(self, app: SyncApp, run: RunId, row: store.RunRow, tickets: _Tickets, job: _Job) -> None:
+        self._app = app
+        self._run = run
+        self._row = row
+        self._tickets = tickets
+        self._job = job
+        self._saved_s = 0.0
+        self._saved: tuple[StepRun, ...] = ()
+
+    async def carry_out(self) -> Run:
+        """Move, then close the run whatever happened."""
+        refusal = self._refusal()
+        if refusal is not None:
+            state = stopped(begin(len(self._job.plan.steps)), refusal)
+        else:
+            driven = await self._drive()
+            state = await self._explained(driven)
+        await self._close(state)
+        return state
+
+    def _refusal(self) -> EndReason | None:
+        for side, endpoint in enumerate(self._job.endpoints):
+            if endpoint.state == ConnectionState.REVOKED:
+                return EndReason.SOURCE_REVOKED if side == SOURCE else EndReason.TARGET_REVOKED
+            if endpoint.state == ConnectionState.NEEDS_REAUTH:
+                return EndReason.SOURCE_LEASE_LOST if side == SOURCE else EndReason.TARGET_LEASE_LOST
+        return None
+
+    async def _drive(self) -> Driven:
+        endpoints = self._job.endpoints
+        connections = [ConnectionId(endpoint.id) for endpoint in endpoints]
+        lease = await self._app.keeper.open_lease_channel(await self._tickets.get(), self._run, connections)
+        job = SyncJob(
+            endpoints=[Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints],
+            steps=self._job.steps,
+        )
+        moving = moving_to([endpoint.origin for endpoint in endpoints], self._app.settings)
+        return await drive(
+            job,
+            steps=len(self._job.plan.steps),
+            moving=moving,
+            lease_socket=lease,
+            on_start=self._started,
+            on_frame=self._framed,
+        )
+
+    async def _started(self, mover: Mover) -> None:
+        async with self._app.database.tenant(await self._tickets.get()) as tx:
+            await store.check_fence(tx, self._run, self._row.fence)
+            await save_attestation(tx, mover.sandbox)
+
+    async def _framed(self, run: Run, frame: Frame) -> None:
+        now_s = self._app.clock.monotonic_s()
+        often = isinstance(frame, (Moved, RowsFailed)) and now_s - self._saved_s < SAVE_EVERY_S
+        if often:
+            return
+        self._saved_s = now_s
+        async with self._app.database.tenant(await self._tickets.get()) as tx:
+            await store.check_fence(tx, self._run, self._row.fence)
+            await self._save_counts(tx, run)
+            if isinstance(frame, WindowSettled):
+                await self._save_window(tx, run.steps[frame.step], frame)
+
+    async def _save_counts(self, tx: TenantTx, run: Run) -> None:
+        for number, step in enumerate(run.steps):
+            known = self._saved[number] if self._saved else StepRun()
+            if step is not known and step != StepRun():
+                await store.save_step(tx, self._run, number, step)
+                if step.rows_failed != known.rows_failed:
+                    for outcome, rows in run.outcomes.items():
+                        if outcome[0] == number:
+                            await store.save_outcome(tx, self._run, outcome, rows)
+        await store.save_calls(tx, self._run, run)
+        self._saved = run.steps
+
+    async def _save_window(self, tx: TenantTx, step: StepRun, frame: WindowSettled) -> None:
+        transient = bool(step.open_codes & TRANSIENT_CODES)
+        if frame.retry:
+            window = self._job.retries[frame.retry - 1]
+            await store.save_retry(
+                tx, window.id, step.open_failures, transient=transient, attempts_max=RETRY_ATTEMPTS_MAX
+            )
+            return
+        if step.open_failures:
+            await store.save_failed_window(
+                tx,
+                self._row,
+                self._run,
+                step=frame.step,
+                window=frame.window,
+                rows=step.open_failures,
+                transient=transient,
+            )
+        if frame.watermark is not None:
+            await store.save_checkpoint(tx, self._row.sync_id, self._row.plan_version, frame.step, frame.watermark)
+
+    async def _explained(self, driven: Driven) -> Run:
+        """A mover that lost its lease cannot always say which org's: the connections' states do."""
+        state = driven.run
+        if state.end not in {EndReason.SOURCE_LEASE_LOST, EndReason.TARGET_LEASE_LOST}:
+            return state
+        async with self._app.database.tenant(await self._tickets.get()) as tx:
+            found = [await store.endpoint(tx, endpoint.id) for endpoint in self._job.endpoints]
+        for side, endpoint in enumerate(found):
+            if endpoint is not None and endpoint.state == ConnectionState.REVOKED:
+                reason = EndReason.SOURCE_REVOKED if side == SOURCE else EndReason.TARGET_REVOKED
+                return replace(state, end=reason, state=RunState.REVOKED)
+        return state
+
+    async def _close(self, state: Run) -> None:
+        async with self._app.database.tenant(await self._tickets.get()) as tx:
+            await store.check_fence(tx, self._run, self._row.fence)
+            await self._save_counts(tx, state)
+            await store.end(tx, self._run, state)
+            if state.state is RunState.REVOKED and self._row.sync_state is SyncState.ACTIVE:
+                source = state.end is EndReason.SOURCE_REVOKED
+                reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED
+                await store.pause(tx, self._row.sync_id, reason)

@@ -1,0 +1,338 @@
+"""The worker's statements: it reads definitions and plans, and writes ids, numbers and times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from isthmus.db.database import TenantTx
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.model import PauseReason, SyncState, Window
+from isthmus.sync.run import Run, StepRun
+
+NO_FIELD = -1
+
+
+class FenceLost(Exception):
+    """Another attempt at the run has begun: this one may write no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What a worker needs to begin a run."""
+
+    sync_id: UUID
+    plan_version: int
+    kind: str
+    fence: int
+    document: bytes
+    source_connection: UUID
+    target_connection: UUID
+    sync_state: SyncState
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRow:
+    """What a worker needs to activate a sync."""
+
+    document: bytes
+    target_connection: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """Where a connection leads."""
+
+    id: UUID
+    org_id: UUID
+    origin: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """A step and its watermark."""
+
+    step: int
+    watermark: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedWindow:
+    """A window that is to be read again."""
+
+    id: UUID
+    step: int
+    since: datetime | None
+    until: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    number: int
+
+
+async def begin(tx: TenantTx, run: UUID) -> RunRow | None:
+    """Claim the run: raise its fence and return what it needs; None if it has ended already."""
+    return await tx.fetch_one(
+        """
+        update sync.run r set state = 'running', fence = r.fence + 1, started_at = coalesce(r.started_at, now())
+        from sync.plan p, sync.definition d, sync.state s
+        where r.id = %(run)s and r.state in ('queued', 'running')
+          and p.tenant_id = r.tenant_id and p.sync_id = r.sync_id and p.version = r.plan_version
+          and d.tenant_id = r.tenant_id and d.id = r.sync_id
+          and s.tenant_id = r.tenant_id and s.sync_id = r.sync_id
+        returning r.sync_id, r.plan_version, r.kind, r.fence, p.document, d.source_connection, d.target_connection,
+                  s.state as sync_state
+        """,
+        row=RunRow,
+        run=run,
+    )
+
+
+async def activation(tx: TenantTx, sync: UUID) -> ActivationRow | None:
+    """Return what an activation needs; None if the sync does not wait for one."""
+    return await tx.fetch_one(
+        """
+        select p.document, d.target_connection
+        from sync.state s
+        join sync.plan p on p.tenant_id = s.tenant_id and p.sync_id = s.sync_id and p.version = s.plan_version
+        join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
+        where s.sync_id = %(sync)s and s.state = 'activating'
+        """,
+        row=ActivationRow,
+        sync=sync,
+    )
+
+
+async def endpoint(tx: TenantTx, connection: UUID) -> EndpointRow | None:
+    """Return where the connection leads."""
+    return await tx.fetch_one(
+        """
+        select c.id, c.org_id, o.instance_origin as origin, c.state
+        from orgs.connection c join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
+        where c.id = %(connection)s
+        """,
+        row=EndpointRow,
+        connection=connection,
+    )
+
+
+async def settled_steps(tx: TenantTx, run: UUID) -> set[int]:
+    """Return the steps that an earlier attempt at this run finished, and forget the counts of the others."""
+    await tx.execute(
+        """
+        delete from sync.outcome o where o.run_id = %(run)s and o.step in (
+            select step from sync.run_step where run_id = %(run)s and not settled)
+        """,
+        run=run,
+    )
+    await tx.execute("delete from sync.run_step where run_id = %(run)s and not settled", run=run)
+    rows = await tx.fetch_all(
+        "select step as number from sync.run_step where run_id = %(run)s and settled", row=_Number, run=run
+    )
+    return {row.number for row in rows}
+
+
+async def checkpoints(tx: TenantTx, sync: UUID, plan_version: int) -> dict[int, datetime]:
+    """Return the watermark of each step."""
+    rows = await tx.fetch_all(
+        "select step, watermark from sync.checkpoint where sync_id = %(sync)s and plan_version = %(version)s",
+        row=StepTime,
+        sync=sync,
+        version=plan_version,
+    )
+    return {row.step: row.watermark for row in rows}
+
+
+async def open_failed_windows(
+    tx: TenantTx, sync: UUID, plan_version: int, *, attempts_max: int, by_hand: bool, rows_max: int
+) -> list[FailedWindow]:
+    """Return windows to read again, oldest first: all that are open if asked by hand, else the transient ones."""
+    return await tx.fetch_all(
+        """
+        select id, step, since, until, attempts from sync.failed_window
+        where sync_id = %(sync)s and plan_version = %(version)s and settled_at is null
+          and (%(by_hand)s or (transient and attempts < %(attempts_max)s))
+        order by until, step limit %(rows_max)s
+        """,
+        row=FailedWindow,
+        sync=sync,
+        version=plan_version,
+        by_hand=by_hand,
+        attempts_max=attempts_max,
+        rows_max=rows_max,
+    )
+
+
+async def check_fence(tx: TenantTx, run: UUID, fence: int) -> None:
+    """Lock the run's row for this transaction; raise `FenceLost` unless this attempt is the latest."""
+    row = await tx.fetch_one(
+        "select fence as number from sync.run where id = %(run)s and state = 'running' for update", row=_Number, run=run
+    )
+    if row is None or row.number != fence:
+        message = "another attempt at this run has begun"
+        raise FenceLost(message)
+
+
+async def save_step(tx: TenantTx, run: UUID, number: int, step: StepRun) -> None:
+    """Write the counts of one step."""
+    await tx.execute(
+        """
+        insert into sync.run_step (run_id, step, path, rows_expected, rows_read, rows_written, rows_created,
+                                   rows_failed, settled)
+        values (%(run)s, %(step)s, %(path)s, %(expected)s, %(read)s, %(written)s, %(created)s, %(failed)s, %(settled)s)
+        on conflict (tenant_id, run_id, step) do update set path = excluded.path,
+            rows_expected = excluded.rows_expected, rows_read = excluded.rows_read,
+            rows_written = excluded.rows_written, rows_created = excluded.rows_created,
+            rows_failed = excluded.rows_failed, settled = excluded.settled
+        """,
+        run=run,
+        step=number,
+        path=int(step.path),
+        expected=step.rows_expected,
+        read=step.rows_read,
+        written=step.rows_written,
+        created=step.rows_created,
+        failed=step.rows_failed,
+        settled=step.done,
+    )
+
+
+async def save_outcome(tx: TenantTx, run: UUID, outcome: tuple[int, StatusCode, int | None], rows: int) -> None:
+    """Write how many rows of a step failed for one reason: (step, code, column)."""
+    step, code, field = outcome
+    await tx.execute(
+        """
+        insert into sync.outcome (run_id, step, code, field, row_count)
+        values (%(run)s, %(step)s, %(code)s, %(field)s, %(rows)s)
+        on conflict (tenant_id, run_id, step, code, field) do update set row_count = excluded.row_count
+        """,
+        run=run,
+        step=step,
+        code=int(code),
+        field=NO_FIELD if field is None else field,
+        rows=rows,
+    )
+
+
+async def save_checkpoint(tx: TenantTx, sync: UUID, plan_version: int, step: int, watermark: datetime) -> None:
+    """Move a step's watermark forward; it never goes back."""
+    await tx.execute(
+        """
+        insert into sync.checkpoint (sync_id, plan_version, step, watermark)
+        values (%(sync)s, %(version)s, %(step)s, %(watermark)s)
+        on conflict (tenant_id, sync_id, plan_version, step)
+            do update set watermark = greatest(sync.checkpoint.watermark, excluded.watermark)
+        """,
+        sync=sync,
+        version=plan_version,
+        step=step,
+        watermark=watermark,
+    )
+
+
+async def save_failed_window(
+    tx: TenantTx, row: RunRow, run: UUID, *, step: int, window: Window, rows: int, transient: bool
+) -> None:
+    """Remember that rows of this window failed."""
+    await tx.execute(
+        """
+        insert into sync.failed_window (sync_id, plan_version, run_id, step, since, until, row_count, transient)
+        values (%(sync)s, %(version)s, %(run)s, %(step)s, %(since)s, %(until)s, %(rows)s, %(transient)s)
+        """,
+        sync=row.sync_id,
+        version=row.plan_version,
+        run=run,
+        step=step,
+        since=window.since,
+        until=window.until,
+        rows=rows,
+        transient=transient,
+    )
+
+
+async def save_retry(tx: TenantTx, window: UUID, rows: int, *, transient: bool, attempts_max: int) -> None:
+    """Write what another reading of a failed window brought; nothing failed, or no attempt is left: it is settled."""
+    await tx.execute(
+        """
+        update sync.failed_window set attempts = attempts + 1, row_count = %(rows)s, transient = %(transient)s,
+            settled_at = case when %(rows)s = 0 or attempts + 1 >= %(attempts_max)s then now() end
+        where id = %(window)s
+        """,
+        window=window,
+        rows=rows,
+        transient=transient,
+        attempts_max=attempts_max,
+    )
+
+
+async def save_calls(tx: TenantTx, run: UUID, state: Run) -> None:
+    """Write the API calls so far."""
+    await tx.execute(
+        "update sync.run set calls_source = %(source)s, calls_target = %(target)s where id = %(run)s",
+        run=run,
+        source=state.calls_source,
+        target=state.calls_target,
+    )
+
+
+async def end(tx: TenantTx, run: UUID, state: Run) -> None:
+    """Close the run."""
+    await tx.execute(
+        """
+        update sync.run set state = %(state)s, end_reason = %(reason)s, end_step = %(step)s, end_code = %(code)s,
+            calls_source = %(source)s, calls_target = %(target)s, ended_at = now()
+        where id = %(run)s
+        """,
+        run=run,
+        state=state.state,
+        reason=None if state.end is None else int(state.end),
+        step=state.end_step,
+        code=None if state.end_code is None else int(state.end_code),
+        source=state.calls_source,
+        target=state.calls_target,
+    )
+
+
+async def pause(tx: TenantTx, sync: UUID, reason: PauseReason) -> None:
+    """Stop the schedule of a sync because an org is gone."""
+    await set_state(tx, sync, SyncState.PAUSED, reason)
+
+
+async def set_state(tx: TenantTx, sync: UUID, state: SyncState, reason: PauseReason | None) -> None:
+    """Write a sync's state; an active one is due at once."""
+    await tx.execute(
+        """
+        update sync.state set state = %(state)s, pause_reason = %(reason)s, changed_at = now(),
+            due_at = case when %(state)s = 'active' then coalesce(due_at, now()) end
+        where sync_id = %(sync)s
+        """,
+        sync=sync,
+        state=state,
+        reason=reason,
+    )
+
+
+async def wanted_objects(tx: TenantTx, connection: UUID) -> Sequence[str]:
+    """Return the objects whose describes syncs need of this connection's org."""
+    rows = await tx.fetch_all(
+        """
+        select distinct w.object_name as name
+        from sync.wanted_object w join sync.definition d on d.tenant_id = w.tenant_id and d.id = w.sync_id
+        where (w.side = 0 and d.source_connection = %(connection)s)
+           or (w.side = 1 and d.target_connection = %(connection)s)
+        order by 1
+        """,
+        row=_Name,
+        connection=connection,
+    )
+    return [row.name for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    name: str
