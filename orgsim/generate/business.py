@@ -171,7 +171,9 @@ def _contact(world: World, book: _Book, place: int) -> None:
         "Title": rng.choice(("CEO", "VP, Sales", "Einkäufer/in", 'Head of "Things"', "課長", "IT; Ops", "Büroleiter"))
         if rng.random() < 0.7
         else None,
-        "Department": rng.choice(("Purchasing", "R&D", "Forschung & Entwicklung", "営業部", "Finance")) if rng.random() < 0.5 else None,
+        "Department": rng.choice(("Purchasing", "R&D", "Forschung & Entwicklung", "営業部", "Finance"))
+        if rng.random() < 0.5
+        else None,
         "AssistantName": "#N/A" if place == 17 else None,
         "LeadSource": _pick(world, "Contact", "LeadSource", 0.5),
         "Birthdate": date(1950, 1, 1) + timedelta(days=rng.randrange(18_000)) if rng.random() < 0.3 else None,

@@ -174,7 +174,14 @@ class Stamp:
         target[:] = np.frombuffer(b"0000-00-00T00:00:00.000Z", dtype=np.uint8)
         days, clock = np.divmod(self.spread.seconds(rows), _SECONDS_PER_DAY)
         _write_days(days, target[:, :_DATE_WIDTH])
-        for place, unit, base in ((11, 36_000, 10), (12, 3600, 10), (14, 600, 6), (15, 60, 10), (17, 10, 6), (18, 1, 10)):
+        for place, unit, base in (
+            (11, 36_000, 10),
+            (12, 3600, 10),
+            (14, 600, 6),
+            (15, 60, 10),
+            (17, 10, 6),
+            (18, 1, 10),
+        ):
             target[:, place] = (clock // unit % base).astype(np.uint8) + _ZERO
 
 

@@ -167,6 +167,9 @@ def count_seats(world: World, company: Company) -> None:
 
 def _add_licenses(world: World, company: Company, *, staffed: bool) -> None:
     by_name = world.org.settings.extra.get("free_licence_keys") == "name"
+    if world.org.settings.extra.get("user_license_audit_fields") == "no":
+        for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp"):
+            world.org.objects["userlicense"].remove_field(name)
     for name, key, seats, bare_seats in USER_LICENSES:
         shown = name if by_name and key not in {"SFDC", "AUL"} else key
         company.licenses[name] = world.add(

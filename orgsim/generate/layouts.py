@@ -77,7 +77,9 @@ def _account(seed: int, spread: Spread) -> dict[str, Column]:
         "BillingCity": Choice(("Berlin", "London", "Dublin", "Sydney", "Malmö"), seed + 3),
         "BillingPostalCode": Digits("", 5, 101, seed),
         "BillingCountry": Choice(("Germany", "Ireland", "Austria"), seed + 4),
-        "Description": Constant('Made up as it is read, "virtual", from seed and number. 漢字, العربية, 🙂\nSecond line.'),
+        "Description": Constant(
+            'Made up as it is read, "virtual", from seed and number. 漢字, العربية, 🙂\nSecond line.'
+        ),
         "IsPartner": Constant("false"),
         "IsCustomerPortal": Constant("false"),
     }

@@ -127,7 +127,9 @@ def _moments(rng: random.Random, holder: Holder, start: datetime, now: datetime)
     if holder.pattern is Pattern.NEVER:
         if rng.random() < 0.3:
             moment = holder.created + timedelta(days=2)
-            yield from ((moment + timedelta(seconds=20 * n), "Invalid Password") for n in range(3) if start < moment < now)
+            yield from (
+                (moment + timedelta(seconds=20 * n), "Invalid Password") for n in range(3) if start < moment < now
+            )
         return
     if holder.pattern is Pattern.BEYOND:
         return
@@ -146,7 +148,9 @@ def _moments(rng: random.Random, holder: Holder, start: datetime, now: datetime)
                 yield moment, "Success"
         day += timedelta(days=1)
     if not any_success or holder.quiet_days > 0 or holder.pattern is Pattern.MONTHLY:
-        moment = latest - timedelta(minutes=rng.randrange(5, 300), days=rng.randrange(20) if _may_be_early(holder) else 0)
+        moment = latest - timedelta(
+            minutes=rng.randrange(5, 300), days=rng.randrange(20) if _may_be_early(holder) else 0
+        )
         if moment > first:
             yield moment, "Success"
 

@@ -135,7 +135,17 @@ NOTES: Final = (
     "null", "true", "007", "1e5", "2024-02-30",
 )  # fmt: skip
 
-DEPARTMENTS: Final = ("Sales", "Service", "Marketing", "Finance", "Operations", "Field Service", "Events", "IT", "Legal")
+DEPARTMENTS: Final = (
+    "Sales",
+    "Service",
+    "Marketing",
+    "Finance",
+    "Operations",
+    "Field Service",
+    "Events",
+    "IT",
+    "Legal",
+)
 
 
 def person(rng: random.Random, *, latin: bool = False) -> tuple[Region, str, str]:
@@ -158,5 +168,9 @@ def phone(rng: random.Random, region: Region) -> str:
     """Draw a number from the range that is reserved for fiction (555-01xx), in one of three notations."""
     number = f"555-01{rng.randrange(100):02d}"
     return rng.choice(
-        (f"{region.dial} {rng.randrange(100, 999)} {number}", f"({rng.randrange(200, 999)}) {number}", f"{number} x{rng.randrange(9999)}")
+        (
+            f"{region.dial} {rng.randrange(100, 999)} {number}",
+            f"({rng.randrange(200, 999)}) {number}",
+            f"{number} x{rng.randrange(9999)}",
+        )
     )

@@ -103,7 +103,9 @@ def _profile(world: World, group: Group, *, platform: bool) -> str:
         return "Standard Platform User" if platform else "Integration"
     if platform:
         return world.rng.choice((_PLATFORM, "Standard Platform User"))
-    return world.rng.choices((_SALES, "Service Agent", "Standard User", "Marketing User", "Read Only"), (9, 6, 4, 3, 1))[0]
+    return world.rng.choices(
+        (_SALES, "Service Agent", "Standard User", "Marketing User", "Read Only"), (9, 6, 4, 3, 1)
+    )[0]
 
 
 _MACHINE_NAMES: Final = (
@@ -194,4 +196,3 @@ def _promote(world: World, company: Company, holders: list[Holder]) -> None:
             world.change("User", holder.user_id, {"ManagerId": world.rng.choice(managers)})
         elif holder.user_id in managers:
             world.change("User", holder.user_id, {"ManagerId": company.seeded.admin_id})
-
