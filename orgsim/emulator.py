@@ -26,8 +26,10 @@ from orgsim.org import Org
 from orgsim.rest.routes import rest_routes
 from orgsim.router import Router
 from orgsim.schema.load import load_objects
-from orgsim.settings import OrgSettings
+from orgsim.settings import NEWEST_VERSION, OrgSettings
+from orgsim.soql.result import QueryResult
 from orgsim.store.results import Operation, Row, RowError, SaveResult, WriteContext
+from orgsim.tooling import Tooling
 from orgsim.whims import Whims
 from orgsim.wire import Request, Response, json_response
 from orgsim.wire_routes import wire_routes
@@ -59,6 +61,21 @@ class TroubledOrg(Org):
         if hit is None and self.whims is not None:
             hit = self.whims.for_row()
         return None if hit is None else SaveResult.refused(RowError(hit.code, hit.message, hit.fields))
+
+    def query(
+        self,
+        soql: str,
+        *,
+        all_rows: bool = False,
+        ctx: WriteContext,
+        page_rows: int | None = None,
+        version: int = NEWEST_VERSION,
+    ) -> QueryResult:
+        """Run a query; a whim may make its pages shorter."""
+        rows = page_rows or self.settings.query_page_rows
+        if self.whims is not None:
+            rows = self.whims.query_page_rows(rows)
+        return super().query(soql, all_rows=all_rows, ctx=ctx, page_rows=rows, version=version)
 
     def insert(self, object_name: str, values: Mapping[str, object], ctx: WriteContext) -> SaveResult:
         """Create one row, unless trouble strikes."""
@@ -109,6 +126,7 @@ class Emulator:
         self.whims = Whims(options.whims, options.seed)
         self.query_jobs: JobShelf[QueryJob] = JobShelf()
         self.ingest_jobs: JobShelf[IngestJob] = JobShelf()
+        self.tooling = Tooling()
         self._tasks: set[asyncio.Task[None]] = set()
         self.org, self.seeded = self._make_org()
         apps: Apps = default_apps(options.name, options.seed, options.redirect_uris)
@@ -120,6 +138,7 @@ class Emulator:
                     self.authority,
                     QueryJobs(self.query_jobs, self.whims, self._start),
                     IngestJobs(self.ingest_jobs, self.whims, self._start),
+                    self.tooling,
                 ),
             )
         )
@@ -168,6 +187,7 @@ class Emulator:
         self.query_jobs.clear()
         self.ingest_jobs.clear()
         self.faults.clear()
+        self.tooling.clear()
         self.org, self.seeded = self._make_org()
         self.authority.org = self.org
 
@@ -217,4 +237,3 @@ class Emulator:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-

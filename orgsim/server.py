@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import zlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
-from isal import igzip, isal_zlib
 
 from orgsim.emulator import Emulator
 from orgsim.faults import Trouble
+from orgsim.packing import Overlong, Packer, Unreadable, gzipped, unpacked
 from orgsim.store.values import json_value
 from orgsim.transcript import Entry, safe_query
 from orgsim.wire import Body, Request, Response, json_response
@@ -22,17 +21,7 @@ from orgsim.wire import Body, Request, Response, json_response
 BODY_BYTES_MAX: Final = 160_000_000
 _WRITE_BYTES: Final = 256 * 1024
 _GZIP_FROM_BYTES: Final = 860
-_GZIP_LEVEL: Final = 1
-_GZIP_WINDOW: Final = 31
 _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-
-
-class _TooLarge(Exception):
-    """A body is larger than any that the service accepts."""
-
-
-class _Unreadable(Exception):
-    """A body is not what its Content-Encoding says."""
 
 
 @dataclass(slots=True)
@@ -75,9 +64,11 @@ class Front:
     async def _serve(self, raw: web.Request, target: str, traffic: _Traffic) -> web.StreamResponse:
         try:
             body = await _read_body(raw, traffic)
-        except _TooLarge:
-            return await self._send(raw, json_response(_problem("EXCEEDED_MAX_SIZE_REQUEST", "too large"), 413), traffic)
-        except _Unreadable:
+        except Overlong:
+            return await self._send(
+                raw, json_response(_problem("EXCEEDED_MAX_SIZE_REQUEST", "too large"), 413), traffic
+            )
+        except Unreadable:
             text = "The body does not fit its Content-Encoding"
             return await self._send(raw, json_response(_problem("INVALID_CONTENT_ENCODING", text), 400), traffic)
         request = Request.build(raw.method, target, headers=_headers(raw), body=body)
@@ -131,7 +122,7 @@ async def _send_whole(
     if body:
         out.headers["Vary"] = "Accept-Encoding"
         if zipped and len(body) >= _GZIP_FROM_BYTES:
-            body = igzip.compress(body, _GZIP_LEVEL)
+            body = gzipped(body)
             out.headers["Content-Encoding"] = "gzip"
     out.body = body
     traffic.bytes_out = 0 if raw.method == "HEAD" else len(body)
@@ -141,7 +132,9 @@ async def _send_whole(
 
 async def _send_half(raw: web.Request, response: Response, after: int, traffic: _Traffic) -> web.StreamResponse:
     """Send the head and the first bytes of an answer, then cut the connection; the work is done all the same."""
-    body = response.body if isinstance(response.body, bytes) else b"".join([piece async for piece in _flat(response.body)])
+    body = (
+        response.body if isinstance(response.body, bytes) else b"".join([piece async for piece in _flat(response.body)])
+    )
     traffic.status = response.status
     out = web.StreamResponse(status=response.status, headers=_multi(response))
     out.content_length = max(len(body), after + 1)
@@ -168,11 +161,11 @@ async def _flat(body: Body) -> AsyncIterator[bytes]:
 
 async def _pieces(body: Iterable[bytes] | AsyncIterator[bytes], *, zipped: bool) -> AsyncIterator[bytes]:
     """Yield a streamed body in writes of a good size, compressed where asked."""
-    packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
+    packer = Packer() if zipped else None
     held: list[bytes] = []
     size = 0
     async for piece in _flat(body):
-        data = packer.compress(piece) if packer is not None else piece
+        data = packer.add(piece) if packer is not None else piece
         if not data:
             await asyncio.sleep(0)
             continue
@@ -182,7 +175,7 @@ async def _pieces(body: Iterable[bytes] | AsyncIterator[bytes], *, zipped: bool)
             yield b"".join(held)
             held, size = [], 0
     if packer is not None:
-        held.append(packer.flush())
+        held.append(packer.finish())
     if held:
         yield b"".join(held)
 
@@ -194,26 +187,11 @@ async def _read_body(raw: web.Request, traffic: _Traffic) -> bytes | None:
     async for piece in raw.content.iter_any():
         traffic.bytes_in += len(piece)
         if traffic.bytes_in > BODY_BYTES_MAX:
-            raise _TooLarge
+            raise Overlong
         pieces.append(piece)
     body = b"".join(pieces)
     encoding = raw.headers.get("Content-Encoding", "identity").lower()
-    return body if encoding == "identity" else _unpacked(body, encoding)
-
-
-def _unpacked(body: bytes, encoding: str) -> bytes:
-    if encoding not in {"gzip", "deflate"}:
-        raise _Unreadable
-    unpacker = isal_zlib.decompressobj(_GZIP_WINDOW if encoding == "gzip" else 15)
-    try:
-        data = unpacker.decompress(body, BODY_BYTES_MAX + 1)
-    except (isal_zlib.error, zlib.error):
-        raise _Unreadable from None
-    if len(data) > BODY_BYTES_MAX:
-        raise _TooLarge
-    if not unpacker.eof:
-        raise _Unreadable
-    return data
+    return body if encoding == "identity" else unpacked(body, encoding, BODY_BYTES_MAX)
 
 
 def _headers(raw: web.Request) -> dict[str, str]:

@@ -9,15 +9,15 @@ from orgsim.oauth.authorize import PAGE_PATH, AuthorizePages
 from orgsim.oauth.identity import IdentityService
 from orgsim.oauth.tokens import TokenEndpoint
 from orgsim.router import Route
-from orgsim.tooling import tooling_routes
+from orgsim.tooling import Tooling
 
 _OAUTH = "/services/oauth2"
 _JOBS = "/services/data/{version}/jobs"
 
 
-def wire_routes(authority: Authority, queries: QueryJobs, ingests: IngestJobs) -> tuple[Route, ...]:
+def wire_routes(authority: Authority, queries: QueryJobs, ingests: IngestJobs, tooling: Tooling) -> tuple[Route, ...]:
     """Return the routes of sign-in, bulk and tooling."""
-    return (*_sign_in(authority), *_bulk(queries, ingests), *tooling_routes())
+    return (*_sign_in(authority), *_bulk(queries, ingests), *tooling.routes())
 
 
 def _sign_in(authority: Authority) -> tuple[Route, ...]:

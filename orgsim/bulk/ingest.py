@@ -307,5 +307,3 @@ def _multipart(body: bytes, content_type: str) -> dict[str, bytes]:
         if name is not None:
             parts[name[1].decode("utf-8", "replace")] = content.removesuffix(b"\n").removesuffix(b"\r")
     return parts
-
-

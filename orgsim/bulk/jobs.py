@@ -19,6 +19,8 @@ from orgsim.wire import Request, Session
 
 JOB_PREFIX: Final = "750"
 LIST_PAGE_JOBS: Final = 1000
+ALPHABETICAL_LAST: Final = 49
+"""The last version whose results have their columns in alphabetical order."""
 _NUMERIC_LOCATORS_LAST: Final = 48
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orgsim.bulk.dialect import Dialect, parse_dialect
-from orgsim.bulk.sources import CsvTable, RowSource, Snapshot, Virtual
-from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, JobShelf, QueryJob, State, make_locator, read_locator, same_version, session_of
-
+from orgsim.bulk.jobs import (
+    ALPHABETICAL_LAST,
+    FINAL_STATES,
+    JOB_PREFIX,
+    JobShelf,
+    QueryJob,
+    State,
+    make_locator,
+    read_locator,
+    same_version,
+    session_of,
+)
+from orgsim.bulk.sources import RowSource, Snapshot, Virtual
+from orgsim.bulk.virtual import virtual_source
 from orgsim.router import Call
+from orgsim.soql.result import RowStream
 from orgsim.store.results import WriteContext
 from orgsim.store.values import csv_value
 from orgsim.whims import Whims
@@ -23,8 +34,6 @@ if TYPE_CHECKING:
 
 _SLICE_ROWS: Final = 2_000
 _RESULT_PAGES: Final = 5
-_PLAIN_SELECT: Final = re.compile(r"\s*select\s+([\w\s,.]+?)\s+from\s+(\w+)\s*(?:limit\s+(\d+)\s*)?$", re.IGNORECASE)
-_ALPHABETICAL_LAST: Final = 49
 _CSV: Final = ("Content-Type", "text/csv;charset=UTF-8")
 
 
@@ -49,12 +58,16 @@ class QueryJobs:
             raise ApiError(400, "INVALIDJOB", "Unsupported content type; only CSV is allowed")
         dialect = parse_dialect(wanted.get("columnDelimiter"), wanted.get("lineEnding"))
         session = session_of(call.request)
-        object_name = _checked(call.org, soql, operation, session)
+        all_rows = operation == "queryAll"
+        virtual = virtual_source(call.org, soql, session.user_id, call.version, dialect)
+        stream = None
+        if virtual is None or all_rows:
+            stream, virtual = call.org.stream(soql, all_rows=all_rows, ctx=_context(session)), None
         now = call.org.clock.now()
         job = QueryJob(
             id=call.org.new_id(JOB_PREFIX),
             operation=operation,
-            object=object_name,
+            object=virtual.object_name if virtual is not None else stream.object_name if stream is not None else "",
             session=session,
             api_version=call.version,
             created=now,
@@ -64,10 +77,10 @@ class QueryJobs:
             soql=soql,
         )
         self.jobs.put(job)
-        self.start(self.run(call.org, job))
+        self.start(self.run(call.org, job, virtual, stream))
         return json_response(job.created_view())
 
-    async def run(self, org: Org, job: QueryJob) -> None:
+    async def run(self, org: Org, job: QueryJob, virtual: Virtual | None, stream: RowStream | None) -> None:
         """Do the job's work in slices, so that other calls are answered in between."""
         await asyncio.sleep(self.whims.job_delay_s())
         if job.state is not State.UPLOAD_COMPLETE:
@@ -75,7 +88,7 @@ class QueryJobs:
         began = asyncio.get_running_loop().time()
         job.move(State.IN_PROGRESS, org.clock.now())
         try:
-            source = _virtual(org, job) or await self._snapshot(org, job)
+            source = virtual if stream is None else await _snapshot(job, stream)
         except ApiError as refused:
             job.error_message = f"{refused.code}: {refused.message}"
             job.move(State.FAILED, org.clock.now())
@@ -86,21 +99,6 @@ class QueryJobs:
         job.processed = source.count()
         job.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
         job.move(State.JOB_COMPLETE, org.clock.now())
-
-    async def _snapshot(self, org: Org, job: QueryJob) -> Snapshot | None:
-        """Render all rows; None if the job was aborted meanwhile."""
-        stream = org.stream(job.soql, all_rows=job.operation == "queryAll", ctx=_context(job.session))
-        order, columns = _column_order(stream.columns, job.api_version)
-        rows: list[bytes] = []
-        make = job.dialect.row
-        for values in stream.rows:
-            rows.append(make([csv_value(values[place]) for place in order]).encode())
-            if len(rows) % _SLICE_ROWS == 0:
-                job.processed = len(rows)
-                await asyncio.sleep(0)
-                if job.state is not State.IN_PROGRESS:
-                    return None
-        return Snapshot(columns, rows)
 
     def info(self, call: Call) -> Response:
         """`GET jobs/query/<id>`."""
@@ -127,7 +125,9 @@ class QueryJobs:
 
     def all_jobs(self, call: Call) -> Response:
         """`GET jobs/query`."""
-        return json_response(self.jobs.view(call.request.param("queryLocator"), f"/services/data/v{call.version}/jobs/query"))
+        return json_response(
+            self.jobs.view(call.request.param("queryLocator"), f"/services/data/v{call.version}/jobs/query")
+        )
 
     def results(self, call: Call) -> Response:
         """`GET jobs/query/<id>/results`: one page, streamed."""
@@ -174,7 +174,6 @@ class QueryJobs:
         return job, job.source
 
 
-
 def _page(source: RowSource, dialect: Dialect, start: int, stop: int) -> Iterator[bytes]:
     yield dialect.row(source.columns).encode()
     yield from source.blocks(start, stop)
@@ -184,30 +183,25 @@ def _context(session: Session) -> WriteContext:
     return WriteContext(session.user_id, via="bulk", text=True)
 
 
-def _checked(org: Org, soql: str, operation: str, session: Session) -> str:
-    """Return the object that the query is about; ApiError if Bulk cannot run it."""
-    return org.stream(soql, all_rows=operation == "queryAll", ctx=_context(session)).object_name
-
-
-def _virtual(org: Org, job: QueryJob) -> Virtual | None:
-    """Return the fast source, if the query is a plain SELECT over a table that has one."""
-    found = _PLAIN_SELECT.match(job.soql)
-    table = org.tables.get(found[2].lower()) if found else None
-    if found is None or not isinstance(table, CsvTable):
-        return None
-    names = [name.strip() for name in found[1].split(",")]
-    if int(job.api_version.partition(".")[0]) <= _ALPHABETICAL_LAST:
-        names.sort()
-    columns = table.csv_columns(names)
-    if columns is None:
-        return None
-    return Virtual(columns, table, job.dialect, int(found[3]) if found[3] else None)
+async def _snapshot(job: QueryJob, stream: RowStream) -> Snapshot | None:
+    """Render all rows; None if the job was aborted meanwhile."""
+    order, columns = _column_order([column.name for column in stream.columns], job.api_version)
+    rows: list[bytes] = []
+    make = job.dialect.row
+    for values in stream.rows:
+        rows.append(make([csv_value(values[place]) for place in order]).encode())
+        if len(rows) % _SLICE_ROWS == 0:
+            job.processed = len(rows)
+            await asyncio.sleep(0)
+            if job.state is not State.IN_PROGRESS:
+                return None
+    return Snapshot(columns, rows)
 
 
 def _column_order(columns: Sequence[str], version: str) -> tuple[list[int], list[str]]:
     """Return positions and names in the order of the version: as selected from 50.0 on, alphabetical before."""
     places = list(range(len(columns)))
-    if int(version.partition(".")[0]) <= _ALPHABETICAL_LAST:
+    if int(version.partition(".")[0]) <= ALPHABETICAL_LAST:
         places.sort(key=lambda place: columns[place])
     return places, [columns[place] for place in places]
 

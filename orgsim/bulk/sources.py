@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
 from orgsim.bulk.dialect import Dialect
@@ -34,6 +35,10 @@ class CsvTable(Protocol):
 
     def count(self) -> int:
         """Return the number of rows."""
+        ...
+
+    def stamp_range(self, lower: datetime | None, upper: datetime | None) -> tuple[int, int]:
+        """Return the half-open range of rows whose SystemModstamp lies in lower..upper, both included."""
         ...
 
     def csv_columns(self, names: Sequence[str]) -> Sequence[str] | None:
@@ -68,18 +73,23 @@ class Snapshot:
 class Virtual:
     """Rows that a table makes up as they are read; nothing is held."""
 
+    object_name: str
     columns: Sequence[str]
     table: CsvTable
     dialect: Dialect
-    limit: int | None
+    first: int
+    end: int
 
     def count(self) -> int:
         """Return the number of rows."""
-        count = self.table.count()
-        return count if self.limit is None else min(count, self.limit)
+        return self.end - self.first
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the table's own blocks."""
         return self.table.csv_blocks(
-            self.columns, start, stop, delimiter=self.dialect.delimiter, line_ending=self.dialect.line_ending
+            self.columns,
+            self.first + start,
+            self.first + stop,
+            delimiter=self.dialect.delimiter,
+            line_ending=self.dialect.line_ending,
         )

@@ -21,6 +21,9 @@ from orgsim.wire import Request, Response
 
 PAGE_PATH: Final = "/orgsim/authorize"
 _PENDING_MAX: Final = 1_000
+_LOGIN_FAILED: Final = (
+    "Please check your username and password. If you still can't log in, contact your Salesforce administrator."
+)
 _HTML: Final = (
     ("Content-Type", "text/html;charset=UTF-8"),
     (
@@ -175,8 +178,7 @@ class AuthorizePages:
     def _log_in(self, ticket: str, pending: Pending, values: dict[str, str]) -> Response:
         person = people.by_username(self.authority.org, values.get("username", "").strip())
         if person is None or not person.is_active or values.get("pw") != people.PASSWORD:
-            text = "Please check your username and password. If you still can't log in, contact your Salesforce administrator."
-            return self._login_page(ticket, pending, values.get("username", ""), text)
+            return self._login_page(ticket, pending, values.get("username", ""), _LOGIN_FAILED)
         pending.user_id = person.user_id
         pending.auth_time = self.authority.org.clock.now()
         cookie = secrets.token_urlsafe(32)

@@ -251,8 +251,8 @@ def allowed_scopes(app: App, wanted: str | None) -> frozenset[str]:
     if not wanted or not wanted.strip():
         return app.scopes
     asked = frozenset(wanted.replace("+", " ").split())
-    pair = {"refresh_token", "offline_access"}
-    offered = app.scopes | (pair if app.scopes & pair else set())
+    pair = frozenset({"refresh_token", "offline_access"})
+    offered = app.scopes | (pair if app.scopes & pair else frozenset[str]())
     if not asked <= KNOWN_SCOPES or not asked <= offered:
         raise GrantError(400, "invalid_scope", "the requested scope is not allowed")
     return asked

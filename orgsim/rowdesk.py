@@ -1,0 +1,126 @@
+"""Rows in and out for the control port: flat, complete, and without the platform's rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+
+from orgsim.emulator import Emulator
+from orgsim.errors import ApiError
+from orgsim.ids import normalize_id
+from orgsim.org import Org
+from orgsim.schema.model import ObjectDef
+from orgsim.store.derive import derive, is_person_name, person_name
+from orgsim.store.results import BadValue, Row, Value, WriteContext
+from orgsim.store.values import converter, json_value
+
+_SLICE_ROWS: Final = 1000
+_COMPOUND: Final = frozenset({"address", "location"})
+_OWNERS: Final = ("CreatedById", "LastModifiedById", "OwnerId")
+
+
+class RowDesk:
+    """Reads and writes the tables of the emulator's current org."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    async def flat(self, object_name: str, *, deleted: bool) -> AsyncIterator[dict[str, object]]:
+        """Yield every row with every field but compound ones, letting other calls in now and then."""
+        org = self._emulator.org
+        definition = self._definition(object_name)
+        for number, row in enumerate(org.tables[definition.name.lower()].scan()):
+            if number % _SLICE_ROWS == 0:
+                await asyncio.sleep(0)
+            if deleted or not row.get("IsDeleted"):
+                yield flat_record(definition, row)
+
+    def add(self, object_name: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
+        """Store rows; returns their ids in order."""
+        org = self._emulator.org
+        definition = self._definition(object_name)
+        return org.load(definition.name, [self._complete(org, definition, values) for values in rows])
+
+    def change(self, object_name: str, row_id: str, values: Mapping[str, object]) -> dict[str, object]:
+        """Change one row; returns it."""
+        org = self._emulator.org
+        definition = self._definition(object_name)
+        before = self._row(definition, row_id)
+        changes = _typed(definition, values)
+        stamp = org.clock.stamp()
+        row: Row = {**before}
+        for name, value in (("LastModifiedDate", stamp), ("SystemModstamp", stamp)):
+            if definition.field(name) is not None:
+                row[name] = value
+        if definition.field("LastModifiedById") is not None:
+            row["LastModifiedById"] = self._emulator.seeded.admin_id
+        row.update(changes)
+        _derived(org, definition, row, before, changes)
+        row.update({name: value for name, value in changes.items() if value is not None})
+        org.store(definition.name, {name: value for name, value in row.items() if value is not None})
+        return flat_record(definition, row)
+
+    def drop(self, object_name: str, row_id: str, *, hard: bool) -> None:
+        """Delete one row as the administrator would, with what hangs on it."""
+        org = self._emulator.org
+        definition = self._definition(object_name)
+        row = self._row(definition, row_id)
+        context = WriteContext(self._emulator.seeded.admin_id)
+        result = Org.delete(org, definition.name, str(row["Id"]), context, hard=hard)
+        if not result.success:
+            raise ApiError(400, result.errors[0].code, result.errors[0].message)
+
+    def _complete(self, org: Org, definition: ObjectDef, values: Mapping[str, object]) -> Row:
+        changes = _typed(definition, values)
+        row: Row = dict(org.shape(definition.name).template)
+        admin = self._emulator.seeded.admin_id
+        row |= {name: admin for name in _OWNERS if definition.field(name) is not None}
+        row |= {name: value for name, value in changes.items() if value is not None}
+        _derived(org, definition, row, None, changes)
+        return row | {name: value for name, value in changes.items() if value is not None}
+
+    def _definition(self, object_name: str) -> ObjectDef:
+        definition = self._emulator.org.objects.get(object_name.lower())
+        if definition is None:
+            raise ApiError(404, "NOT_FOUND", "no such object")
+        return definition
+
+    def _row(self, definition: ObjectDef, row_id: str) -> Row:
+        row = self._emulator.org.row(definition.name, normalize_id(row_id) or "")
+        if row is None:
+            raise ApiError(404, "NOT_FOUND", "no such row")
+        return row
+
+
+def flat_record(definition: ObjectDef, row: Row) -> dict[str, object]:
+    """Return a row as JSON values by field name, in describe order."""
+    record: dict[str, object] = {}
+    for field in definition.fields:
+        if field.type in _COMPOUND:
+            continue
+        value: Value = row.get(field.name)
+        if value is None and field.type == "boolean":
+            value = False
+        record[field.name] = person_name(row) if is_person_name(field) else json_value(value)
+    return record
+
+
+def _typed(definition: ObjectDef, values: Mapping[str, object]) -> Row:
+    typed: Row = {}
+    for name, raw in values.items():
+        field = definition.field(name)
+        if field is None:
+            raise ApiError(400, "INVALID_FIELD", f"{definition.name} has no field {name}")
+        try:
+            typed[field.name] = converter(field, text=False)(raw)
+        except BadValue as bad:
+            raise ApiError(400, bad.error.code, bad.error.message) from None
+    return typed
+
+
+def _derived(org: Org, definition: ObjectDef, row: Row, before: Row | None, changes: Row) -> None:
+    try:
+        derive(org, definition, row, before, changes, org.clock.stamp())
+    except BadValue as bad:
+        raise ApiError(400, bad.error.code, bad.error.message) from None

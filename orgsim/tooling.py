@@ -1,0 +1,415 @@
+"""Tooling API as far as data clients go: make, look up, change and delete custom fields.
+
+A field made here is invisible to everyone, administrators too, until FieldPermissions grant it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from orgsim.bulk.jobs import session_of
+from orgsim.ids import normalize_id
+from orgsim.org import Org
+from orgsim.router import Call, Route
+from orgsim.schema.model import FieldDef, ObjectDef, PicklistValue
+from orgsim.store.results import Row, WriteContext
+from orgsim.wire import ApiError, NotEmulated, Response, empty_response, json_response
+
+FIELD_PREFIX: Final = "00N"
+TEXT_LENGTH_MAX: Final = 255
+_NAME: Final = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*__c")
+_NAME_CHARACTERS_MAX: Final = 43
+_ROWS_MAX: Final = 100_000
+_INTEGRITY: Final = "FIELD_INTEGRITY_EXCEPTION"
+_BASE: Final = "/services/data/{version}/tooling"
+_FROM: Final = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE)
+_WHOLE_COLUMNS: Final = re.compile(r"(?:\s*,\s*(?:FullName|Metadata)\b|\b(?:FullName|Metadata)\s*,)", re.IGNORECASE)
+_EXTERNAL_ID_TYPES: Final = frozenset({"Text", "Number", "Email", "AutoNumber"})
+_MEMBERS: Final = """businessOwnerGroup businessOwnerUser businessStatus caseSensitive complianceGroup customDataType
+    defaultValue deleteConstraint deprecated description displayFormat displayLocationInDecimal encryptionScheme
+    escapeMarkup externalDeveloperName externalId formula formulaTreatBlanksAs inlineHelpText isAIPredictionField
+    isConvertLeadDisabled isFilteringDisabled isNameField isSortingDisabled label length lookupFilter maskChar maskType
+    metadataRelationshipControllingField populateExistingRows precision readOnlyProxy referenceTargetField referenceTo
+    relationshipLabel relationshipName relationshipOrder reparentableMasterDetail required restrictedAdminField scale
+    securityClassification startingNumber stripMarkup summarizedField summaryFilterItems summaryForeignKey
+    summaryOperation trackFeedHistory trackHistory trackTrending translateData type unique urls valueSet visibleLines
+    writeRequiresMasterRead""".split()
+
+_SHADOW_TEXTS: Final = (
+    "TableEnumOrId",
+    "EntityDefinitionId",
+    "DeveloperName",
+    "NamespacePrefix",
+    "InlineHelpText",
+    "ManageableState",
+)
+
+Metadata = Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Tooling:
+    """The custom fields of one org by tooling id, and the routes that touch them."""
+
+    ids: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    given: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+
+    def clear(self) -> None:
+        """Forget all ids, because the org was made anew."""
+        self.ids.clear()
+        self.given.clear()
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes of this part."""
+        one = f"{_BASE}/sobjects/CustomField/{{id}}"
+        return (
+            Route("POST", f"{_BASE}/sobjects/CustomField", self.create),
+            Route("GET", one, self.read),
+            Route("PATCH", one, self.change),
+            Route("DELETE", one, self.delete),
+            Route("GET", f"{_BASE}/query", self.query),
+        )
+
+    def create(self, call: Call) -> Response:
+        """`POST tooling/sobjects/CustomField`."""
+        wanted = call.request.json_object()
+        _may_customize(call)
+        metadata = _metadata(wanted)
+        field_id = self.add(call.org, str(wanted.get("FullName") or ""), metadata, granted=False)
+        return json_response({"id": field_id, "success": True, "errors": [], "warnings": [], "infos": []}, 201)
+
+    def add(self, org: Org, full_name: str, metadata: Metadata, *, granted: bool) -> str:
+        """Make a field and return its tooling id; ApiError as the real service would. `granted` shows it to all."""
+        definition, name = _target(org, full_name)
+        if definition.field(name) is not None:
+            text = f"There is already a field named {name.removesuffix('__c')} on {definition.name}."
+            raise ApiError(400, "DUPLICATE_DEVELOPER_NAME", text)
+        made = make_field(name, metadata)
+        taken = sum(entry.external_id for entry in definition.fields)
+        if made.external_id and taken >= org.settings.external_ids_per_object_max:
+            raise ApiError(400, _INTEGRITY, "You have reached the maximum number of external IDs")
+        org.add_field(definition.name, made, granted=granted or not made.permissionable)
+        field_id = org.new_id(FIELD_PREFIX)
+        self.ids[definition.name, made.name] = field_id
+        self.given[field_id] = dict(metadata)
+        return field_id
+
+    def read(self, call: Call) -> Response:
+        """`GET tooling/sobjects/CustomField/<id>`."""
+        definition, entry = self._found(call)
+        return json_response(self._document(call, definition, entry))
+
+    def change(self, call: Call) -> Response:
+        """`PATCH tooling/sobjects/CustomField/<id>` with the full Metadata."""
+        definition, entry = self._found(call)
+        _may_customize(call)
+        metadata = _metadata(call.request.json_object())
+        changed = make_field(entry.name, metadata)
+        if changed.type != entry.type:
+            raise ApiError(400, _INTEGRITY, "Cannot change the type of a field")
+        place = definition.fields.index(entry)
+        definition.fields[place] = changed
+        self.given[self.ids[definition.name, entry.name]] = dict(metadata)
+        definition.remove_field("")  # drops the definition's own index of names
+        call.org.metadata_changed()
+        return empty_response()
+
+    def delete(self, call: Call) -> Response:
+        """`DELETE tooling/sobjects/CustomField/<id>`."""
+        definition, entry = self._found(call)
+        _may_customize(call)
+        call.org.remove_field(definition.name, entry.name)
+        self.given.pop(self.ids.pop((definition.name, entry.name), ""), None)
+        return empty_response()
+
+    def query(self, call: Call) -> Response:
+        """`GET tooling/query?q=`: SELECT from CustomField; other objects are not emulated."""
+        soql = call.request.param("q") or ""
+        found = _FROM.search(soql)
+        if found is None:
+            raise ApiError(400, "MALFORMED_QUERY", "unexpected token: <EOF>")
+        if found[1].lower() != "customfield":
+            what = f"the tooling object {found[1]}"
+            raise NotEmulated(what)
+        session = session_of(call.request)
+        whole = _WHOLE_COLUMNS.search(soql) is not None
+        shadow = self._shadow(call.org)
+        context = WriteContext(session.user_id, via="tooling")
+        page = shadow.query(_WHOLE_COLUMNS.sub("", soql), ctx=context, page_rows=_ROWS_MAX)
+        payload = page.payload(call.version)
+        records = cast("list[dict[str, object]]", payload["records"])
+        if whole and len(records) > 1:
+            text = (
+                "When retrieving results with Metadata or FullName fields, the query qualifications must specify no "
+                f"more than one row for retrieval. Result size: {len(records)}"
+            )
+            raise ApiError(400, "MALFORMED_QUERY", text)
+        for record in records:
+            self._finish(call, record, whole=whole)
+        view = {
+            "size": len(records),
+            "totalSize": payload["totalSize"],
+            "done": True,
+            "queryLocator": None,
+            "entityTypeName": "CustomField",
+            "records": records,
+        }
+        return json_response(view)
+
+    def _finish(self, call: Call, record: dict[str, object], *, whole: bool) -> None:
+        attributes = cast("dict[str, str]", record.get("attributes") or {})
+        row_id = attributes.get("url", "").rpartition("/")[2]
+        record["attributes"] = {
+            "type": "CustomField",
+            "url": f"/services/data/v{call.version}/tooling/sobjects/CustomField/{row_id}",
+        }
+        if whole:
+            definition, entry = self._by_id(call.org, row_id)
+            record["FullName"] = f"{definition.name}.{entry.name}"
+            record["Metadata"] = self._metadata_view(entry, row_id)
+
+    def _shadow(self, org: Org) -> Org:
+        """Return an org that holds nothing but today's custom fields as rows, to be asked with the real grammar."""
+        definition = _custom_field_object()
+        shadow = Org({"customfield": definition}, name=org.name, instance_url=org.instance_url, clock=org.clock)
+        rows: list[Row] = []
+        for owner in org.objects.values():
+            for entry in owner.fields:
+                if entry.custom:
+                    rows.append(self._row(org, owner, entry))  # noqa: PERF401  # a comprehension would hide the nesting
+        shadow.load("CustomField", rows)
+        return shadow
+
+    def _id_of(self, org: Org, owner: ObjectDef, entry: FieldDef) -> str:
+        key = (owner.name, entry.name)
+        if key not in self.ids:
+            self.ids[key] = org.new_id(FIELD_PREFIX)
+        return self.ids[key]
+
+    def _row(self, org: Org, owner: ObjectDef, entry: FieldDef) -> Row:
+        return {
+            "Id": self._id_of(org, owner, entry),
+            "TableEnumOrId": owner.name,
+            "EntityDefinitionId": owner.name,
+            "DeveloperName": entry.name.removesuffix("__c"),
+            "Length": entry.length or None,
+            "Precision": entry.precision or None,
+            "Scale": entry.scale if entry.precision else None,
+            "InlineHelpText": entry.inline_help_text,
+            "ManageableState": "unmanaged",
+        }
+
+    def _found(self, call: Call) -> tuple[ObjectDef, FieldDef]:
+        return self._by_id(call.org, normalize_id(call.params["id"]) or "")
+
+    def _by_id(self, org: Org, field_id: str) -> tuple[ObjectDef, FieldDef]:
+        for owner in org.objects.values():
+            for entry in owner.fields:
+                if entry.custom and self._id_of(org, owner, entry) == field_id:
+                    return owner, entry
+        raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
+
+    def _document(self, call: Call, definition: ObjectDef, entry: FieldDef) -> dict[str, object]:
+        row = self._row(call.org, definition, entry)
+        field_id = str(row["Id"])
+        url = f"/services/data/v{call.version}/tooling/sobjects/CustomField/{field_id}"
+        return {
+            "attributes": {"type": "CustomField", "url": url},
+            **row,
+            "Description": self.given.get(field_id, {}).get("description"),
+            "RelationshipLabel": None,
+            "SummaryOperation": None,
+            "MaskType": None,
+            "MaskChar": None,
+            "NamespacePrefix": None,
+            "Metadata": self._metadata_view(entry, field_id),
+            "FullName": f"{definition.name}.{entry.name}",
+        }
+
+    def _metadata_view(self, entry: FieldDef, field_id: str) -> dict[str, object]:
+        view: dict[str, object] = {str(name): None for name in _MEMBERS}
+        view |= {
+            "label": entry.label,
+            "externalId": entry.external_id,
+            "unique": entry.unique,
+            "caseSensitive": entry.case_sensitive if entry.unique else None,
+            "length": entry.length or None,
+            "required": not entry.nillable,
+        }
+        return view | {name: value for name, value in self.given.get(field_id, {}).items() if name in view}
+
+
+def make_field(name: str, metadata: Metadata) -> FieldDef:
+    """Return a field as the Metadata describes it; ApiError for impossible, NotEmulated for unknown types."""
+    kind = str(metadata.get("type") or "")
+    maker = _MAKERS.get(kind)
+    if maker is None:
+        what = f"custom fields of type {kind!r}"
+        raise NotEmulated(what)
+    label = str(metadata.get("label") or name.removesuffix("__c").replace("_", " "))
+    made = maker(FieldDef(name=name, type="string", label=label, custom=True), metadata)
+    made.inline_help_text = _text(metadata, "inlineHelpText")
+    made.external_id = metadata.get("externalId") is True
+    made.unique = metadata.get("unique") is True
+    made.case_sensitive = made.unique and metadata.get("caseSensitive") is True
+    if made.external_id and kind not in _EXTERNAL_ID_TYPES:
+        raise ApiError(400, _INTEGRITY, f"externalId is not allowed for a field of type {kind}")
+    made.id_lookup = made.external_id or made.unique
+    if metadata.get("required") is True and kind != "Checkbox":
+        made.nillable = made.permissionable = False
+    return made
+
+
+def _text(metadata: Metadata, name: str) -> str | None:
+    value = metadata.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _number(metadata: Metadata, name: str, default: int) -> int:
+    value = metadata.get(name, default)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ApiError(400, _INTEGRITY, f"{name} must be a whole number")
+    return value
+
+
+def _sized(made: FieldDef, kind: str, length: int) -> FieldDef:
+    made.type, made.length, made.byte_length = kind, length, length * 3
+    return made
+
+
+def _make_text(made: FieldDef, metadata: Metadata) -> FieldDef:
+    length = _number(metadata, "length", 0)
+    if not 1 <= length <= TEXT_LENGTH_MAX:
+        raise ApiError(400, _INTEGRITY, f"Length must be between 1 and {TEXT_LENGTH_MAX}")
+    return _sized(made, "string", length)
+
+
+def _fixed(kind: str, length: int) -> Callable[[FieldDef, Metadata], FieldDef]:
+    return lambda made, _: _sized(made, kind, length)
+
+
+def _typed(kind: str, soap: str) -> Callable[[FieldDef, Metadata], FieldDef]:
+    def make(made: FieldDef, _: Metadata) -> FieldDef:
+        made.type, made.soap_type = kind, soap
+        return made
+
+    return make
+
+
+def _make_long_text(made: FieldDef, metadata: Metadata) -> FieldDef:
+    length = _number(metadata, "length", 32768)
+    if not 256 <= length <= 131_072:
+        raise ApiError(400, _INTEGRITY, "Length must be between 256 and 131072")
+    made.filterable = made.sortable = made.groupable = made.aggregatable = False
+    made.extra_type_info = "plaintextarea"
+    return _sized(made, "textarea", length)
+
+
+def _make_checkbox(made: FieldDef, metadata: Metadata) -> FieldDef:
+    made.type, made.soap_type, made.nillable, made.defaulted_on_create = "boolean", "xsd:boolean", False, True
+    made.default_value = metadata.get("defaultValue") in {True, "true"}
+    made.aggregatable = False
+    return made
+
+
+def _make_number(kind: str) -> Callable[[FieldDef, Metadata], FieldDef]:
+    def make(made: FieldDef, metadata: Metadata) -> FieldDef:
+        made.type, made.soap_type = kind, "xsd:double"
+        made.precision, made.scale = _number(metadata, "precision", 18), _number(metadata, "scale", 0)
+        if not 0 <= made.scale <= made.precision <= 18 or made.precision < 1:
+            raise ApiError(400, _INTEGRITY, "Precision must be between 1 and 18 and not smaller than scale")
+        made.groupable = False
+        return made
+
+    return make
+
+
+def _make_picklist(kind: str) -> Callable[[FieldDef, Metadata], FieldDef]:
+    def make(made: FieldDef, metadata: Metadata) -> FieldDef:
+        value_set = cast("Mapping[str, object]", metadata.get("valueSet") or {})
+        chosen = cast("Mapping[str, object]", value_set.get("valueSetDefinition") or {})
+        entries = cast("list[Mapping[str, object]]", chosen.get("value") or [])
+        for entry in entries:
+            value = str(entry.get("valueName") or entry.get("fullName") or "")
+            label = str(entry.get("label") or value)
+            made.picklist_values.append(PicklistValue(value, label, default_value=entry.get("default") is True))
+        made.restricted_picklist = value_set.get("restricted") is True
+        return _sized(made, kind, 255 if kind == "picklist" else 4099)
+
+    return make
+
+
+def _make_lookup(made: FieldDef, metadata: Metadata) -> FieldDef:
+    parent = _text(metadata, "referenceTo")
+    if not parent:
+        raise ApiError(400, _INTEGRITY, "referenceTo is missing")
+    made.reference_to = [parent]
+    made.relationship_name = made.name.removesuffix("__c") + "__r"
+    made.soap_type = "tns:ID"
+    _sized(made, "reference", 18)
+    made.byte_length = 18
+    return made
+
+
+_MAKERS: Final[dict[str, Callable[[FieldDef, Metadata], FieldDef]]] = {
+    "Text": _make_text,
+    "TextArea": _fixed("textarea", 255),
+    "LongTextArea": _make_long_text,
+    "Email": _fixed("email", 80),
+    "Phone": _fixed("phone", 40),
+    "Url": _fixed("url", 255),
+    "Checkbox": _make_checkbox,
+    "Number": _make_number("double"),
+    "Currency": _make_number("currency"),
+    "Percent": _make_number("percent"),
+    "Date": _typed("date", "xsd:date"),
+    "DateTime": _typed("datetime", "xsd:dateTime"),
+    "Time": _typed("time", "xsd:time"),
+    "Picklist": _make_picklist("picklist"),
+    "MultiselectPicklist": _make_picklist("multipicklist"),
+    "Lookup": _make_lookup,
+}
+
+
+def _custom_field_object() -> ObjectDef:
+    fields = [FieldDef("Id", "id", length=18, byte_length=18, soap_type="tns:ID", nillable=False)]
+    fields += [
+        FieldDef(name, "string", length=255, byte_length=765)
+        for name in _SHADOW_TEXTS
+    ]
+    fields += [FieldDef(name, "int", digits=9, soap_type="xsd:int") for name in ("Length", "Precision", "Scale")]
+    return ObjectDef("CustomField", "Custom Field", "Custom Fields", FIELD_PREFIX, fields)
+
+
+def _target(org: Org, full_name: str) -> tuple[ObjectDef, str]:
+    object_name, _, name = full_name.partition(".")
+    definition = org.objects.get(object_name.lower())
+    if definition is None:
+        raise ApiError(
+            400, _INTEGRITY, f"Entity Enumeration Or ID: bad value for restricted picklist field: {object_name}"
+        )
+    if not _NAME.fullmatch(name) or len(name) > _NAME_CHARACTERS_MAX:
+        text = (
+            "Field Name: The Field Name can only contain underscores and alphanumeric characters. It must begin with a "
+            "letter, not include spaces, not end with an underscore, and not contain two consecutive underscores."
+        )
+        raise ApiError(400, _INTEGRITY, text)
+    return definition, name
+
+
+def _metadata(wanted: Metadata) -> Metadata:
+    metadata = wanted.get("Metadata")
+    if not isinstance(metadata, dict):
+        raise ApiError(400, "REQUIRED_FIELD_MISSING", "Required fields are missing: [Metadata]", ["Metadata"])
+    return cast("Metadata", metadata)
+
+
+def _may_customize(call: Call) -> None:
+    if not call.org.privileges(call.user_id).customize_application:
+        text = "insufficient access rights on object id"
+        raise ApiError(403, "INSUFFICIENT_ACCESS_OR_READONLY", text)
