@@ -122,3 +122,14 @@ as $$
 $$;
 revoke execute on function accounts.operator_of(text) from public;
 grant execute on function accounts.operator_of(text) to isthmus_keeper;
+
+-- End the session of the browser that signs out. Takes the token itself, which only that browser has.
+create function accounts.end_session(session bytea) returns table (member_id uuid)
+language sql volatile security definer set search_path = ''
+as $$
+    update accounts.session s set ended_at = now()
+    where s.token_hash = sha256(session) and s.ended_at is null
+    returning s.member_id
+$$;
+revoke execute on function accounts.end_session(bytea) from public;
+grant execute on function accounts.end_session(bytea) to isthmus_portal;

@@ -210,3 +210,12 @@ language sql stable security definer set search_path = ''
 as 'select c.tenant_id, c.connection_id from orgs.credential c';
 revoke execute on function orgs.credentials_sealed() from public;
 grant execute on function orgs.credentials_sealed() to isthmus_keeper;
+
+-- Whose connection it is, for a worker that reads an org's schema. An active connection only.
+create function orgs.connection_subject(connection uuid) returns table (tenant_id uuid, connections uuid[])
+language sql stable security definer set search_path = ''
+as $$
+    select c.tenant_id, array[c.id] from orgs.connection c where c.id = connection and c.state = 'active'
+$$;
+revoke execute on function orgs.connection_subject(uuid) from public;
+grant execute on function orgs.connection_subject(uuid) to isthmus_keeper;

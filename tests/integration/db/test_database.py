@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -85,10 +86,14 @@ async def test_an_exception_rolls_everything_back(fresh_database: FreshDatabase)
     acme = await fresh_database.make_tenant()
     portal = await fresh_database.open_as(Role.PORTAL)
     subject = uuid4()
-    with pytest.raises(RuntimeError, match="halfway"):
+
+    async def fail_halfway() -> None:
         async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
             await enqueue(tx, TaskName.RUN_SYNC, subject)
             raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        await fail_halfway()
     connection = await fresh_database.superuser()
     cursor = await connection.execute("select count(*) from jobs.procrastinate_jobs")
     assert await cursor.fetchone() == (0,)
@@ -123,8 +128,6 @@ async def test_an_expired_ticket_opens_nothing(fresh_database: FreshDatabase):
 
 
 async def test_a_cancelled_transaction_leaves_the_pool_whole(fresh_database: FreshDatabase):
-    import asyncio
-
     acme = await fresh_database.make_tenant()
     portal = await fresh_database.open_as(Role.PORTAL, size_max=1)
     ticket = fresh_database.ticket(Role.PORTAL, acme)

@@ -1,0 +1,69 @@
+"""Everything that has to exist before the processes start: database, roles, schema, keys, the first tenant.
+
+The key-encryption key is made here, once, and only where no database of ours exists yet. A database without its key is
+never given a new one: that would hide that every stored token is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.accounts.service import any_tenant, create_tenant
+from isthmus.clock import Clock
+from isthmus.config import Settings
+from isthmus.db.migrate import has_schema, owner_transaction, prepare_database
+from isthmus.db.private_files import make_private_folder
+from isthmus.values import Secret, UserText
+from isthmus.vault.keys import FileKeys, RandomBytes, create_key_file, read_key_file
+from isthmus.vault.vault import Vault
+
+TENANT_NAME: Final = UserText("My company")
+OWNER_NAME: Final = UserText("Owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What was found or made. `owner_link` is the one-time sign-in token of a tenant that was made just now."""
+
+    created: bool
+    owner_link: Secret | None
+
+
+async def prepare(settings: Settings, *, clock: Clock, random_bytes: RandomBytes) -> Ready:
+    """Prepare an installation; its PostgreSQL must be running. Safe at every start.
+
+    Raises `KeyMissing`, `KeyUnusable`, `WrongKey`, `SchemaTooNew`, `DatabaseUnusable`, `Unavailable`.
+    """
+    make_private_folder(settings.secrets_dir)
+    for folder in (settings.home, settings.run_dir, settings.log_dir):
+        make_private_folder(folder)
+    if not await has_schema(settings) and not settings.key_file.exists():
+        create_key_file(settings.key_file, random_bytes)
+    vault = Vault(FileKeys.load(settings.key_file, random_bytes), random_bytes)
+    prepared = await prepare_database(settings, ticket_key(settings, random_bytes))
+    await _keep_canary(settings, vault)
+    link = None
+    if not await any_tenant(settings):
+        made = await create_tenant(settings, TENANT_NAME, OWNER_NAME, random_bytes=random_bytes, clock=clock)
+        link = made.link
+    return Ready(prepared.created, link)
+
+
+def ticket_key(settings: Settings, random_bytes: RandomBytes) -> Secret:
+    """Return the key that signs tickets, made where it is missing: it protects nothing that is stored."""
+    if not settings.ticket_key_file.exists():
+        create_key_file(settings.ticket_key_file, random_bytes)
+    return read_key_file(settings.ticket_key_file)
+
+
+async def _keep_canary(settings: Settings, vault: Vault) -> None:
+    """Seal the canary of a new database, or raise `WrongKey` if that of an old one does not open."""
+    async with owner_transaction(settings) as connection:
+        cursor = await connection.execute("select sealed from meta.vault_canary")
+        row = await cursor.fetchone()
+        if row is None:
+            await connection.execute("insert into meta.vault_canary (sealed) values (%s)", (await vault.canary(),))
+            return
+    sealed = row[0]
+    await vault.check_canary(sealed if isinstance(sealed, bytes) else b"")
