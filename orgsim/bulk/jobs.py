@@ -119,6 +119,7 @@ class IngestJob(Job):
     failed: int = 0
     successes: list[bytes] = field(default_factory=list[bytes])
     failures: list[bytes] = field(default_factory=list[bytes])
+    is_absorbed: bool = False
     unprocessed: list[bytes] = field(default_factory=list[bytes])
 
     def created_view(self) -> dict[str, object]:

@@ -93,3 +93,30 @@ class Virtual:
             delimiter=self.dialect.delimiter,
             line_ending=self.dialect.line_ending,
         )
+
+
+class Absorbed(Protocol):
+    """What a sink says about an upload."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there were."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes uploads without keeping their rows."""
+
+    def absorb(self, body: bytes, *, key: str | None, delimiter: str = ",", line_ending: str = "\n") -> Absorbed:
+        """Take a whole upload with its header; ValueError if it is malformed."""
+        ...
+
+
+@runtime_checkable
+class AbsorbingTable(Protocol):
+    """A bench table: counts and checks what comes in, as fast as memory allows."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where uploads go."""
+        ...
