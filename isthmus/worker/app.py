@@ -1,0 +1,75 @@
+"""A worker: claims jobs of the queue, supervises one mover per run, writes counts, codes and times."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import procrastinate
+
+from isthmus.audit.perform import AuditApp
+from isthmus.clock import Clock
+from isthmus.config import Settings
+from isthmus.db.address import Role, connect_arguments
+from isthmus.db.database import Database
+from isthmus.journal import Journal, ProcessStarted, ProcessStopped
+from isthmus.orgs.keeper_client import KeeperClient
+from isthmus.sync.app import SyncApp
+from isthmus.worker.tasks import WorkerServices, register
+from isthmus.worker.ticker import STALLED_AFTER_S, tick_until
+
+CONCURRENCY: Final = 4
+POLL_S: Final = 1.0
+"""A job that waits for its lock is looked at this often."""
+HEARTBEAT_S: Final = 4.0
+STOP_GRACE_S: Final = 10.0
+
+
+async def run_worker(settings: Settings, *, clock: Clock, journal: Journal, pid: int, stop: asyncio.Event) -> None:
+    """Work until `stop` is set. Raises `DatabaseError` if the database does not let us in."""
+    database = await Database.open(settings, Role.WORKER)
+    keeper = KeeperClient(settings.keeper_worker_socket)
+    sync = SyncApp(database=database, keeper=keeper, settings=settings, clock=clock, journal=journal)
+    audit = AuditApp(database=database, keeper=keeper, settings=settings, clock=clock, journal=journal)
+    app = queue_app(settings)
+    register(app, WorkerServices(sync, audit, journal))
+    try:
+        async with app.open_async():
+            journal.emit(ProcessStarted(pid))
+            await _work(app, database, journal, stop)
+    finally:
+        await database.close()
+        journal.emit(ProcessStopped(pid))
+
+
+def queue_app(settings: Settings) -> procrastinate.App:
+    """Return the queue as this role sees it."""
+    arguments = connect_arguments(settings, Role.WORKER)
+    connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=4)
+    return procrastinate.App(connector=connector)
+
+
+async def _work(app: procrastinate.App, database: Database, journal: Journal, stop: asyncio.Event) -> None:
+    working = asyncio.create_task(
+        app.run_worker_async(
+            queues=["default"],
+            concurrency=CONCURRENCY,
+            fetch_job_polling_interval=POLL_S,
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=STALLED_AFTER_S,
+            shutdown_graceful_timeout=STOP_GRACE_S,
+            delete_jobs="always",
+            install_signal_handlers=False,
+        )
+    )
+    ticking = asyncio.create_task(tick_until(stop, database, app, journal))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        working.cancel()
+        results = await asyncio.gather(working, ticking, stopping, return_exceptions=True)
+    for result in results[:2]:
+        if isinstance(result, Exception):
+            raise result
