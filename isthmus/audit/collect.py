@@ -139,6 +139,17 @@ class _Reading:
         return [record async for page in self.select(name, holes, row) for record in page]
 
 
+def warm() -> None:
+    """Drive once what would otherwise be loaded after lockdown: decoders, encoders and their types."""
+    encoder = msgspec.json.Encoder()
+    for record in (LicenseRecord, PslRecord, PslAssignRecord, UserRecord, LoginGroupRecord, OldestRecord, CountRecord):
+        msgspec.json.Decoder(list[record]).decode(b"[]")
+    at = instant_or_none("2026-01-01T00:00:00.000+0000")
+    if at is not None:
+        encoder.encode(StartedMessage(at))
+    encoder.encode(FailedMessage(CollectFailure.NOT_READABLE, ""))
+
+
 async def work(job: AuditJob, world: MoverWorld) -> None:
     """Read the org and report it; the last message is `CollectedMessage`, or `FailedMessage` with the reason."""
     reading = _Reading(world.sessions[0], world.report)

@@ -298,7 +298,8 @@ def _sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityP
         value = money.ZERO
         for user in view.seat_holders():
             last = view.last_seen(user)
-            if view.within(last if last is not None else user.created_at, days):
+            # Who never came counts from the grace period on, whatever the threshold: as in R06.
+            if view.within(last, days) if last is not None else view.within(user.created_at, view.thresholds.grace_days):
                 continue
             seats += 1
             price = analysis.prices.get(user.license or "")

@@ -3,49 +3,141 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from isthmus.audit.bundle import fingerprint_of
+from isthmus.audit.collect import AuditJob
 from isthmus.audit.figures import Report
+from isthmus.audit.judge import Judged, judge
+from isthmus.audit.model import ProgressMessage
 from isthmus.audit.options import AuditOptions
+from isthmus.audit.reading import MoverSetting, read_org
 from isthmus.clock import Clock
-from isthmus.salesforce.world import Endpoint
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.lease import Lease, answer_fixed
+from isthmus.sandbox.packets import packet_pair
+from isthmus.sandbox.report import SandboxReport
 
-Dial = Callable[[int], Awaitable[socket.socket]]
-OnProgress = Callable[[int, int, int], None]
-"""Called with percent, rows and API calls so far."""
+BUNDLE_DIR: Final = "bundle"
+DOCUMENTS: Final = ("report.pdf", "report.xlsx", "findings.csv", "report.json")
+OnProgress = Callable[[ProgressMessage], None]
+
+
+class OutputRefused(Exception):
+    """The documents cannot be written where they were asked for; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnceResult:
-    """Where the documents lie, what they say, how long it took, how the mover was locked down."""
+    """Where the documents lie, what they say, how long it took (`read_s` of `seconds` for reading), how the mover fared."""
 
     report: Report
     files: tuple[Path, ...]
+    fingerprint: str
     seconds: float
-    sandbox: str
-    mover_peak_rss_bytes: int | None
-    mover_cpu_s: float | None
+    read_s: float
+    sandbox: SandboxReport
+    mover_cpu_s: float
+    mover_peak_rss_bytes: int
 
 
 async def audit_once(
     endpoint: Endpoint,
+    lease: Lease,
     *,
-    dial: Dial,
-    lease_socket: socket.socket,
     org: str,
     out_dir: Path,
     options: AuditOptions,
+    mover: MoverSetting,
     clock: Clock,
-    allow_no_sandbox: bool = False,
     on_progress: OnProgress | None = None,
 ) -> OnceResult:
     """Read the org through a mover, judge, and write report.pdf, report.xlsx, findings.csv, report.json and bundle/.
 
-    `lease_socket` is the end for the mover; the caller answers the other end (`answer_fixed`). The documents appear in
-    `out_dir` all together or not at all; files of an earlier audit there are replaced, anything else is left alone.
-    Raises `AuditFailed` with what happened and the remedy.
+    The documents appear in `out_dir` complete or not at all: each audit's own files are replaced, anything else there
+    is left alone. Raises `AuditFailed` or `OutputRefused` with what happened and the remedy; nothing is written then.
     """
-    raise NotImplementedError
+    check_output(out_dir)
+    began_s = clock.monotonic_s()
+    ours, theirs = packet_pair()
+    answering = asyncio.create_task(answer_fixed(ours, {endpoint.connection: lease}))
+    try:
+        job = AuditJob([endpoint], options.as_of)
+        read = await read_org(job, mover, theirs, _heard, _teller(on_progress))
+    finally:
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+        ours.close()
+    read_s = clock.monotonic_s() - began_s
+    judged = await asyncio.to_thread(judge, read.snapshot, options, org)
+    files = await asyncio.to_thread(write_output, judged, out_dir)
+    return OnceResult(
+        report=judged.report,
+        files=files,
+        fingerprint=fingerprint_of(judged.bundle),
+        seconds=clock.monotonic_s() - began_s,
+        read_s=read_s,
+        sandbox=read.sandbox,
+        mover_cpu_s=read.exit.cpu_s,
+        mover_peak_rss_bytes=read.exit.memory_max_kb * 1024,
+    )
+
+
+async def _heard(_report: SandboxReport) -> None:
+    return
+
+
+def _teller(on_progress: OnProgress | None) -> Callable[[ProgressMessage], Awaitable[None]]:
+    async def tell(message: ProgressMessage) -> None:
+        if on_progress is not None:
+            on_progress(message)
+
+    return tell
+
+
+def check_output(out_dir: Path) -> None:
+    """Make the folder if it is missing. Raises `OutputRefused` if it is no folder or not ours to write."""
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".isthmus-", dir=out_dir):
+            pass
+    except OSError as error:
+        message = f"{out_dir} cannot be written ({error.strerror}). Name a folder of your own with --out."
+        raise OutputRefused(message) from None
+    bundle = out_dir / BUNDLE_DIR
+    if bundle.exists() and not (bundle.is_dir() and (bundle / "manifest.json").is_file()):
+        message = f"{bundle} exists and is no evidence bundle. Move it away, or name another folder with --out."
+        raise OutputRefused(message)
+
+
+def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
+    """Write everything beside its place first, then move it there. Returns the files and the bundle folder."""
+    places = tuple(out_dir / name for name in (*DOCUMENTS, BUNDLE_DIR))
+    aside = Path(tempfile.mkdtemp(prefix=".isthmus-", dir=out_dir))
+    try:
+        fresh = aside / BUNDLE_DIR
+        fresh.mkdir(mode=0o700)
+        for name, content in judged.bundle.items():
+            _write(fresh / name, content)
+        for name in DOCUMENTS:
+            _write(aside / name, judged.documents[name])
+        if (out_dir / BUNDLE_DIR).exists():
+            (out_dir / BUNDLE_DIR).rename(aside / "former")
+        for place in places:
+            (aside / place.name).replace(place)
+    except OSError as error:
+        message = f"{out_dir} cannot be written ({error.strerror}). Free some space, or name another folder with --out."
+        raise OutputRefused(message) from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return places
+
+
+def _write(place: Path, content: bytes) -> None:
+    place.touch(mode=0o600)
+    place.write_bytes(content)

@@ -1,20 +1,132 @@
-"""An audit inside the worker: claim, read through a mover, judge, store. Runs as role isthmus_worker."""
+"""An audit inside the worker: claim, read through a mover, judge, store. Runs as role isthmus_worker.
+
+1. The keeper's ticket says whose audit it is; one that has ended gets none.
+2. `claim` raises the attempt: an older attempt that still lives can write nothing more.
+3. The lease channel goes straight to the mover; the worker never sees a token.
+4. Snapshot, findings and documents are stored in one transaction, with the state `done`.
+5. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
+from isthmus.audit import store
+from isthmus.audit.collect import AuditJob
+from isthmus.audit.failures import AuditFailed, Failure
+from isthmus.audit.judge import judge
+from isthmus.audit.model import ProgressMessage
+from isthmus.audit.options import AuditOptions
+from isthmus.audit.reading import MoverSetting, Read, read_org
 from isthmus.clock import Clock
-from isthmus.values import AuditId
+from isthmus.config import Settings
+from isthmus.db.database import Database
+from isthmus.db.ticket import Ticket
+from isthmus.journal import Journal
+from isthmus.orgs.keeper_client import KeeperClient, KeeperRefused, RunKind
+from isthmus.orgs.model import ConnectionState
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.version import API_VERSION_DEFAULT
+from isthmus.sandbox.report import SandboxReport
+from isthmus.values import AuditId, ConnectionId, Purpose
+
+TICKET_FRESH_S: Final = 120.0
+SAVE_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class AuditApp:
-    """What an audit needs of its worker."""
+    """What an audit needs of its worker. `database` is open as role isthmus_worker."""
 
+    database: Database
+    keeper: KeeperClient
+    settings: Settings
     clock: Clock
+    journal: Journal
+    options: AuditOptions = AuditOptions()
 
 
 async def perform_audit(audit: AuditId, app: AuditApp) -> None:
-    """Carry out one queued audit. A second call for a finished one does nothing; failures are stored with a remedy."""
-    raise NotImplementedError
+    """Carry out one queued audit. A second call for a finished one does nothing; failures are stored with a remedy.
+
+    Raises `DatabaseError` or `KeeperUnavailable` if the installation itself is not there: the job is then tried again.
+    """
+    performing = _Performing(audit, app)
+    try:
+        ticket = await performing.ticket()
+    except KeeperRefused:
+        return
+    async with app.database.tenant(ticket) as tx:
+        claimed = await store.claim(tx, audit)
+    if claimed is None:
+        return
+    try:
+        await performing.carry_out(claimed)
+    except AuditFailed as failed:
+        await performing.fail(claimed, failed)
+    except KeeperRefused:
+        await performing.fail(claimed, AuditFailed(Failure.LEASE_LOST))
+    except store.AttemptLost:
+        return
+
+
+class _Performing:
+    """One attempt at an audit."""
+
+    def __init__(self, audit: AuditId, app: AuditApp) -> None:
+        self._audit = audit
+        self._app = app
+        self._ticket: Ticket | None = None
+        self._got_s = 0.0
+        self._saved_s = 0.0
+
+    async def ticket(self) -> Ticket:
+        """Return a ticket that is good for minutes yet: it lasts five, an audit may last longer."""
+        now_s = self._app.clock.monotonic_s()
+        if self._ticket is None or now_s - self._got_s > TICKET_FRESH_S:
+            self._ticket = await self._app.keeper.ticket_for_run(RunKind.AUDIT, self._audit)
+            self._got_s = now_s
+        return self._ticket
+
+    async def carry_out(self, claimed: store.Claimed) -> None:
+        read = await self._read(claimed)
+        async with self._app.database.tenant(await self.ticket()) as tx:
+            await store.save_reporting(tx, self._audit, claimed.attempt)
+        judged = await asyncio.to_thread(judge, read.snapshot, self._app.options, claimed.alias)
+        async with self._app.database.tenant(await self.ticket()) as tx:
+            await store.save_judged(tx, self._audit, claimed.attempt, judged)
+
+    async def fail(self, claimed: store.Claimed, failed: AuditFailed) -> None:
+        """Store why the audit ended; an audit that is no longer ours is left alone."""
+        try:
+            async with self._app.database.tenant(await self.ticket()) as tx:
+                await store.save_failure(tx, self._audit, claimed.attempt, failed.failure, failed.of)
+        except (KeeperRefused, store.AttemptLost):
+            return
+
+    async def _read(self, claimed: store.Claimed) -> Read:
+        if claimed.state != ConnectionState.ACTIVE:
+            raise AuditFailed(Failure.LEASE_LOST)
+        settings = self._app.settings
+        lease = await self._app.keeper.open_lease_channel(
+            await self.ticket(), self._audit, [ConnectionId(claimed.connection)]
+        )
+        setting = MoverSetting(settings.allow_loopback_http, settings.allow_no_sandbox, settings.ca_file)
+        endpoint = Endpoint(claimed.connection, claimed.origin, Purpose.AUDIT, API_VERSION_DEFAULT)
+        job = AuditJob([endpoint], self._app.options.as_of)
+
+        async def on_sandbox(report: SandboxReport) -> None:
+            async with self._app.database.tenant(await self.ticket()) as tx:
+                await store.save_attestation(tx, report)
+
+        async def on_progress(message: ProgressMessage) -> None:
+            now_s = self._app.clock.monotonic_s()
+            if now_s - self._saved_s < SAVE_EVERY_S:
+                return
+            self._saved_s = now_s
+            async with self._app.database.tenant(await self.ticket()) as tx:
+                await store.save_percent(tx, self._audit, claimed.attempt, message.percent)
+
+        return await read_org(job, setting, lease, on_sandbox, on_progress)

@@ -2,27 +2,154 @@
 
 from __future__ import annotations
 
-from isthmus.audit.views import AuditDetail, AuditView, DocumentKind, FindingFilter, FindingView
-from isthmus.db.database import TenantTx
-from isthmus.values import AuditId, ConnectionId
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
 
-AUDITS_SHOWN_MAX = 100
-FINDINGS_SHOWN_MAX = 200
+import msgspec
+
+from isthmus.audit.failures import Failure, explain
+from isthmus.audit.figures import FindingLine
+from isthmus.audit.finding import Fact, Grade, Severity
+from isthmus.audit.report.files import read_report
+from isthmus.audit.views import AuditDetail, AuditState, AuditView, DocumentKind, FindingFilter, FindingView
+from isthmus.db.database import TenantTx
+from isthmus.db.jobs import TaskName, enqueue
+from isthmus.values import AuditId, ConnectionId, UserText
+
+AUDITS_SHOWN_MAX: Final = 100
+FINDINGS_SHOWN_MAX: Final = 200
+
+
+class AuditProblem(Exception):
+    """A request about an audit that cannot be met; the message says what and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _ConnectionRow:
+    purpose: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _AuditRow:
+    id: UUID
+    connection: UUID
+    alias: str
+    state: AuditState
+    percent: int
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    failure: Failure | None
+    failure_object: str | None
+    seats: int | None
+    seats_unused: int | None
+    findings: int | None
+    currency: str | None
+    reclaim_annual: Decimal | None
+    renewal_annual: Decimal | None
+    risk_annual: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: DocumentKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    line: str
 
 
 async def request_audit(tx: TenantTx, connection: ConnectionId) -> AuditId:
-    """Queue an audit of the org behind `connection`. Raises `AuditProblem` if it is no audit connection in force."""
-    raise NotImplementedError
+    """Queue an audit of the org behind `connection`. Raises `AuditProblem` if it is no audit connection in force.
+
+    An audit of the same connection that is still under way is returned instead of a second one.
+    """
+    found = await tx.fetch_one(
+        "select purpose, state from orgs.connection where id = %(connection)s", row=_ConnectionRow, connection=connection
+    )
+    if found is None or found.purpose != "audit":
+        message = "This org is not connected for audits. Connect it with the purpose audit first."
+        raise AuditProblem(message)
+    if found.state != "active":
+        message = "The connection for audits is no longer in force. Connect the org again for audits."
+        raise AuditProblem(message)
+    under_way = await tx.fetch_one(
+        """
+        select id from audit.audit
+        where connection_id = %(connection)s and state in ('queued', 'reading', 'reporting')
+        order by requested_at desc limit 1
+        """,
+        row=_Made,
+        connection=connection,
+    )
+    if under_way is not None:
+        return AuditId(under_way.id)
+    made = await tx.fetch_one(
+        "insert into audit.audit (connection_id) values (%(connection)s) returning id", row=_Made, connection=connection
+    )
+    if made is None:
+        message = "The audit could not be queued. Try again."
+        raise AuditProblem(message)
+    await enqueue(tx, TaskName.RUN_AUDIT, made.id, lock=connection)
+    return AuditId(made.id)
 
 
 async def list_audits(tx: TenantTx, *, rows_max: int = AUDITS_SHOWN_MAX) -> list[AuditView]:
     """Return the newest audits first."""
-    raise NotImplementedError
+    rows = await tx.fetch_all(
+        """
+        select a.id, a.connection_id as connection, o.alias, a.state, a.percent, a.requested_at, a.started_at,
+            a.finished_at, a.failure, a.failure_object, a.seats, a.seats_unused, a.findings, a.currency,
+            a.reclaim_annual, a.renewal_annual, a.risk_annual
+        from audit.audit a
+        join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
+        join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
+        order by a.requested_at desc, a.id limit %(rows_max)s
+        """,
+        row=_AuditRow,
+        rows_max=rows_max,
+    )
+    return [_view(row) for row in rows]
 
 
 async def audit_detail(tx: TenantTx, audit: AuditId) -> AuditDetail | None:
     """Return one audit with its report, or None if this tenant has no such audit."""
-    raise NotImplementedError
+    row = await tx.fetch_one(
+        """
+        select a.id, a.connection_id as connection, o.alias, a.state, a.percent, a.requested_at, a.started_at,
+            a.finished_at, a.failure, a.failure_object, a.seats, a.seats_unused, a.findings, a.currency,
+            a.reclaim_annual, a.renewal_annual, a.risk_annual
+        from audit.audit a
+        join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
+        join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
+        where a.id = %(audit)s
+        """,
+        row=_AuditRow,
+        audit=audit,
+    )
+    if row is None:
+        return None
+    kinds = await tx.fetch_all(
+        "select kind from audit.document where audit_id = %(audit)s order by kind", row=_Kind, audit=audit
+    )
+    content = await document(tx, audit, DocumentKind.JSON) if row.state is AuditState.DONE else None
+    report = read_report(content) if content is not None else None
+    return AuditDetail(_view(row), report, tuple(found.kind for found in kinds))
 
 
 async def findings(
@@ -34,13 +161,80 @@ async def findings(
     offset: int = 0,
 ) -> list[FindingView]:
     """Return findings in the report's order, those that `wanted` admits."""
-    raise NotImplementedError
+    wanted = wanted or FindingFilter()
+    rows = await tx.fetch_all(
+        """
+        select line from audit.finding
+        where audit_id = %(audit)s
+          and (%(rule)s::text is null or rule = %(rule)s)
+          and (%(grade)s::audit.grade is null or grade = %(grade)s)
+          and (%(severity)s::audit.severity is null or severity = %(severity)s)
+          and (%(pool)s::text is null or pool = %(pool)s)
+          and (%(text)s::text is null or position(lower(%(text)s) in lower(search_text)) > 0)
+        order by ordinal limit %(rows_max)s offset %(offset)s
+        """,
+        row=_Line,
+        audit=audit,
+        rule=_typed(wanted.rule),
+        grade=wanted.grade,
+        severity=wanted.severity,
+        pool=_typed(wanted.license),
+        text=_typed(wanted.text),
+        rows_max=rows_max,
+        offset=offset,
+    )
+    return [_finding(msgspec.json.decode(row.line, type=FindingLine)) for row in rows]
 
 
 async def document(tx: TenantTx, audit: AuditId, kind: DocumentKind) -> bytes | None:
     """Return a document's bytes, or None if the audit has none of this kind."""
-    raise NotImplementedError
+    row = await tx.fetch_one(
+        "select content from audit.document where audit_id = %(audit)s and kind = %(kind)s",
+        row=_Content,
+        audit=audit,
+        kind=kind,
+    )
+    return bytes(row.content) if row is not None else None
 
 
-class AuditProblem(Exception):
-    """A request about an audit that cannot be met; the message says what and the remedy."""
+def _typed(text: str | None) -> UserText | None:
+    return UserText(text) if text else None
+
+
+def _view(row: _AuditRow) -> AuditView:
+    return AuditView(
+        id=row.id,
+        connection=row.connection,
+        alias=row.alias,
+        state=row.state,
+        percent=row.percent,
+        requested_at=row.requested_at.astimezone(UTC),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        problem=None if row.failure is None else explain(row.failure, row.failure_object),
+        seats=row.seats,
+        seats_unused=row.seats_unused,
+        findings=row.findings,
+        currency=row.currency,
+        reclaim_annual=row.reclaim_annual,
+        renewal_annual=row.renewal_annual,
+        risk_annual=row.risk_annual,
+    )
+
+
+def _finding(line: FindingLine) -> FindingView:
+    return FindingView(
+        ordinal=line.ordinal,
+        rule=line.rule,
+        title=line.title,
+        severity=Severity(line.severity),
+        grade=Grade(line.grade),
+        subject=line.subject,
+        detail=line.detail,
+        pool=line.pool_name,
+        why=line.why,
+        traps=line.traps,
+        facts=tuple(Fact(fact.label, fact.value) for fact in line.facts),
+        saving_monthly=line.saving_monthly,
+        currency=line.currency,
+    )

@@ -1,0 +1,37 @@
+"""From a snapshot to everything that is kept and handed out: report, bundle, documents. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isthmus.audit.analysis import Basis, analyse
+from isthmus.audit.bundle import bundle_files
+from isthmus.audit.compose import compose
+from isthmus.audit.figures import Report
+from isthmus.audit.options import AuditOptions
+from isthmus.audit.pricebook import price_book
+from isthmus.audit.pseudonym import pseudonymise
+from isthmus.audit.report.files import documents
+from isthmus.audit.snapshot import Snapshot
+from isthmus.audit.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The outcome of an audit. `documents` and `bundle` are file contents by name."""
+
+    view: View
+    report: Report
+    documents: dict[str, bytes]
+    bundle: dict[str, bytes]
+
+
+def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
+    """Judge the snapshot and make the documents."""
+    if options.pseudonym_key is not None:
+        snapshot = pseudonymise(snapshot, options.pseudonym_key)
+    basis = Basis(options.thresholds, price_book(options.prices), options.contract)
+    analysis = analyse(snapshot, basis)
+    report = compose(analysis, org)
+    bundle = bundle_files(snapshot, basis, org, report)
+    return Judged(analysis.view, report, documents(report, bundle), bundle)

@@ -1,0 +1,277 @@
+"""The worker's statements: claim an audit, say how far it is, keep what it found. The only maker of `AuditText`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from isthmus.audit.bundle import zipped
+from isthmus.audit.failures import Failure
+from isthmus.audit.figures import Report
+from isthmus.audit.judge import Judged
+from isthmus.db.database import TenantTx
+from isthmus.db.storable import AuditText, Blob
+from isthmus.sandbox.report import SandboxReport
+from isthmus.values import Alias, ApiName
+
+ROWS_PER_INSERT: Final = 1_000
+TEXT_LENGTH_MAX: Final = 1_000
+BUNDLE_NAME: Final = "bundle.zip"
+
+
+class AttemptLost(Exception):
+    """Another attempt at this audit has begun, or it was removed: this one may write no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker needs to begin."""
+
+    attempt: int
+    connection: UUID
+    origin: str
+    alias: Alias
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Id:
+    id: UUID
+
+
+async def claim(tx: TenantTx, audit: UUID) -> Claimed | None:
+    """Take the audit up: raise its attempt and return what it needs; None if it has ended already."""
+    return await tx.fetch_one(
+        """
+        update audit.audit a
+        set state = 'reading', attempt = a.attempt + 1, percent = 0, started_at = coalesce(a.started_at, now())
+        from orgs.connection c join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
+        where a.id = %(audit)s and a.state in ('queued', 'reading', 'reporting')
+          and c.tenant_id = a.tenant_id and c.id = a.connection_id
+        returning a.attempt, c.id as connection, o.instance_origin as origin, o.alias, c.state
+        """,
+        row=Claimed,
+        audit=audit,
+    )
+
+
+async def check_attempt(tx: TenantTx, audit: UUID, attempt: int) -> None:
+    """Lock the audit's row for this transaction; raise `AttemptLost` unless this attempt is the latest."""
+    row = await tx.fetch_one(
+        """
+        select id from audit.audit
+        where id = %(audit)s and attempt = %(attempt)s and state in ('reading', 'reporting') for update
+        """,
+        row=_Id,
+        audit=audit,
+        attempt=attempt,
+    )
+    if row is None:
+        message = "another attempt at this audit has begun"
+        raise AttemptLost(message)
+
+
+async def save_percent(tx: TenantTx, audit: UUID, attempt: int, percent: int) -> None:
+    """Say how far the reading is."""
+    await check_attempt(tx, audit, attempt)
+    await tx.execute("update audit.audit set percent = %(percent)s where id = %(audit)s", audit=audit, percent=percent)
+
+
+async def save_reporting(tx: TenantTx, audit: UUID, attempt: int) -> None:
+    """Say that everything was read."""
+    await check_attempt(tx, audit, attempt)
+    await tx.execute("update audit.audit set state = 'reporting', percent = 100 where id = %(audit)s", audit=audit)
+
+
+async def save_failure(tx: TenantTx, audit: UUID, attempt: int, failure: Failure, of: str | None) -> None:
+    """End the audit as failed."""
+    await check_attempt(tx, audit, attempt)
+    await tx.execute(
+        """
+        update audit.audit set state = 'failed', finished_at = now(), failure = %(failure)s, failure_object = %(of)s
+        where id = %(audit)s
+        """,
+        audit=audit,
+        failure=failure,
+        of=ApiName.parse(of) if of else None,
+    )
+
+
+async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -> None:
+    """End the audit as done, with its snapshot, findings and documents, all in this transaction."""
+    await check_attempt(tx, audit, attempt)
+    await _save_documents(tx, audit, {**judged.documents, BUNDLE_NAME: zipped(judged.bundle)})
+    await _save_findings(tx, audit, judged.report)
+    await _save_pools(tx, audit, judged.report)
+    await _save_people(tx, audit, judged)
+    await _save_summary(tx, audit, judged.report)
+
+
+async def save_attestation(tx: TenantTx, report: SandboxReport) -> None:
+    """Keep what the mover found of its own confinement, for the trust page."""
+    await tx.execute(
+        """
+        insert into trust.attestation (confined, landlock_abi, seccomp_mode, no_new_privs, dumpable, core_limit,
+            file_size_limit, processes_limit, threads, descriptors, swap_kb, tried, refused)
+        values (%(confined)s, %(landlock_abi)s, %(seccomp_mode)s, %(no_new_privs)s, %(dumpable)s, %(core_limit)s,
+            %(file_size_limit)s, %(processes_limit)s, %(threads)s, %(descriptors)s, %(swap_kb)s, %(tried)s,
+            %(refused)s)
+        """,
+        confined=report.confined,
+        landlock_abi=report.landlock_abi,
+        seccomp_mode=report.seccomp_mode,
+        no_new_privs=report.no_new_privs,
+        dumpable=report.dumpable,
+        core_limit=report.core_limit,
+        file_size_limit=report.file_size_limit,
+        processes_limit=report.processes_limit,
+        threads=report.threads,
+        descriptors=report.descriptors,
+        swap_kb=report.swap_kb,
+        tried=report.tried,
+        refused=report.refused,
+    )
+
+
+async def _save_documents(tx: TenantTx, audit: UUID, documents: Mapping[str, bytes]) -> None:
+    await tx.execute("delete from audit.document where audit_id = %(audit)s", audit=audit)
+    for name, content in documents.items():
+        await tx.execute(
+            "insert into audit.document (audit_id, kind, content) values (%(audit)s, %(kind)s, %(content)s)",
+            audit=audit,
+            kind=AuditText(name),
+            content=Blob(content),
+        )
+
+
+async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
+    await tx.execute("delete from audit.finding where audit_id = %(audit)s", audit=audit)
+    rows = (
+        {
+            "ordinal": line.ordinal,
+            "rule": line.rule,
+            "grade": line.grade,
+            "severity": line.severity,
+            "pool": line.pool,
+            "search_text": _short(f"{line.subject} {line.detail} {line.email} {line.department}"),
+            "line": msgspec.json.encode(line).decode(),
+        }
+        for line in report.findings
+    )
+    for part in _parts(rows):
+        await tx.execute(
+            """
+            insert into audit.finding (audit_id, ordinal, rule, grade, severity, pool, search_text, line)
+            select %(audit)s, r.ordinal, r.rule, r.grade, r.severity, r.pool, r.search_text, r.line
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(ordinal integer, rule text, grade audit.grade,
+                severity audit.severity, pool text, search_text text, line text)
+            """,
+            audit=audit,
+            rows=part,
+        )
+
+
+async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
+    await tx.execute("delete from audit.license_pool where audit_id = %(audit)s", audit=audit)
+    await tx.execute("delete from audit.psl_pool where audit_id = %(audit)s", audit=audit)
+    for part in _parts(msgspec.to_builtins(line) for line in report.licenses):
+        await tx.execute(
+            """
+            insert into audit.license_pool (audit_id, license_id, license_key, label, purchased, assigned, active_30,
+                active_60, active_90, unused)
+            select %(audit)s, r.id, r.key, left(r.name, 1000), r.purchased, r.assigned, r.active_30, r.active_60,
+                r.active_90, r.unused
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, key text, name text, purchased integer,
+                assigned integer, active_30 integer, active_60 integer, active_90 integer, unused integer)
+            """,
+            audit=audit,
+            rows=part,
+        )
+    for part in _parts(msgspec.to_builtins(line) for line in report.psls):
+        await tx.execute(
+            """
+            insert into audit.psl_pool (audit_id, psl_id, psl_key, label, purchased, used, grants, grants_active)
+            select %(audit)s, r.id, r.key, left(r.name, 1000), r.purchased, r.used, r.assignments, r.assignments_active
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, key text, name text, purchased integer,
+                used integer, assignments integer, assignments_active integer)
+            """,
+            audit=audit,
+            rows=part,
+        )
+
+
+async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
+    await tx.execute("delete from audit.person where audit_id = %(audit)s", audit=audit)
+    view = judged.view
+    rows = (
+        {
+            "id": user.id,
+            "name": _short(user.name),
+            "username": _short(user.username),
+            "email": _short(user.email),
+            "license": user.license,
+            "active": user.active,
+            "created_at": user.created_at,
+            "last_login_at": user.last_login_at,
+            "human_at": view.activity(user.id).human_last,
+            "machine_at": view.activity(user.id).machine_last,
+        }
+        for user in view.snapshot.users
+    )
+    for part in _parts(rows):
+        await tx.execute(
+            """
+            insert into audit.person (audit_id, user_id, name, username, email, license_id, active, created_at,
+                last_login_at, last_human_at, last_machine_at)
+            select %(audit)s, r.id, r.name, r.username, r.email, r.license, r.active, r.created_at, r.last_login_at,
+                r.human_at, r.machine_at
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, name text, username text, email text, license text,
+                active boolean, created_at timestamptz, last_login_at timestamptz, human_at timestamptz,
+                machine_at timestamptz)
+            """,
+            audit=audit,
+            rows=part,
+        )
+
+
+async def _save_summary(tx: TenantTx, audit: UUID, report: Report) -> None:
+    total = report.money[0] if report.money else None
+    quiet = report.seats_unused is None
+    await tx.execute(
+        """
+        update audit.audit set state = 'done', percent = 100, finished_at = now(), taken_at = %(taken_at)s,
+            seats = %(seats)s, seats_unused = %(unused)s, findings = %(findings)s, currency = %(currency)s,
+            reclaim_annual = %(reclaim)s, renewal_annual = %(renewal)s, risk_annual = %(risk)s
+        where id = %(audit)s
+        """,
+        audit=audit,
+        taken_at=report.taken_at,
+        seats=report.seats_assigned,
+        unused=report.seats_unused,
+        findings=len(report.findings),
+        currency=AuditText(total.currency) if total else None,
+        reclaim=total.reclaim_now if total and not quiet else None,
+        renewal=total.cash_at_renewal if total and not quiet else None,
+        risk=total.at_risk if total and not quiet else None,
+    )
+
+
+def _short(text: str) -> str:
+    return text.replace("\x00", "")[:TEXT_LENGTH_MAX]
+
+
+def _parts(rows: Iterable[object]) -> Iterable[AuditText]:
+    """Yield the rows as JSON arrays of bounded length."""
+    iterator = iter(rows)
+    while part := list(islice(iterator, ROWS_PER_INSERT)):
+        yield _json(part)
+
+
+def _json(rows: Sequence[object]) -> AuditText:
+    # PostgreSQL's jsonb takes no NUL character, in any spelling.
+    return AuditText(msgspec.json.encode(rows).decode().replace("\\u0000", ""))
