@@ -1,9 +1,8 @@
-"""What an org remembers about calls: how many were used, by which app, and what was asked."""
+"""The daily allowance of API calls: how many were used, and by which app."""
 
 from __future__ import annotations
 
 from orgsim.errors import ApiError
-from orgsim.transcript import Transcript as Transcript  # noqa: PLC0414  # the other book that an org keeps
 from orgsim.wire import Session
 
 

@@ -48,7 +48,8 @@ def bind_filter(scope: Scope, condition: Comparison) -> Bound:
     """Return the left side of a comparison, which must be filterable."""
     bound = bind_expression(scope, condition.left)
     since = UNFILTERABLE_SINCE.get((bound.owner.name if bound.owner else "", bound.field.name))
-    if not bound.field.filterable or (since is not None and scope.version >= since):
+    filterable = bound.field.filterable if since is None else scope.version < since
+    if not filterable:
         message = f"field '{bound.field.name}' can not be filtered in a query call"
         raise invalid_field(scope.source, condition.position, message)
     return bound

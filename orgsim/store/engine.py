@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -130,7 +130,7 @@ def insert_row(
         stamp = org.clock.stamp()
         _stamp_created(shape, row, stamp, ctx)
         derive(org, shape.definition, row, None, changes, stamp)
-        _check_required(shape, row)
+        _check_required(shape, row, shape.names)
         _check_references(org, shape, changes)
         _check_unique(org, shape, row, changes, "", fresh)
     except BadValue as bad:
@@ -166,7 +166,7 @@ def update_row(
         stamp = org.clock.stamp()
         _stamp_modified(shape, row, stamp, ctx)
         derive(org, shape.definition, row, before, changes, stamp)
-        _check_required(shape, row)
+        _check_required(shape, row, changes)
         _check_references(org, shape, changes)
         _check_unique(org, shape, row, changes, str(before["Id"]), ())
     except BadValue as bad:
@@ -257,8 +257,8 @@ def _stamp_modified(shape: Shape, row: Row, stamp: datetime, ctx: WriteContext) 
         row["LastModifiedById"] = ctx.user_id
 
 
-def _check_required(shape: Shape, row: Row) -> None:
-    missing = [field.name for field in shape.required if row.get(field.name) is None]
+def _check_required(shape: Shape, row: Row, written: Container[str]) -> None:
+    missing = [field.name for field in shape.required if field.name in written and row.get(field.name) is None]
     if missing:
         message = f"Required fields are missing: [{', '.join(missing)}]"
         raise BadValue("REQUIRED_FIELD_MISSING", message, tuple(missing))
