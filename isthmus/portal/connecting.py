@@ -46,24 +46,24 @@ def read_wish(field: Callable[[str], str], settings: Settings, org: OrgId | None
     try:
         purpose = Purpose(field("purpose"))
     except ValueError:
-        raise bad_input("The purpose is neither audit nor sync.", "Choose what the connection is for.") from None
+        bad_input("The purpose is neither audit nor sync.", "Choose what the connection is for.")
     try:
         alias = Alias.parse(field("alias"))
     except InvalidValue as error:
-        raise bad_input(f"The alias cannot be used: {error}.", "For example acme-production.") from None
+        bad_input(f"The alias cannot be used: {error}.", "For example acme-production.")
     environment = field("environment") or "my_domain"
     address = _FIXED_HOSTS.get(environment) or field("address")
     if not address:
-        raise bad_input("The address of the login page is missing.", "For example acme.my.salesforce.com.")
+        bad_input("The address of the login page is missing.", "For example acme.my.salesforce.com.")
     host = parse_login_host(address, allow_loopback_http=settings.allow_loopback_http)
     if isinstance(host, HostDenied):
-        raise bad_input(
+        bad_input(
             f"This address cannot be used: {host.reason.value}.",
             "Use login.salesforce.com, test.salesforce.com or the org's My Domain, for example acme.my.salesforce.com.",
         )
     client_id, client_secret = field("client_id"), field("client_secret")
     if not 0 < len(client_id) <= CLIENT_ID_LENGTH_MAX or not client_id.isprintable() or " " in client_id:
-        raise bad_input(
+        bad_input(
             "The client id is missing or has characters that no client id has.",
             "Copy the consumer key of the org's External Client App.",
         )

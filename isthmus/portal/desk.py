@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request
 from litestar.params import Dependency
 
-from isthmus.portal.problems import Problem, WayOut, not_found
+from isthmus.portal.problems import Problem, WayOut, missing
 from isthmus.portal.rendering import Pages
 from isthmus.portal.services import PortalServices
 from isthmus.portal.visitors import Actor, ApiActor, Doorman, Visitor
@@ -27,7 +27,7 @@ def id_of(unverified_text: str, what: str, way_out: WayOut) -> UUID:
     try:
         return UUID(unverified_text)
     except ValueError:
-        raise not_found(what, way_out) from None
+        missing(what, way_out)
 
 
 def query(request: WebRequest) -> dict[str, str]:
@@ -42,10 +42,10 @@ __all__ = [
     "Problem",
     "Renderer",
     "SignedIn",
-    "WebRequest",
     "WayOut",
+    "WebRequest",
     "World",
     "id_of",
-    "not_found",
+    "missing",
     "query",
 ]

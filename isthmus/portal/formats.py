@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from markupsafe import Markup
 
-NOTHING: Final = "–"
+NOTHING: Final = "\N{EN DASH}"
 MINUTE_S: Final = 60
 HOUR_S: Final = 3600
 _SIGNS: Final[Mapping[str, str]] = MappingProxyType({"USD": "$", "EUR": "€", "GBP": "£"})
@@ -95,7 +95,7 @@ def when(value: datetime | None) -> Markup | str:
     if value is None:
         return NOTHING
     stamp = value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Markup('<time datetime="{}">{} UTC</time>').format(stamp, value.strftime("%Y-%m-%d %H:%M"))  # noqa: S704
+    return Markup('<time datetime="{}">{} UTC</time>').format(stamp, value.strftime("%Y-%m-%d %H:%M"))
 
 
 def day(value: date | None) -> str:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from litestar import Response
 from litestar.response import Stream
 
 from isthmus.clock import Clock
@@ -37,7 +36,7 @@ class Look:
 Looker = Callable[[Ticket], Awaitable[Look]]
 
 
-def stream(visitor: Visitor, keeper: KeeperClient, clock: Clock, look: Looker) -> Response[AsyncIterator[bytes]]:
+def stream(visitor: Visitor, keeper: KeeperClient, clock: Clock, look: Looker) -> Stream:
     """Return the answer that streams fragments until `look` says that it is finished; then the event `end`."""
     return Stream(
         _events(visitor, keeper, clock, look),

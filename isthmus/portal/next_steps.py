@@ -73,4 +73,6 @@ def next_steps(
     if all(done for done, *_ in facts):
         return []
     now = next(i for i, (done, *_) in enumerate(facts) if not done)
-    return [NextStep(title, text, href, label, done, i == now) for i, (done, title, text, href, label) in enumerate(facts)]
+    return [
+        NextStep(title, text, href, label, done, i == now) for i, (done, title, text, href, label) in enumerate(facts)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class SignedOut(Exception):
     """Nobody is signed in, or the session has ended."""
 
 
-def not_found(what: str, way_out: WayOut) -> Problem:
-    """Return the problem of an address that leads to nothing of this tenant."""
-    return Problem(
+def missing(what: str, way_out: WayOut) -> NoReturn:
+    """Raise the `Problem` of an address that leads to nothing of this tenant."""
+    raise Problem(
         404,
         f"{what} not found",
         f"There is no such {what.lower()} in your account. It may have been removed, or the address is incomplete.",
@@ -40,6 +41,7 @@ def not_found(what: str, way_out: WayOut) -> Problem:
     )
 
 
-def bad_input(text: str, remedy: str) -> Problem:
-    """Return the problem of a form or a call that says something impossible."""
-    return Problem(400, "This input cannot be used", text, remedy)
+def bad_input(text: str, remedy: str) -> NoReturn:
+    """Raise the `Problem` of a form or a call that says something impossible."""
+    title = "This input cannot be used"
+    raise Problem(400, title, text, remedy) from None

@@ -1,10 +1,10 @@
-"""Turns templates into pages. Every value is escaped; a name that a template misses is an error, not an empty string."""
+"""Turns templates into pages. Every value is escaped; a name that a template misses is an error, not a blank."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jinja2
 from litestar import Request, Response
@@ -30,7 +30,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals["asset"] = assets.url
+        names = cast("dict[str, object]", self._templates.globals)  # its stub knows only the built-in names
+        names["asset"] = assets.url
         for name, filter_ in formats.FILTERS.items():
             self._templates.filters[name] = filter_
 

@@ -55,7 +55,7 @@ def definition_of(values: SyncValues) -> UserText:
     if values.definition:
         return UserText(values.definition)
     if not values.name:
-        raise bad_input("The sync has no name.", "Give it one that your colleagues will recognise.")
+        bad_input("The sync has no name.", "Give it one that your colleagues will recognise.")
     return simple_definition(values.name, [*values.objects, *values.more.replace(",", " ").split()])
 
 
@@ -64,12 +64,12 @@ def simple_definition(name: str, objects: list[str]) -> UserText:
     try:
         names = list(dict.fromkeys(ApiName.parse(text) for text in objects))
     except InvalidValue as error:
-        raise bad_input(f"An object's name cannot be used: {error}.", "For example Account or Invoice__c.") from None
+        bad_input(f"An object's name cannot be used: {error}.", "For example Account or Invoice__c.")
     if not 0 < len(names) <= OBJECTS_MAX:
-        raise bad_input("No object is chosen, or too many are.", f"Choose 1 to {OBJECTS_MAX} objects.")
+        bad_input("No object is chosen, or too many are.", f"Choose 1 to {OBJECTS_MAX} objects.")
     spec = SyncSpec(version=1, name=name, steps=tuple(StepSpec(object=str(one)) for one in names))
     try:
         msgspec.convert(msgspec.to_builtins(spec), SyncSpec)
     except msgspec.ValidationError:
-        raise bad_input("The name of the sync is too long.", "Use 120 characters at most.") from None
+        bad_input("The name of the sync is too long.", "Use 120 characters at most.")
     return UserText(spec_text(spec))

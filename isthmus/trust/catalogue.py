@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from isthmus.db.database import TenantTx
+from isthmus.db.gate import VERSION_FLOORS, version_fault
 from isthmus.trust.model import Outcome, Verdict
 
-MINOR_FLOORS: Final[Mapping[int, int]] = MappingProxyType({15: 18, 16: 14, 17: 10, 18: 4})
-"""The first minor version of each major one with CVE-2026-6473 fixed; newer majors were never affected."""
 VERSION_BASE: Final = 10_000
 EXPECTED_ENVELOPES: Final = frozenset({"wrapped_key", "refresh_token", "access_token", "client_secret"})
 
@@ -114,13 +112,11 @@ def judge_credentials(columns: Sequence[CredentialColumn], sealed: int) -> Outco
 
 
 def judge_version(number: int) -> Outcome:
-    """Kept if the minor version is at or above the floor of its major version."""
+    """Kept if the gate finds nothing against the version."""
     major, minor = divmod(number, VERSION_BASE)
-    floor = MINOR_FLOORS.get(major)
-    seen = f"PostgreSQL {major}.{minor}."
-    if floor is None and major > max(MINOR_FLOORS):
-        return Outcome(Verdict.KEPT, (seen, f"Newer than {max(MINOR_FLOORS)}, for which the floor was set."))
-    if floor is None or minor < floor:
-        wanted = ", ".join(f"{m}.{f}" for m, f in MINOR_FLOORS.items())
-        return Outcome(Verdict.WITHDRAWN, (seen,), f"Upgrade PostgreSQL: at least {wanted}.")
-    return Outcome(Verdict.KEPT, (seen, f"The floor is {major}.{floor}."))
+    fault = version_fault(number)
+    floors = ", ".join(f"{m}.{f}" for m, f in VERSION_FLOORS.items())
+    evidence = (f"PostgreSQL {major}.{minor}.", f"The floors are {floors}.")
+    if fault is not None:
+        return Outcome(Verdict.WITHDRAWN, (*evidence, str(fault)), "Upgrade PostgreSQL to its floor or newer.")
+    return Outcome(Verdict.KEPT, evidence)

@@ -43,8 +43,8 @@ def judge_process(custody: Custody, attestations: Sequence[Attestation]) -> Outc
     """Kept if keeper and latest mover are undumpable with a core limit of zero."""
     last = attestations[0] if attestations else None
     evidence = (
-        f"Keeper: dumpable {_yes(custody.dumpable)}, core limit {custody.core_limit} bytes, "
-        f"memory locked against swap {_yes(custody.swap_locked)}.",
+        f"Keeper: dumpable {_yes(custody.dumpable)}, core limit {custody.core_limit} bytes.",
+        f"Keeper's memory locked against swap: {_yes(custody.swap_locked)}.",
         "No mover has run here yet."
         if last is None
         else f"Latest mover: dumpable {_yes(bool(last.dumpable))}, core limit {last.core_limit} bytes, "
@@ -85,7 +85,7 @@ def judge_revocation(connections: Sequence[Connection], running: int) -> Outcome
         return Outcome(Verdict.NOT_YET_KNOWN, ("No connection was revoked here yet.",), "Known after the first one.")
     if waiting:
         names = ", ".join(f"{c.alias} ({c.purpose})" for c in waiting)
-        remedy = f"Not confirmed by Salesforce yet: {names}. You can revoke it there too: Setup › OAuth Usage."
+        remedy = f"Not confirmed by Salesforce yet: {names}. You can revoke it there too: Setup, OAuth Usage."
         return Outcome(Verdict.NOT_YET_KNOWN, evidence, remedy)
     return Outcome(Verdict.KEPT, evidence)
 

@@ -26,8 +26,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A promise as it is made: `statement` in words that can be proven wrong, `mechanism` what makes it true, `check`
-    what is looked at each time, `limits` what it does not cover.
+    """A promise as it is made, in words that can be proven wrong.
+
+    `mechanism` is what makes it true, `check` what is looked at each time, `limits` what it does not cover.
     """
 
     key: str

@@ -1,5 +1,6 @@
-"""The promises, in words that can be proven wrong. What must not be said is not said: no "read-only scope", no
-"never touches a server", no "cannot be decrypted".
+"""The promises, in words that can be proven wrong.
+
+What would be untrue is not said: no "read-only scope", no "never touches a server", no "cannot be decrypted".
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ KEY_CUSTODY: Final = Promise(
     "alone. Without it Isthmus does not start.",
     "The keeper alone opens the key; the settings refuse a place inside the data directory.",
     "Ask the keeper where its key comes from, and how the file is protected.",
-    "A key file on the same host is the weakest custody there is: it protects backups and stolen disks of the database, "
-    "not against the root user of this host.",
+    "A key file on the same host is the weakest custody there is: it protects backups and stolen disks of the "
+    "database, not against the root user of this host.",
 )
 PKCE: Final = Promise(
     "pkce",
@@ -70,8 +71,8 @@ PKCE: Final = Promise(
 SCOPES: Final = Promise(
     "scopes",
     "Scopes are what was asked for, no more",
-    "An audit asks for api, refresh_token, offline_access and openid, a sync for api and refresh_token. A grant that is "
-    "wider is given back and refused.",
+    "An audit asks for api, refresh_token, offline_access and openid, a sync for api and refresh_token. A grant that "
+    "is wider is given back and refused.",
     "The keeper compares what was granted with what was asked for before it keeps anything.",
     "Compare the granted scopes of each connection with that list.",
     "Salesforce has no read-only scope: api permits whatever the user may do. Give the integration user little.",
@@ -81,9 +82,9 @@ AUDIT_READS: Final = Promise(
     "An audit can only read, and only what is listed",
     "Over an audit connection only the requests listed below can be sent: constant queries on the licence objects with "
     "holes for instants and ids, their describes, and limits. None of them writes.",
-    "A request is built from a table of routes and checked holes, never from an address or a query that somebody gives.",
-    "Plant a query of our own, an upsert and an export on an audit connection and see each refused; look at every route "
-    "that an audit can reach.",
+    "A request is built from a table of routes and checked holes, never from an address or a query that is handed in.",
+    "Plant a query of our own, an upsert and an export on an audit connection and see each refused; look at every "
+    "route that an audit can reach.",
     "What the integration user may do in the org is the org's business: a stolen token could do that elsewhere.",
 )
 EGRESS: Final = Promise(

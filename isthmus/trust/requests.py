@@ -37,9 +37,7 @@ _HOST_PLANTS: Final = (
     "169.254.169.254",
 )
 _ADDRESS_PLANTS: Final = ("10.0.0.1", "169.254.169.254", "192.168.1.1", "::ffff:10.0.0.1", "fd00::1", "0.0.0.0")  # noqa: S104 to be refused
-_HARMLESS_HOLES: Final = frozenset(
-    {Hole.VERSION, Hole.API_NAME, Hole.ID, Hole.INSTANT, Hole.COUNT, Hole.QUERY_LOCATOR}
-)
+_HARMLESS_HOLES: Final = frozenset({Hole.VERSION, Hole.API_NAME, Hole.ID, Hole.INSTANT, Hole.COUNT, Hole.QUERY_LOCATOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,16 @@ def judge_egress(*, loopback: bool) -> Outcome:
     ]
     evidence = (
         f"{len(ROUTES)} requests are listed; nothing else can be built.",
-        f"{len(_HOST_PLANTS)} planted hosts and {len(_ADDRESS_PLANTS)} planted addresses: "
-        f"{len(hosts) + len(addresses)} let through.",
+        f"{len(_HOST_PLANTS)} planted hosts: {len(hosts)} let through.",
+        f"{len(_ADDRESS_PLANTS)} planted addresses: {len(addresses)} let through.",
         "Plain http to this machine's own loopback address is allowed by ISTHMUS_ALLOW_LOOPBACK_HTTP=1."
         if loopback
         else "Plain http is refused everywhere.",
     )
     if hosts or addresses:
-        return Outcome(Verdict.WITHDRAWN, evidence, f"The policy lets these through: {', '.join([*hosts, *addresses])}.")
+        return Outcome(
+            Verdict.WITHDRAWN, evidence, f"The policy lets these through: {', '.join([*hosts, *addresses])}."
+        )
     if loopback:
         return Outcome(
             Verdict.WITHDRAWN,

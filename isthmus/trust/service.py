@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from isthmus.clock import Clock
 from isthmus.config import Settings
@@ -46,7 +47,8 @@ class _Count:
     count: int
 
 
-UNREACHABLE = Outcome(
+FAULTS_SHOWN_MAX: Final = 20
+UNREACHABLE: Final = Outcome(
     Verdict.NOT_YET_KNOWN,
     ("The keeper does not answer just now, so its facts could not be read.",),
     "Start it (isthmus up) and reload this page.",
@@ -103,8 +105,8 @@ async def _running_on_revoked(tx: TenantTx) -> int:
     found = await tx.fetch_one(
         """
         select count(*)::int as count from sync.run r
-        join sync.sync s on s.id = r.sync_id
-        join orgs.connection c on c.id in (s.source_connection, s.target_connection)
+        join sync.definition d on d.id = r.sync_id
+        join orgs.connection c on c.id in (d.source_connection, d.target_connection)
         where c.state = 'revoked' and r.state = 'running' and c.revoked_at < now() - interval '60 seconds'
         """,
         row=_Count,
@@ -118,10 +120,11 @@ async def _row_security(world: TrustWorld) -> Outcome:
             faults = await gate.check(connection, world.database.role)
     except DatabaseError:
         return Outcome(Verdict.NOT_YET_KNOWN, ("The gate could not be run just now.",), "Reload this page.")
+    shown = tuple(str(fault) for fault in faults[:FAULTS_SHOWN_MAX])
+    lints = f"{len(gate.lint_names())} lints of the catalogue ran as {world.database.role}: {len(faults)} faults."
     if faults:
-        shown = tuple(str(fault) for fault in faults[:20])
-        return Outcome(Verdict.WITHDRAWN, shown, "Restore the schema of this version of Isthmus (isthmus doctor).")
-    return Outcome(Verdict.KEPT, (f"The catalogue gate ran as {world.database.role} and found nothing.",))
+        return Outcome(Verdict.WITHDRAWN, (lints, *shown), "Undo what was changed in the database; see isthmus doctor.")
+    return Outcome(Verdict.KEPT, (lints,))
 
 
 async def _custody(world: TrustWorld) -> Custody | None:

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 
 from isthmus.audit import service
 from isthmus.portal.api.answers import answer
-from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, not_found, query
+from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, missing, query
 from isthmus.portal.pages.audits import read_filter, request_audit
 from isthmus.values import AuditId, ConnectionId
 
@@ -44,7 +44,7 @@ async def audit(world: World, visitor: SignedIn, audit: str) -> Response[bytes]:
     async with world.database.tenant(visitor.ticket) as tx:
         detail = await service.audit_detail(tx, AuditId(id_of(audit, "Audit", _LIST)))
     if detail is None:
-        raise not_found("Audit", _LIST)
+        missing("Audit", _LIST)
     return answer(detail)
 
 

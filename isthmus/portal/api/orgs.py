@@ -16,7 +16,7 @@ from isthmus.values import ConnectionId
 
 
 class ConnectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A wish to connect an org. `environment`: production, sandbox, my_domain or emulator; the latter two need `address`."""
+    """A wish to connect an org. `environment`: production, sandbox, or my_domain and emulator, which need `address`."""
 
     alias: str
     purpose: str

@@ -8,12 +8,12 @@ import msgspec
 from litestar import Response, get, post
 
 from isthmus.portal.api.answers import answer
-from isthmus.portal.desk import ApiActing, SignedIn, WayOut, World, id_of, not_found
+from isthmus.portal.desk import ApiActing, SignedIn, WayOut, World, id_of, missing
 from isthmus.portal.pages.syncs import check, perform, refused
 from isthmus.portal.problems import bad_input
 from isthmus.portal.sync_forms import simple_definition
 from isthmus.sync import definitions
-from isthmus.sync.definitions import SyncProblem
+from isthmus.sync.definitions import SpecRefused, SyncProblem
 from isthmus.values import ConnectionId, RunId, SyncId, UserText
 
 _LIST = WayOut("/syncs", "All syncs")
@@ -40,12 +40,12 @@ async def syncs(world: World, visitor: SignedIn) -> Response[bytes]:
 async def create(world: World, api_actor: ApiActing, data: SyncBody) -> Response[bytes]:
     """Save a sync, inactive."""
     if not data.definition and not data.name:
-        raise bad_input("Neither a definition nor a name with objects is given.", "Send one of the two.")
+        bad_input("Neither a definition nor a name with objects is given.", "Send one of the two.")
     text = UserText(data.definition) if data.definition else simple_definition(data.name, list(data.objects))
     try:
         async with world.database.tenant(api_actor.visitor.ticket) as tx:
             sync = await definitions.save(tx, text, ConnectionId(data.source), ConnectionId(data.target))
-    except SyncProblem as error:
+    except (SyncProblem, SpecRefused) as error:
         raise refused(error) from None
     return answer({"sync": sync}, status=201)
 
@@ -57,13 +57,13 @@ async def sync(world: World, visitor: SignedIn, sync: str) -> Response[bytes]:
     async with world.database.tenant(visitor.ticket) as tx:
         view = await definitions.sync_view(tx, sync_id)
         if view is None:
-            raise not_found("Sync", _LIST)
+            missing("Sync", _LIST)
         return answer({"sync": view, "runs": await definitions.runs(tx, sync_id)})
 
 
 @get("/api/v1/syncs/{sync:str}/plan")
 async def plan(world: World, visitor: SignedIn, sync: str) -> Response[bytes]:
-    """Draw the plan now: `plan` (null where it is refused), `issues`, `refusal` (why it cannot be drawn yet)."""
+    """Draw the plan now: `plan` (null where it is refused), `issues`, `refusal` why not, `pending` if later."""
     checked = await check(world, visitor, SyncId(id_of(sync, "Sync", _LIST)))
     return answer(checked)
 
@@ -74,7 +74,7 @@ async def definition(world: World, visitor: SignedIn, sync: str) -> Response[byt
     sync_id = SyncId(id_of(sync, "Sync", _LIST))
     async with world.database.tenant(visitor.ticket) as tx:
         if await definitions.sync_view(tx, sync_id) is None:
-            raise not_found("Sync", _LIST)
+            missing("Sync", _LIST)
         return answer({"definition": await definitions.export(tx, sync_id)})
 
 
@@ -83,7 +83,7 @@ async def act(world: World, api_actor: ApiActing, sync: str, verb: str) -> Respo
     """Activate, pause, resume, run or retry; `run` names the run that was queued, where one was."""
     try:
         where = await perform(world, api_actor.visitor, SyncId(id_of(sync, "Sync", _LIST)), verb)
-    except SyncProblem as error:
+    except (SyncProblem, SpecRefused) as error:
         raise refused(error) from None
     place = where.partition("?")[0]
     run = place.removeprefix("/runs/") if place.startswith("/runs/") else None
@@ -96,7 +96,7 @@ async def run(world: World, visitor: SignedIn, run: str) -> Response[bytes]:
     async with world.database.tenant(visitor.ticket) as tx:
         detail = await definitions.run_detail(tx, RunId(id_of(run, "Run", _LIST)))
     if detail is None:
-        raise not_found("Run", _LIST)
+        missing("Run", _LIST)
     return answer(detail)
 
 

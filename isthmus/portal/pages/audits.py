@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from litestar import Response, get, post
-from litestar.response import Redirect
+from litestar.response import Redirect, Stream
 
 from isthmus.audit import service
 from isthmus.audit.figures import Report
@@ -19,7 +19,7 @@ from isthmus.db.ticket import Ticket
 from isthmus.orgs.connections import list_connections
 from isthmus.portal import live
 from isthmus.portal.charts import license_chart
-from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, not_found, query
+from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing, query
 from isthmus.portal.orgs_view import usable
 from isthmus.portal.visitors import FIELD_LENGTH_MAX, Visitor
 from isthmus.values import AuditId, ConnectionId, Purpose
@@ -104,7 +104,7 @@ async def findings(request: WebRequest, world: World, pages: Renderer, visitor: 
 
 
 @get("/audits/{audit:str}/live")
-async def watch(world: World, pages: Renderer, visitor: SignedIn, audit: str) -> Response[Any]:
+async def watch(world: World, pages: Renderer, visitor: SignedIn, audit: str) -> Stream:
     """Stream the progress of an audit."""
     audit_id = AuditId(id_of(audit, "Audit", _LIST))
 
@@ -129,7 +129,7 @@ async def document(world: World, visitor: SignedIn, audit: str, name: str) -> Re
         async with world.database.tenant(visitor.ticket) as tx:
             content = await service.document(tx, audit_id, kind)
     if kind is None or content is None:
-        raise not_found("Document", _LIST)
+        missing("Document", _LIST)
     return Response(
         content, media_type=kind.media_type, headers={"Content-Disposition": f'attachment; filename="{kind.value}"'}
     )
@@ -154,7 +154,7 @@ async def _read(
     async with world.database.tenant(visitor.ticket) as tx:
         detail = await service.audit_detail(tx, audit_id)
         if detail is None:
-            raise not_found("Audit", _LIST)
+            missing("Audit", _LIST)
         wanted = read_filter(query(request))
         found = await service.findings(tx, audit_id, wanted, rows_max=FINDINGS_SHOWN_MAX + 1) if detail.report else []
     return detail, found

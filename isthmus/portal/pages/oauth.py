@@ -17,9 +17,7 @@ PARAMETER_LENGTH_MAX: Final = 4096
 
 
 @get("/oauth/callback")
-async def callback(
-    request: WebRequest, world: World, door: Door, visitor: SignedIn
-) -> Redirect:
+async def callback(request: WebRequest, world: World, door: Door, visitor: SignedIn) -> Redirect:
     """Hand the answer to the keeper, which checks state, browser and scopes; then show the org, or what went wrong.
 
     A parameter given twice is refused: two readers could take two different ones.

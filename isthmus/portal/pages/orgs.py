@@ -8,9 +8,21 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from isthmus.orgs.connections import list_connections
-from isthmus.orgs.model import SCOPES, Connection, ConnectingFailed
+from isthmus.orgs.model import SCOPES, ConnectingFailed, Connection
 from isthmus.portal.connecting import explained, read_wish
-from isthmus.portal.desk import Acting, Door, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, not_found, query
+from isthmus.portal.desk import (
+    Acting,
+    Door,
+    Problem,
+    Renderer,
+    SignedIn,
+    WayOut,
+    WebRequest,
+    World,
+    id_of,
+    missing,
+    query,
+)
 from isthmus.portal.orgs_view import by_org
 from isthmus.portal.visitors import BINDING_COOKIE, BINDING_MAX_AGE_S, FIELD_LENGTH_MAX, Visitor
 from isthmus.sync import definitions
@@ -55,7 +67,7 @@ async def connect_form(request: WebRequest, world: World, pages: Renderer, visit
         address="" if environment in {"production", "sandbox"} else address,
         alias=wanted.get("alias", ""),
     )
-    return _connect_page(request, world, pages, visitor, values, None)
+    return _connect_page(request, world, pages, visitor, values=values)
 
 
 @post("/orgs/connect", status_code=200)
@@ -68,7 +80,7 @@ async def connect(request: WebRequest, world: World, pages: Renderer, door: Door
         problem = error if isinstance(error, Problem) else explained(error)
         form = actor.form
         values = ConnectValues(*(form.text(n) for n in ("purpose", "environment", "address", "alias", "client_id")))
-        return _connect_page(request, world, pages, actor.visitor, values, problem)
+        return _connect_page(request, world, pages, actor.visitor, values=values, problem=problem)
     binding = door.cookie(BINDING_COOKIE, begun.browser_binding.reveal_text(), max_age_s=BINDING_MAX_AGE_S)
     return pages.page(
         request,
@@ -91,7 +103,7 @@ async def org(request: WebRequest, world: World, pages: Renderer, visitor: Signe
         connections = [c for c in await list_connections(tx) if c.org_id == org_id]
         syncs = await definitions.list_syncs(tx)
     if not connections:
-        raise not_found("Org", _LIST)
+        missing("Org", _LIST)
     ids = {connection.id for connection in connections}
     used = [s for s in syncs if s.source_connection in ids or s.target_connection in ids]
     return pages.page(request, "org.html", visitor, org=by_org(connections)[0], syncs=used)
@@ -123,7 +135,7 @@ async def _connection(world: World, visitor: Visitor, text: str) -> tuple[Connec
         found = next((c for c in await list_connections(tx) if c.id == connection), None)
         syncs = await definitions.list_syncs(tx)
     if found is None:
-        raise not_found("Connection", _LIST)
+        missing("Connection", _LIST)
     return found, [s for s in syncs if found.id in {s.source_connection, s.target_connection}]
 
 
@@ -132,8 +144,9 @@ def _connect_page(
     world: World,
     pages: Renderer,
     visitor: Visitor,
+    *,
     values: ConnectValues,
-    problem: Problem | None,
+    problem: Problem | None = None,
 ) -> Response[str]:
     return pages.page(
         request,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from litestar import Response, get
+from litestar.response import Stream
 
 from isthmus.db.ticket import Ticket
 from isthmus.portal import formats, live
-from isthmus.portal.desk import Renderer, SignedIn, WayOut, WebRequest, World, id_of, not_found
+from isthmus.portal.desk import Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing
 from isthmus.sync import definitions
 from isthmus.sync.model import RunState
 from isthmus.sync.views import RunDetail, RunView
@@ -24,14 +25,14 @@ async def run(request: WebRequest, world: World, pages: Renderer, visitor: Signe
     async with world.database.tenant(visitor.ticket) as tx:
         detail = await definitions.run_detail(tx, RunId(id_of(run, "Run", _LIST)))
     if detail is None:
-        raise not_found("Run", _LIST)
+        missing("Run", _LIST)
     shown = detail.run
     took_s = (shown.ended_at - shown.started_at).total_seconds() if shown.ended_at and shown.started_at else None
     return pages.page(request, "run.html", visitor, live=is_live(shown), detail=detail, took_s=took_s, **counts(detail))
 
 
 @get("/runs/{run:str}/live")
-async def watch(world: World, pages: Renderer, visitor: SignedIn, run: str) -> Response[Any]:
+async def watch(world: World, pages: Renderer, visitor: SignedIn, run: str) -> Stream:
     """Stream the counts of a run."""
     run_id = RunId(id_of(run, "Run", _LIST))
 

@@ -18,7 +18,7 @@ TOKEN_LENGTH_MAX: Final = 200
 
 @get("/sign-in/{token:str}")
 async def link(request: WebRequest, pages: Renderer, token: str) -> Response[str]:
-    """Show the button that uses the link. Opening the address alone uses nothing: previews and prefetches open it too."""
+    """Show the button that uses the link. Opening the address uses nothing: previews and prefetches open it too."""
     del token
     return pages.page(request, "sign_in.html")
 
@@ -53,9 +53,7 @@ async def redeem(world: World, unverified_token: str) -> Secret:
     """Return a new session for a link's token, or raise the `Problem` that says how to get another link."""
     session = None
     if 0 < len(unverified_token) <= TOKEN_LENGTH_MAX:
-        session = await accounts.redeem_link(
-            world.database, Secret(unverified_token), random_bytes=world.random_bytes
-        )
+        session = await accounts.redeem_link(world.database, Secret(unverified_token), random_bytes=world.random_bytes)
     if session is None:
         raise Problem(
             410,

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from litestar import Response, get, post
-from litestar.response import Redirect
+from litestar.response import Redirect, Stream
 
 from isthmus.db.ticket import Ticket
 from isthmus.orgs.connections import list_connections
 from isthmus.portal import live
-from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, not_found
+from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing
 from isthmus.portal.orgs_view import usable
 from isthmus.portal.sync_forms import USUAL_OBJECTS, SyncValues, definition_of, values_of
 from isthmus.portal.visitors import Visitor
 from isthmus.sync import definitions
-from isthmus.sync.definitions import SyncProblem
-from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, Rejected, SyncState
+from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem
+from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, SyncState
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 _LIST = WayOut("/syncs", "All syncs")
@@ -36,11 +35,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome of checking a plan: the plan, its issues, or one sentence why it cannot be checked yet."""
+    """The outcome of checking a plan: the plan, its issues, or one sentence why it cannot be checked.
+
+    `pending`: the worker is still reading the fields of an org.
+    """
 
     plan: Plan | None
     issues: tuple[Issue, ...]
     refusal: str | None
+    pending: bool
 
 
 @get("/syncs")
@@ -54,22 +57,20 @@ async def syncs(request: WebRequest, world: World, pages: Renderer, visitor: Sig
 @get("/syncs/new")
 async def new_form(request: WebRequest, world: World, pages: Renderer, visitor: SignedIn) -> Response[str]:
     """Show the form for a new sync."""
-    return await _form_page(request, world, pages, visitor, SyncValues(), None)
+    return await _form_page(request, world, pages, visitor, values=SyncValues())
 
 
 @post("/syncs/new", status_code=200)
-async def create(
-    request: WebRequest, world: World, pages: Renderer, actor: Acting
-) -> Response[str] | Redirect:
+async def create(request: WebRequest, world: World, pages: Renderer, actor: Acting) -> Response[str] | Redirect:
     """Save a sync, inactive, and show its plan."""
     values = values_of(actor.form)
     try:
         source, target = (ConnectionId(id_of(text, "Connection", _NEW)) for text in (values.source, values.target))
         async with world.database.tenant(actor.visitor.ticket) as tx:
             sync = await definitions.save(tx, definition_of(values), source, target)
-    except (Problem, SyncProblem) as error:
+    except (Problem, SyncProblem, SpecRefused) as error:
         problem = error if isinstance(error, Problem) else refused(error)
-        return await _form_page(request, world, pages, actor.visitor, values, problem)
+        return await _form_page(request, world, pages, actor.visitor, values=values, problem=problem)
     return Redirect(f"/syncs/{sync}?done=sync-saved", status_code=303)
 
 
@@ -80,7 +81,7 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
     async with world.database.tenant(visitor.ticket) as tx:
         view = await definitions.sync_view(tx, sync_id)
         if view is None:
-            raise not_found("Sync", _LIST)
+            missing("Sync", _LIST)
         runs = await definitions.runs(tx, sync_id)
     checked = await check(world, visitor, sync_id)
     return pages.page(
@@ -93,30 +94,41 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
         plan=checked.plan,
         issues=checked.issues,
         refusal=checked.refusal,
+        pending=checked.pending,
         runs=runs,
     )
 
 
 async def check(world: World, visitor: Visitor, sync: SyncId) -> Checked:
-    """Draw the plan of a sync now."""
+    """Draw the plan of a sync now. Looking changes nothing: what the check would have queued is rolled back."""
+    return await _check(world, visitor.ticket, sync)
+
+
+async def _check(world: World, ticket: Ticket, sync: SyncId) -> Checked:
     try:
-        async with world.database.tenant(visitor.ticket) as tx:
-            return _checked(await definitions.check(tx, sync))
-    except SyncProblem as error:
-        return Checked(None, (), str(error))
+        async with world.database.tenant(ticket) as tx:
+            outcome = await definitions.check(tx, sync)
+    except SchemaPending as error:
+        return Checked(None, (), str(error), pending=True)
+    except (SyncProblem, SpecRefused) as error:
+        return Checked(None, (), str(error), pending=False)
+    return Checked(outcome.plan if isinstance(outcome, Drawn) else None, outcome.issues, None, pending=False)
 
 
 @get("/syncs/{sync:str}/live")
-async def watch(world: World, pages: Renderer, visitor: SignedIn, sync: str) -> Response[Any]:
-    """Stream until the activation has ended."""
+async def watch(world: World, pages: Renderer, visitor: SignedIn, sync: str) -> Stream:
+    """Stream until the activation has ended, or the fields of both orgs are known."""
     sync_id = SyncId(id_of(sync, "Sync", _LIST))
 
     async def look(ticket: Ticket) -> live.Look:
         async with world.database.tenant(ticket) as tx:
             view = await definitions.sync_view(tx, sync_id)
-        if view is None or view.state is not SyncState.ACTIVATING:
-            return live.Look("<p>Done.</p>", finished=True)
-        return live.Look(pages.fragment("sync_activating.html", alias=view.target_alias), finished=False)
+        if view is None:
+            return live.Look("", finished=True)
+        activating = view.state is SyncState.ACTIVATING
+        waiting = activating or (await _check(world, ticket, sync_id)).pending
+        text = pages.fragment("sync_waiting.html", alias=view.target_alias, activating=activating)
+        return live.Look(text, finished=not waiting)
 
     return live.stream(visitor, world.keeper, world.clock, look)
 
@@ -128,7 +140,7 @@ async def export(world: World, visitor: SignedIn, sync: str) -> Response[str]:
     async with world.database.tenant(visitor.ticket) as tx:
         view = await definitions.sync_view(tx, sync_id)
         if view is None:
-            raise not_found("Sync", _LIST)
+            missing("Sync", _LIST)
         text = await definitions.export(tx, sync_id)
     name = re.sub(r"[^a-z0-9]+", "-", view.title.lower()).strip("-") or "sync"
     return Response(
@@ -144,17 +156,25 @@ async def act(world: World, actor: Acting, sync: str, verb: str) -> Redirect:
     sync_id = SyncId(id_of(sync, "Sync", _LIST))
     try:
         where = await perform(world, actor.visitor, sync_id, verb)
-    except SyncProblem as error:
+    except (SyncProblem, SpecRefused) as error:
         raise refused(error, WayOut(f"/syncs/{sync_id}", "Back to the sync")) from None
     return Redirect(where, status_code=303)
 
 
 async def perform(world: World, visitor: Visitor, sync: SyncId, verb: str) -> str:
-    """Carry out what a member asks of a sync and return the page that shows it. Raises `SyncProblem`, `Problem`."""
+    """Carry out what a member asks of a sync and return the page that shows it.
+
+    Raises `SyncProblem`, `SpecRefused`, and `Problem` for a sync or an action that does not exist.
+    """
     async with world.database.tenant(visitor.ticket) as tx:
-        if await definitions.sync_view(tx, sync) is None:
-            raise not_found("Sync", _LIST)
+        view = await definitions.sync_view(tx, sync)
+        if view is None:
+            missing("Sync", _LIST)
         match verb:
+            case "read-schema":
+                for connection in {view.source_connection, view.target_connection}:
+                    await definitions.read_schema(tx, ConnectionId(connection))
+                return f"/syncs/{sync}?done=schema-requested"
             case "activate":
                 drawn = await definitions.activate(tx, sync)
                 done = "?done=activating" if isinstance(drawn, Drawn) else ""
@@ -169,7 +189,8 @@ async def perform(world: World, visitor: Visitor, sync: SyncId, verb: str) -> st
                 run = await definitions.request_run(tx, sync, retry=verb == "retry")
                 return f"/runs/{run}?done=run-requested"
             case _:
-                raise not_found("Action", _LIST)
+                missing("Action", _LIST)
+    return f"/syncs/{sync}"
 
 
 def stages(state: SyncState) -> list[Stage]:
@@ -180,14 +201,9 @@ def stages(state: SyncState) -> list[Stage]:
     return [Stage(label, "past" if i < at else "now" if i == at else "ahead") for i, (label, _) in enumerate(_STAGES)]
 
 
-def refused(error: SyncProblem, way_out: WayOut = _LIST) -> Problem:
+def refused(error: SyncProblem | SpecRefused, way_out: WayOut = _LIST) -> Problem:
     """Return the page for a request about a sync that cannot be met."""
     return Problem(409, "This cannot be done with the sync", str(error), "Nothing was changed.", way_out)
-
-
-def _checked(outcome: Drawn | Rejected) -> Checked:
-    plan = outcome.plan if isinstance(outcome, Drawn) else None
-    return Checked(plan, outcome.issues, None)
 
 
 async def _form_page(
@@ -195,8 +211,9 @@ async def _form_page(
     world: World,
     pages: Renderer,
     visitor: Visitor,
+    *,
     values: SyncValues,
-    problem: Problem | None,
+    problem: Problem | None = None,
 ) -> Response[str]:
     async with world.database.tenant(visitor.ticket) as tx:
         connections = usable(await list_connections(tx), Purpose.SYNC)
