@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-pytest_plugins = [name for name in ("tests.support.postgres", "tests.support.orgsim") if find_spec(name)]
+pytest_plugins = [
+    name for name in ("tests.support.postgres", "tests.support.orgsim", "tests.support.keeper") if find_spec(name)
+]

@@ -84,12 +84,12 @@ class KeeperClient:
         answer = await self._ask(
             wire.Begin(
                 ticket=ticket.text,
-                alias=wanted.alias,
+                alias=str(wanted.alias),
                 purpose=wanted.purpose.value,
                 login_scheme=wanted.login_host.scheme,
                 login_name=wanted.login_host.name,
                 login_port=wanted.login_host.port,
-                client_id=wanted.client_id,
+                client_id=str(wanted.client_id),
                 client_secret=None if wanted.client_secret is None else wanted.client_secret.reveal_text(),
                 org=wanted.org,
             ),

@@ -29,8 +29,7 @@ from isthmus.vault.sealed import Part, SealBroken
 
 ATTEMPTS_MAX: Final = 2
 """The refresh itself and one replay after an end that nobody knows."""
-KNOWN_ENDS: Final = (login.LoginUnavailable, RequestDenied, DialRefused, Unreachable, TlsRefused)
-"""Errors after which the refresh token is surely unused."""
+NOTHING_SENT: Final = (RequestDenied, DialRefused, Unreachable, TlsRefused)
 GENERATION_NONE: Final = 0
 
 
@@ -100,7 +99,7 @@ async def _refresh_locked(custodian: Custodian, tenant: TenantId, tx: TenantTx, 
     except (SealBroken, login.GrantRefused):
         return await _lost(tx, row.id)
     except (login.LoginUnavailable, EgressError) as error:
-        if isinstance(error, KNOWN_ENDS):
+        if surely_unused(error):
             await store.end_attempt(tx)
         return NotLeased("unavailable")  # where the end is unknown, the note of step 3 stays
     if not _same_org(row, granted, loopback=custodian.loopback):
@@ -113,6 +112,11 @@ async def _refresh_locked(custodian: Custodian, tenant: TenantId, tx: TenantTx, 
     await store.end_attempt(tx)
     now = await store.grant(tx, row.id)  # somebody may have revoked while Salesforce was asked
     return _unusable(now) or Leased(granted.access_token, host_of(row.instance_origin), generation)
+
+
+def surely_unused(error: login.LoginUnavailable | EgressError) -> bool:
+    """Whether the org cannot have used the refresh token up, whatever became of the request."""
+    return not error.sent if isinstance(error, login.LoginUnavailable) else isinstance(error, NOTHING_SENT)
 
 
 async def _opened(custodian: Custodian, tenant: TenantId, row: store.GrantRow) -> LeaseAnswer:

@@ -26,6 +26,7 @@ from isthmus.db.address import DATABASE_NAME, SUPERUSER, Role, connect_arguments
 from isthmus.db.database import Database
 from isthmus.db.embedded import EmbeddedServer, start_embedded
 from isthmus.db.migrate import owner_transaction, prepare_database
+from isthmus.db.private_files import write_private
 from isthmus.db.ticket import NO_CONNECTION, NOBODY, Claims, Ticket, sign_ticket
 from isthmus.values import ConnectionId, MemberId, OrgId, Secret, TenantId
 
@@ -160,6 +161,7 @@ def cluster() -> Iterator[Cluster]:
     server = thread.run(start_embedded(settings))
     try:
         thread.run(prepare_database(settings, ticket_key))
+        write_private(settings.ticket_key_file, ticket_key.reveal())
         yield Cluster(settings, ticket_key, server)
     finally:
         thread.run(server.stop())
