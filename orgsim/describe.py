@@ -60,7 +60,13 @@ _GLOBAL_FLAGS: Final = (
 _DETAIL_FLAGS: Final = (*_GLOBAL_FLAGS, "compactLayoutable", "searchLayoutable")
 _SHAPE_FLAGS: Final = ("deepCloneable", "isInterface")
 _ALWAYS_NULL: Final = ("listviewable", "lookupLayoutable", "networkScopeFieldName")
-_SHAPE_NULLS: Final = ("defaultImplementation", "extendedBy", "extendsInterfaces", "implementedBy", "implementsInterfaces")
+_SHAPE_NULLS: Final = (
+    "defaultImplementation",
+    "extendedBy",
+    "extendsInterfaces",
+    "implementedBy",
+    "implementsInterfaces",
+)
 
 
 def _camel(name: str) -> str:

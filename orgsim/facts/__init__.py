@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from importlib.resources import files
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 
 from orgsim.settings import OrgSettings
 
-SOURCES: Final = ("recorded", "documented", "assumed")
+SOURCES: Final[tuple[str, ...]] = ("recorded", "documented", "assumed")
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KEYS: Final = frozenset({"id", "says", "source", "page", "date", "switch"})
 
@@ -86,26 +86,27 @@ def _is_part(name: str) -> bool:
 
 
 def _parse(part: str, table: Mapping[str, object]) -> Fact:
-    def refuse(why: str) -> FactFault:
-        return FactFault(f"{part}: {table.get('id')}: {why}")
+    def refuse(why: str) -> NoReturn:
+        message = f"{part}: {table.get('id')}: {why}"
+        raise FactFault(message)
 
     text = {key: table.get(key, "") for key in ("id", "says", "source", "page", "switch")}
     if not all(isinstance(value, str) for value in text.values()):
-        raise refuse("id, says, source, page and switch are text")
+        refuse("id, says, source, page and switch are text")
     entry = cast("dict[str, str]", text)
     day = table.get("date")
     if stray := set(table) - _KEYS:
-        raise refuse(f"unknown key {min(stray)}")
+        refuse(f"unknown key {min(stray)}")
     if not _ID.fullmatch(entry["id"]):
-        raise refuse("an id is lower-case words joined by dashes")
+        refuse("an id is lower-case words joined by dashes")
     if entry["source"] not in SOURCES:
-        raise refuse(f"the source is one of {', '.join(SOURCES)}")
+        refuse(f"the source is one of {', '.join(SOURCES)}")
     if not entry["says"].strip() or not entry["page"].strip():
-        raise refuse("says and page are required")
+        refuse("says and page are required")
     if not isinstance(day, date):
-        raise refuse("a date is required")
+        refuse("a date is required")
     if entry["source"] == "assumed" and not _is_switch(entry["switch"]):
-        raise refuse("an assumed fact names the switch that turns it: a field of OrgSettings, or extra.<key>")
+        refuse("an assumed fact names the switch that turns it: a field of OrgSettings, or extra.<key>")
     return Fact(entry["id"], entry["says"].strip(), entry["source"], entry["page"].strip(), day, entry["switch"])
 
 

@@ -1,4 +1,5 @@
 """Accounts in hierarchies, contacts, opportunities, and some leads, cases, tasks and events."""
+# ruff: noqa: RUF001  # letters of other scripts and look-alikes are what this data is for
 
 from __future__ import annotations
 
@@ -31,6 +32,8 @@ _NO_ACCOUNT_CHANCE: Final = 0.06
 _LONG_TEXT_CHARACTERS: Final = 20_000
 _LONG_TEXT_EVERY: Final = 700
 _YEARS: Final = 5
+_DEALS: Final = ("renewal", "new business", "add-on", "pilot, phase 2")
+_NEXT_STEPS: Final = ("Call, then visit", "Angebot prüfen", "次回訪問", 'wait for "go"')
 
 # Stage: probability, forecast category, its name, closed, won; as a new org defines them.
 _STAGES: Final[Mapping[str, tuple[float, str, str, bool, bool]]] = {
@@ -192,7 +195,7 @@ def _opportunity(world: World, book: _Book, place: int) -> None:
     amount = round(rng.uniform(100, 900_000), 2) if rng.random() < 0.85 else None
     quarter = (closing.month - 1) // 3 + 1
     values: dict[str, Value] = {
-        "Name": f"{rng.choice(COMPANY_STEMS)} – {rng.choice(('renewal', 'new business', 'add-on', 'pilot, phase 2'))} {place}",
+        "Name": f"{rng.choice(COMPANY_STEMS)} – {rng.choice(_DEALS)} {place}",
         "AccountId": None if not book.accounts or rng.random() < _NO_ACCOUNT_CHANCE else rng.choice(book.accounts),
         "OwnerId": _owner(world, book),
         "StageName": stage, "Probability": probability, "ForecastCategory": category, "ForecastCategoryName": shown,
@@ -204,7 +207,7 @@ def _opportunity(world: World, book: _Book, place: int) -> None:
         "FiscalYear": closing.year, "FiscalQuarter": quarter, "Fiscal": f"{closing.year} {quarter}",
         "Type": _pick(world, "Opportunity", "Type", 0.7),
         "LeadSource": _pick(world, "Opportunity", "LeadSource", 0.6),
-        "NextStep": rng.choice(("Call, then visit", "Angebot prüfen", "次回訪問", "wait for \"go\"")) if rng.random() < 0.4 else None,
+        "NextStep": rng.choice(_NEXT_STEPS) if rng.random() < 0.4 else None,
         "IsPrivate": rng.random() < 0.02,
         "Description": _note(world, place, 0.3),
     }  # fmt: skip
@@ -238,7 +241,7 @@ def _case(world: World, book: _Book, place: int) -> None:
         "CaseNumber": f"{1001 + place:08d}", "ContactId": contact, "AccountId": account,
         "OwnerId": _owner(world, book), "Status": status, "Origin": _pick(world, "Case", "Origin"),
         "Priority": _pick(world, "Case", "Priority"), "Type": _pick(world, "Case", "Type", 0.7),
-        "Reason": _pick(world, "Case", "Reason", 0.5), "Subject": f"Question {place}: \"how\", and why?",
+        "Reason": _pick(world, "Case", "Reason", 0.5), "Subject": f'Question {place}: "how", and why?',
         "Description": _note(world, place, 0.8), "IsClosed": closed, "ClosedDate": changed if closed else None,
     }  # fmt: skip
     world.add("Case", values, created=made, modified=changed)
@@ -268,7 +271,8 @@ def _event(world: World, book: _Book, place: int) -> None:
     minutes = rng.choice((30, 60, 90))
     values: dict[str, Value] = {
         "WhoId": contact, "WhatId": account, "AccountId": account, "OwnerId": _owner(world, book),
-        "Subject": rng.choice(("Meeting", "Call", "Messe – Stand 4")), "Location": rng.choice(("Room 1", "会議室", None)),
+        "Subject": rng.choice(("Meeting", "Call", "Messe – Stand 4")),
+        "Location": rng.choice(("Room 1", "会議室", None)),
         "StartDateTime": start, "ActivityDateTime": start, "ActivityDate": start.date(),
         "EndDateTime": start + timedelta(minutes=minutes), "EndDate": (start + timedelta(minutes=minutes)).date(),
         "DurationInMinutes": minutes, "ShowAs": _pick(world, "Event", "ShowAs"), "GroupEventType": "0",

@@ -138,8 +138,7 @@ class IdColumn:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How row numbers map to time: row i was written `i * span_s // count` seconds after `start`, so never earlier
-    than the row before it."""
+    """How row numbers map to time: row i was written `i * span_s // count` seconds after `start`."""
 
     start: datetime
     span_s: int

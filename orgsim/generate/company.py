@@ -97,7 +97,8 @@ def found_company(world: World, *, staffed: bool) -> Company:
     add_user(world, company, "Ada", "Ministrator", "System Administrator", row_id=admin_id, username="admin",
              created=founded, last_login=recent, title="Salesforce Administrator", department="IT")  # fmt: skip
     add_user(world, company, "Rea", "Der", "Standard User", row_id=reader_id, username="reader",
-             created=founded + timedelta(days=30), last_login=recent, title="Analyst", department="Finance")  # fmt: skip
+             created=founded + timedelta(days=30), last_login=recent, title="Analyst",
+             department="Finance")  # fmt: skip
     add_user(world, company, "Integration", "Service", "Minimum Access - API Only Integrations",
              row_id=integration_id, username="integration", created=founded + timedelta(days=400), last_login=recent,
              title="Licensed integration user", department="IT")  # fmt: skip

@@ -29,7 +29,8 @@ class Product:
 
 
 PRODUCTS: Final = (
-    Product("SalesforceCPQ_CPQStandardPerm", "Salesforce CPQ License", 60, None, 31, 6, 9, 5, permissions=("EditTask",)),
+    Product("SalesforceCPQ_CPQStandardPerm", "Salesforce CPQ License", 60, None, 31, 6, 9, 5,
+            permissions=("EditTask",)),
     Product("EinsteinAnalyticsPlusPsl", "CRM Analytics Plus", 40, 45, 22, 4, 6, 6, permissions=("InsightsAppUser",)),
     Product("SalesConsoleUser", "Sales Console User", 100, 320, 58, 4, 8, 3),
     Product("FieldServiceMobilePsl", "Field Service Mobile", 50, 320, 24, 3, 4, 2, permissions=("RunFlow",)),
@@ -47,8 +48,8 @@ def add_grants(world: World, holders: Sequence[Holder], last_seen: Mapping[str, 
         granted = _choose(world, product, holders)
         for holder, late in granted:
             created = _grant_date(world, holder, last_seen.get(holder.user_id), late=late)
-            world.add("PermissionSetLicenseAssign",
-                      {"AssigneeId": holder.user_id, "PermissionSetLicenseId": license_id}, created=created)  # fmt: skip
+            pair: dict[str, Value] = {"AssigneeId": holder.user_id, "PermissionSetLicenseId": license_id}
+            world.add("PermissionSetLicenseAssign", pair, created=created)
         world.change("PermissionSetLicense", license_id, {"UsedLicenses": len(granted)})
 
 

@@ -1,4 +1,5 @@
 """What the virtual rows of the bench profile hold, field by field."""
+# ruff: noqa: RUF001  # letters of other scripts and look-alikes are what this data is for
 
 from __future__ import annotations
 

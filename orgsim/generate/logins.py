@@ -217,8 +217,8 @@ def _form_of(rng: random.Random, holder: Holder, machines: int, url: str) -> _Fo
             return _Form(rng, [_tool(base, tool) for tool in rng.sample(_TOOLS, 2)], [4, 1])
         case Pattern.MOBILE:
             app, browser, platform = rng.choice(_PHONES)
-            return _Form(rng, [_phone(base, app, browser, platform, sub) for sub in
-                               ("OauthRefreshToken", "OauthHybridRefreshToken", "OauthWebServer")], [20, 6, 1])  # fmt: skip
+            kinds = ("OauthRefreshToken", "OauthHybridRefreshToken", "OauthWebServer")
+            return _Form(rng, [_phone(base, app, browser, platform, kind) for kind in kinds], [20, 6, 1])
         case _:
             app, browser, platform = rng.choice(_PHONES)
             forms = [_browser(base, desk, sso=sso), _browser(base, spare, sso=sso)]
@@ -236,7 +236,8 @@ def _browser(base: Row, desk: tuple[str, str], *, sso: bool) -> Row:
 
 def _phone(base: Row, app: str, browser: str, platform: str, sub_type: str) -> Row:
     return {**base, **_UI, "Application": app, "Browser": browser, "Platform": platform,
-            "LoginType": "Remote Access 2.0", "LoginSubType": sub_type, "ClientVersion": browser.rpartition("/")[2]}  # fmt: skip
+            "LoginType": "Remote Access 2.0", "LoginSubType": sub_type,
+            "ClientVersion": browser.rpartition("/")[2]}  # fmt: skip
 
 
 def _tool(base: Row, tool: str) -> Row:

@@ -1,4 +1,5 @@
 """Names, places and words, in several scripts, that generated rows are made of. All of them are invented."""
+# ruff: noqa: RUF001  # letters of other scripts and look-alikes are what this data is for
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ REGIONS: Final = (
          "Jeffers", "Kowalski", "Lindqvist", "McAllister", "Nakamura", "O'Rourke", "Pemberton", "Quigley", "Rosario",
          "St. John", "Thibodeaux", "Underhill", "Vasquez", "Whitfield", "Yarborough", "Zimmerman"),
         (("Chicago", "IL", "60607"), ("Austin", "TX", "78701"), ("Portland", "OR", "97204"), ("Boston", "MA", "02110")),
-        ("1 Market St.", "200 Pine Ave\nSuite 40", "77 W. Lake Dr.", "12 \"B\" Street"),
+        ("1 Market St.", "200 Pine Ave\nSuite 40", "77 W. Lake Dr.", '12 "B" Street'),
     ),
     Region(
         "Germany", "DE", "Europe/Berlin", 1, "+49",
@@ -105,7 +106,7 @@ COMPANY_STEMS: Final = (
     "Alderbrook", "Blåfjell", "Cindertop", "Dunmore", "Eisenhain", "Farrow & Sons", "Grünwald", "Harbourline",
     "Île Verte", "Juniper", "Kestrel", "Lumière", "Moorgate", "Ñandú", "Ormskirk", "Påskeøya", "Quillfeather",
     "Rothbury", "Sørensen", "Tamarack", "Úrsula", "Vantage", "Wörth", "Xylem", "Ysgol", "Żubr", "O'Hara",
-    "\"Blue\" Lagoon", "Smith, Jones", "50/50",
+    '"Blue" Lagoon', "Smith, Jones", "50/50",
 )  # fmt: skip
 COMPANY_KINDS: Final = (
     "Logistics", "Systems", "Holdings", "Foods", "Energy", "Textiles", "Robotics", "Partners", "Instruments",
@@ -114,8 +115,10 @@ COMPANY_KINDS: Final = (
 COMPANY_FORMS: Final = ("Inc.", "Ltd", "GmbH & Co. KG", "S.A.", "LLC", "AG", "S.r.l.", "B.V.", "Pty Ltd", "K.K.")
 COMPANY_WHOLE: Final = (
     "株式会社さくらシステム", "上海明珠贸易有限公司", "شركة النخيل للتجارة", "ООО «Север»", "Ελληνική Ναυτιλία Α.Ε.",
-    "한빛전자 주식회사", "בית הדפוס בע״מ", "Zoë's Café ☕ & Bäckerei 🥐", "Team 🚀 Rocket", "Cafe\u0301 De\u0301compose\u0301",
-    "ACME <b>&amp;</b> Co; DROP TABLE", "Tab\tand comma, Ltd", "=SUM(1,2) Analytics", "Null", "N/A Group", "-12 Degrees",
+    "한빛전자 주식회사", "בית הדפוס בע״מ", "Zoë's Café ☕ & Bäckerei 🥐", "Team 🚀 Rocket",
+    "Cafe\u0301 De\u0301compose\u0301",
+    "ACME <b>&amp;</b> Co; DROP TABLE", "Tab\tand comma, Ltd", "=SUM(1,2) Analytics", "Null", "N/A Group",
+    "-12 Degrees",
 )  # fmt: skip
 
 NOTES: Final = (

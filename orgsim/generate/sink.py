@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from orgsim.ids import DIGITS
 
 BLOCK_BYTES: Final = 4_000_000
+"""How much of an upload is taken at a time; longer than any row (Salesforce allows 400,000 characters)."""
+
 KEYS_MAX: Final = 2_000_000
 """Keys that are no orgsim ids are remembered as 8-byte hashes, this many at most."""
 
+_TOO_LONG: Final = "a row is longer than a block, or a quote is never closed"
+_UNEVEN: Final = "rows differ in their number of cells"
 _QUOTE: Final = ord('"')
 _NEWLINE: Final = ord("\n")
 _ID_WIDTHS: Final = frozenset({15, 18})
@@ -51,7 +55,8 @@ class CsvSink:
     changed, missing or repeated row shows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, block_bytes: int = BLOCK_BYTES) -> None:
+        self._block_bytes = block_bytes
         self.rows = 0
         self.row_bytes = 0
         self.checksum = 0
@@ -83,13 +88,15 @@ class CsvSink:
         before = (self.rows, self.distinct_keys, self.row_bytes)
         start = end + 1 if end >= 0 else len(body)
         while start < len(body):
-            start += self._block(body, start, len(names), column, ord(delimiter), len(line_ending))
+            start += self._block(
+                body, start, width=len(names), column=column, delimiter=ord(delimiter), ending=len(line_ending)
+            )
         created = self.rows - before[0] if key is None else self.distinct_keys - before[1]
         return Absorbed(self.rows - before[0], created, self.row_bytes - before[2])
 
-    def _block(self, body: bytes, start: int, width: int, column: int | None, delimiter: int, ending: int) -> int:
+    def _block(self, body: bytes, start: int, *, width: int, column: int | None, delimiter: int, ending: int) -> int:
         """Take as many whole rows as fit into a block; return the number of bytes taken."""
-        piece = body[start : start + BLOCK_BYTES]
+        piece = body[start : start + self._block_bytes]
         last = start + len(piece) == len(body)
         if last and not piece.endswith(b"\n"):
             piece += b"\n" if ending == 1 else b"\r\n"
@@ -100,13 +107,13 @@ class CsvSink:
             separators = separators[(parity[separators] & 1) == 0]
         ends = np.flatnonzero(data[separators] == _NEWLINE)
         if not len(ends):
-            raise BadUpload("row")
+            raise BadUpload(_TOO_LONG)
         separators = separators[: int(ends[-1]) + 1]
         if len(separators) != len(ends) * width:
-            raise BadUpload("width")
+            raise BadUpload(_UNEVEN)
         grid: Places = separators.reshape(len(ends), width)
         if not (data[grid[:, -1]] == _NEWLINE).all():
-            raise BadUpload("width")
+            raise BadUpload(_UNEVEN)
         taken = int(grid[-1, -1]) + 1
         self._sum(piece, grid[:, -1])
         self.rows += len(ends)

@@ -72,11 +72,11 @@ def add_staff(world: World, company: Company) -> Staff:
     for group in GROUPS:
         for place in range(group.full + group.platform):
             profile = _profile(world, group, platform=place >= group.full)
-            holders.append(_hire(world, company, group, profile, taken, place))
+            holders.append(_hire(world, company, group, profile, taken=taken, place=place))
     holders += _duplicates(world, company, holders, taken)
     for place in range(CHATTER_USERS):
         group = Group("chatter", 0, 0, Pattern.MONTHLY if place % 3 else Pattern.NEVER)
-        holders.append(_hire(world, company, group, "Chatter Free User", taken, place))
+        holders.append(_hire(world, company, group, "Chatter Free User", taken=taken, place=place))
     seeded = company.seeded
     holders += [
         Holder(seeded.admin_id, Pattern.DAILY, "admin", -6, "US", company.founded, 0, active=True, licensed=True),
@@ -114,7 +114,7 @@ _MACHINE_NAMES: Final = (
 )  # fmt: skip
 
 
-def _hire(world: World, company: Company, group: Group, profile: str, taken: set[str], place: int) -> Holder:
+def _hire(world: World, company: Company, group: Group, profile: str, *, taken: set[str], place: int) -> Holder:
     rng = world.rng
     region, first, last = person(rng, latin=True)
     if group.pattern is Pattern.MACHINE:
@@ -146,8 +146,8 @@ def _hire(world: World, company: Company, group: Group, profile: str, taken: set
         },
     )  # fmt: skip
     return Holder(
-        user_id, group.pattern, group.kind, region.utc_offset_h, region.country_iso, created, quiet, active=group.active,
-        licensed=group.kind != "chatter", full=company.profile_license[profile] == "Salesforce",
+        user_id, group.pattern, group.kind, region.utc_offset_h, region.country_iso, created, quiet,
+        active=group.active, licensed=group.kind != "chatter", full=company.profile_license[profile] == "Salesforce",
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _username(first: str, last: str, taken: set[str]) -> str:
 
 
 def _duplicates(world: World, company: Company, holders: list[Holder], taken: set[str]) -> list[Holder]:
-    """Second accounts of people who have one: kept after a re-creation (`.old`), or opened for a side job (`.admin`)."""
+    """Second accounts of people who have one: left over (`.old`), or opened for a side job (`.admin`)."""
     table = world.org.tables["user"]
     twins: list[Holder] = []
     people = [holder for holder in holders if holder.kind in {"daily", "weekly"} and holder.full]
@@ -192,7 +192,9 @@ def _promote(world: World, company: Company, holders: list[Holder]) -> None:
         world.change("User", holder.user_id, {"ProfileId": company.profiles["System Administrator"]})
     managers = [holder.user_id for holder in people[5:35]]
     for holder in holders:
-        if holder.user_id not in managers and holder.pattern is not Pattern.MACHINE:
+        if holder.user_id == company.seeded.admin_id or holder.pattern is Pattern.MACHINE:
+            continue
+        if holder.user_id not in managers:
             world.change("User", holder.user_id, {"ManagerId": world.rng.choice(managers)})
-        elif holder.user_id in managers:
+        else:
             world.change("User", holder.user_id, {"ManagerId": company.seeded.admin_id})

@@ -15,7 +15,9 @@ from orgsim.describe import describe_global, describe_object
 from orgsim.org import Org
 from orgsim.schema.load import load_objects
 
-RECORDINGS = Path(os.environ.get("ORGSIM_RECORDINGS") or Path(__file__).parents[3] / "shared") / "fixtures" / "describes"
+RECORDINGS = (
+    Path(os.environ.get("ORGSIM_RECORDINGS") or Path(__file__).parents[3] / "shared") / "fixtures" / "describes"
+)
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recorded describes in {RECORDINGS}")
 
 # The API version of each recording; 59 where its authors replaced the version by `xx`.
