@@ -28,7 +28,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -61,7 +61,7 @@ class FaultRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     times: int | None = None
     probability: float = 1.0
     status: int | None = None
-    body: object = None
+    body: Any = None
     content_type: str | None = None
     headers: dict[str, str] = {}
     reset: bool = False
