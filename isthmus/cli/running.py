@@ -7,10 +7,13 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from isthmus.cli.headless import HeadlessOrg
 from isthmus.cli.output import refuse
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db.errors import DatabaseError
+from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable, NoTenant
+from isthmus.values import OrgHost
 from isthmus.wiring.installation import Installation, open_installation
 
 Result = TypeVar("Result")
@@ -46,3 +49,14 @@ def with_installation(work: Callable[[Installation], Awaitable[Result]], tenant:
         refuse(f"The keeper refuses: {refused}.", "Run the command as the user that runs `isthmus up`.")
     except DatabaseError as error:
         refuse(f"The database does not serve this: {error}.", "Run `isthmus doctor`; it says what is wrong.")
+
+
+def judged_host(org: HeadlessOrg, settings: Settings) -> OrgHost:
+    """Return the host of an org from the command line, or stop with exit status 2 if it is none of Salesforce's."""
+    host = parse_login_host(org.unverified_instance_url, allow_loopback_http=settings.allow_loopback_http)
+    if isinstance(host, HostDenied):
+        refuse(
+            f"The instance URL of {org.name} is refused: {host.reason}.",
+            "Use the org's My Domain address, for example https://example.my.salesforce.com",
+        )
+    return host

@@ -1,0 +1,229 @@
+"""`isthmus audit`: find paid seats that nobody uses, and recompute the evidence offline."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from isthmus.audit.bundle import BundleInvalid
+from isthmus.audit.contract import parse_contract
+from isthmus.audit.failures import AuditFailed
+from isthmus.audit.figures import Report
+from isthmus.audit.once import OnceResult, audit_once
+from isthmus.audit.options import AuditOptions
+from isthmus.audit.prices import PricesInvalid, parse_customer_prices
+from isthmus.audit.verify import verify_bundle
+from isthmus.cli.headless import find_org
+from isthmus.cli.installed_audit import audit_connected
+from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, print_table, progress_bar, refuse, say
+from isthmus.cli.running import given_org, settings_here
+from isthmus.clock import SystemClock
+from isthmus.config import Settings
+from isthmus.db.private_files import make_private_folder, write_private
+from isthmus.values import Purpose, Secret
+from isthmus.wiring.headless import GivenOrg, open_headless
+
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+PSEUDONYM_KEY_BYTES: Final = 32
+
+
+@click.group(name="audit")
+def command() -> None:
+    """Find paid seats that nobody uses, by name, with money and evidence."""
+
+
+@command.command()
+@click.option("--org", "name", required=True, help="An org of the environment or of `sf`, or a connected org's alias.")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the documents."
+)
+@click.option(
+    "--prices", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What you pay (CSV or TOML)."
+)
+@click.option("--contract", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your contract (CSV).")
+@click.option("--pseudonymous", is_flag=True, help="Replace names by keyed hashes; the key stays on this machine.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Judge as of the end of this day (UTC).")
+@click.option("--sf", is_flag=True, help="Read the answer of `sf org display --json` from standard input.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    name: str,
+    out: Path,
+    prices: Path | None,
+    contract: Path | None,
+    as_of: datetime | None,
+    *,
+    pseudonymous: bool,
+    sf: bool,
+    as_json: bool,
+) -> None:
+    """Read an org's licences and logins, and write report.pdf, report.xlsx, findings.csv, report.json and bundle/.
+
+    Sends only the requests that the report lists. Exit status 1 if a figure had to be withheld.
+
+    \b
+    Examples:
+      isthmus audit run --org prod --out audit/
+      sf org display --json --target-org prod | isthmus audit run --org prod --sf --out audit/
+      isthmus audit run --org prod --out audit/ --prices paid.csv --contract contract.csv --pseudonymous
+    """
+    settings = settings_here()
+    options = _options(settings, prices, contract, as_of, pseudonymous=pseudonymous)
+    org = find_org(name, os.environ, sys.stdin.read() if sf else None)
+    if org is None:
+        result = audit_connected(name, out, options)
+    else:
+        result = _run_headless(given_org(org, Purpose.AUDIT, settings), name, out, options, settings)
+    if as_json:
+        print_json(_plain(result))
+    else:
+        _print(result)
+    ctx.exit(EXIT_PARTIAL if result.report.withheld else EXIT_DONE)
+
+
+@command.command()
+@click.argument("bundle", type=click.Path(exists=True, path_type=Path))
+@click.option("--fingerprint", help="The fingerprint that the report prints: proves that it is that report's bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(bundle: Path, fingerprint: str | None, *, as_json: bool) -> None:
+    """Recompute every figure of an evidence bundle, offline; name the first difference. Exit status 2 if there is one.
+
+    \b
+    Examples:
+      isthmus audit verify audit/bundle
+      isthmus audit verify bundle.zip --fingerprint 9f2c…
+    """
+    try:
+        verified = verify_bundle(bundle, fingerprint)
+    except BundleInvalid as invalid:
+        refuse(f"The bundle does not verify: {invalid}", "Do not rely on it. Ask for the original, or audit again.")
+    if as_json:
+        print_json({"files": verified.files, "figures": verified.figures, "fingerprint": verified.fingerprint})
+    else:
+        say(f"Verified: {verified.figures:,} figures follow from {verified.files} files.", style="bold green")
+        say(f"Fingerprint {verified.fingerprint}")
+
+
+def _options(
+    settings: Settings, prices: Path | None, contract: Path | None, as_of: datetime | None, *, pseudonymous: bool
+) -> AuditOptions:
+    try:
+        return AuditOptions(
+            prices=() if prices is None else parse_customer_prices(_text(prices), prices.name),
+            contract=() if contract is None else parse_contract(_text(contract), contract.name),
+            as_of=None if as_of is None else _end_of(as_of.date()),
+            pseudonym_key=_pseudonym_key(settings) if pseudonymous else None,
+        )
+    except PricesInvalid as invalid:
+        what, _, remedy = str(invalid).partition(". ")
+        refuse(f"{what}.", remedy or "See `isthmus audit run --help`.")
+
+
+def _text(file: Path) -> str:
+    content = file.read_bytes()
+    if len(content) > FILE_BYTES_MAX:
+        refuse(f"{file.name} is larger than 4 MiB.", "Keep one line for each product.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        refuse(f"{file.name} is not UTF-8 text.", "Save it as CSV UTF-8.")
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(23, 59, 59), UTC)
+
+
+def _pseudonym_key(settings: Settings) -> Secret:
+    """Return this machine's key for pseudonyms, made at first use: the same key gives the same pseudonyms."""
+    path = settings.secrets_dir / "pseudonym-key"
+    if not path.exists():
+        make_private_folder(settings.secrets_dir)
+        write_private(path, secrets.token_bytes(PSEUDONYM_KEY_BYTES))
+    return Secret(path.read_bytes())
+
+
+def _run_headless(org: GivenOrg, name: str, out: Path, options: AuditOptions, settings: Settings) -> OnceResult:
+    async def go() -> OnceResult:
+        async with open_headless([org], settings) as world:
+            with progress_bar() as progress:
+                task = progress.add_task(f"Reading {name}", total=100, detail="")
+
+                def shown(percent: int, rows: int, calls: int) -> None:
+                    progress.update(task, completed=percent, detail=f"{rows:,} rows, {calls} API calls")
+
+                return await audit_once(
+                    world.endpoints[0],
+                    dial=world.dial,
+                    lease_socket=world.lease_socket(),
+                    org=name,
+                    out_dir=out,
+                    options=options,
+                    clock=SystemClock(),
+                    allow_no_sandbox=settings.allow_no_sandbox,
+                    on_progress=shown,
+                )
+
+    try:
+        return asyncio.run(go())
+    except AuditFailed as failed:
+        what, _, remedy = str(failed).partition(". ")
+        refuse(f"{what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
+
+
+def _print(result: OnceResult) -> None:
+    report = result.report
+    active = "withheld" if report.seats_active is None else f"{report.seats_active:,}"
+    unused = "withheld" if report.seats_unused is None else f"{report.seats_unused:,}"
+    say(f"{report.org}: {report.seats_purchased:,} paid seats, {report.seats_assigned:,} assigned, {active} active")
+    say(f"Unused: {unused}", style="bold")
+    for total in report.money:
+        say(
+            f"A year, {total.basis}: reclaim now {total.reclaim_now:,.0f} {total.currency}, "
+            f"cash at renewal {total.cash_at_renewal:,.0f}, at risk {total.at_risk:,.0f}"
+        )
+    for line in report.withheld:
+        say(f"Withheld: {line}", style="yellow")
+    rows = [(rule.id, rule.title, "not run" if rule.findings is None else rule.findings) for rule in report.rules]
+    print_table("Findings", ("rule", "what", "findings"), rows)
+    say(f"{result.seconds:.1f} s, {report.api_calls} API calls. {result.files[0].parent}/: " + _names(result.files))
+
+
+def _names(files: tuple[Path, ...]) -> str:
+    return ", ".join(file.name + ("/" if file.is_dir() else "") for file in files)
+
+
+def _plain(result: OnceResult) -> dict[str, object]:
+    report: Report = result.report
+    return {
+        "org": report.org,
+        "seats": {
+            "purchased": report.seats_purchased,
+            "assigned": report.seats_assigned,
+            "active": report.seats_active,
+            "unused": report.seats_unused,
+        },
+        "money": [
+            {
+                "currency": total.currency,
+                "basis": total.basis,
+                "reclaim_now_per_year": str(total.reclaim_now),
+                "cash_at_renewal_per_year": str(total.cash_at_renewal),
+                "at_risk_per_year": str(total.at_risk),
+            }
+            for total in report.money
+        ],
+        "findings": {rule.id: rule.findings for rule in report.rules},
+        "withheld": list(report.withheld),
+        "api_calls": report.api_calls,
+        "seconds": round(result.seconds, 3),
+        "sandbox": result.sandbox,
+        "files": [str(file) for file in result.files],
+    }

@@ -1,0 +1,293 @@
+"""`isthmus sync`: syncs as YAML files, between the connected orgs of this installation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from isthmus.cli.commands.org import parse_alias
+from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
+from isthmus.cli.plans import plain_issue, plain_plan, print_plan
+from isthmus.cli.running import with_installation
+from isthmus.cli.specs import read_text, spec_of
+from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
+from isthmus.sync import definitions
+from isthmus.sync.definitions import SyncProblem
+from isthmus.sync.looking import list_syncs
+from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
+from isthmus.sync.spec import SpecRefused
+from isthmus.sync.views import RunDetail, SyncView
+from isthmus.values import Alias
+from isthmus.wiring.installation import Installation
+
+Result = TypeVar("Result")
+_TENANT = click.option("--tenant", help="The tenant's name or id, where there are several.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+_FROM = click.option("--from", "source", callback=parse_alias, required=True, help="Alias of the org to read from.")
+_TO = click.option("--to", "target", callback=parse_alias, required=True, help="Alias of the org to write to.")
+_NAME = click.argument("name", metavar="NAME_OR_FILE")
+
+
+@click.group(name="sync")
+def command() -> None:
+    """Plan, apply, run and watch syncs between connected orgs."""
+
+
+@command.command()
+@_FILE
+@_FROM
+@_TO
+@_TENANT
+@_JSON
+@click.pass_context
+def plan(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: str | None, *, as_json: bool) -> None:
+    """Save FILE as an inactive sync and show what it would do. Exit status 2 if it cannot be activated.
+
+    \b
+    Example:
+      isthmus sync plan accounts.yaml --from prod --to uat
+    """
+    text = read_text(file)
+    spec_of(text, str(file))
+
+    async def work(installation: Installation) -> tuple[SyncView | None, Drawn | Rejected]:
+        sync = await saved(installation, text, source, target)
+        return await view_of(installation, sync), await checked(installation, sync)
+
+    view, outcome = _with(work, tenant)
+    _show_plan(view, outcome, as_json=as_json)
+    ctx.exit(2 if isinstance(outcome, Rejected) else EXIT_DONE)
+
+
+@command.command()
+@_FILE
+@_FROM
+@_TO
+@_TENANT
+@_JSON
+@click.pass_context
+def apply(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: str | None, *, as_json: bool) -> None:
+    """Save FILE, create missing tracking fields in the target, and switch the sync on.
+
+    \b
+    Example:
+      isthmus sync apply accounts.yaml --from prod --to uat
+    """
+    text = read_text(file)
+    spec_of(text, str(file))
+
+    async def work(installation: Installation) -> tuple[SyncView | None, Drawn | Rejected]:
+        sync = await saved(installation, text, source, target)
+        outcome = await checked(installation, sync)
+        if isinstance(outcome, Drawn):
+            async with installation.transaction() as tx:
+                outcome = await definitions.activate(tx, sync)
+            note("Activating …")
+            await activated(installation, sync)
+        return await view_of(installation, sync), outcome
+
+    view, outcome = _with(work, tenant)
+    _show_plan(view, outcome, as_json=as_json)
+    active = view is not None and view.state is SyncState.ACTIVE
+    if isinstance(outcome, Drawn) and not active and not as_json:
+        say("The sync could not be activated; `isthmus sync list` shows why.", style="bold red")
+    ctx.exit(EXIT_DONE if active else 2)
+
+
+@command.command()
+@_NAME
+@_TENANT
+@_JSON
+@click.pass_context
+def run(ctx: click.Context, name: str, tenant: str | None, *, as_json: bool) -> None:
+    """Run an active sync now and wait for the result. Exit status 1 if rows failed.
+
+    \b
+    Example:
+      isthmus sync run "Accounts to UAT"
+    """
+    _run(ctx, name, tenant, retry=False, as_json=as_json)
+
+
+@command.command()
+@_NAME
+@_TENANT
+@_JSON
+@click.pass_context
+def retry(ctx: click.Context, name: str, tenant: str | None, *, as_json: bool) -> None:
+    """Run again the windows in which rows failed. Upserts are idempotent, so nothing is doubled.
+
+    \b
+    Example:
+      isthmus sync retry "Accounts to UAT"
+    """
+    _run(ctx, name, tenant, retry=True, as_json=as_json)
+
+
+@command.command(name="list")
+@_TENANT
+@_JSON
+def list_command(tenant: str | None, *, as_json: bool) -> None:
+    """List the saved syncs with their state and last run."""
+
+    async def work(installation: Installation) -> list[SyncView]:
+        async with installation.transaction() as tx:
+            return await list_syncs(tx)
+
+    syncs = _with(work, tenant)
+    if as_json:
+        print_json([_plain_sync(sync) for sync in syncs])
+        return
+    head = ("name", "from", "to", "state", "every", "last run")
+    rows = [
+        (
+            s.title,
+            s.source_alias,
+            s.target_alias,
+            s.state.value + (f" ({s.pause_reason.value})" if s.pause_reason else ""),
+            f"{s.interval_s} s",
+            s.last_run_state.value if s.last_run_state else "none yet",
+        )
+        for s in syncs
+    ]
+    print_table("Syncs", head, rows)
+
+
+@command.command()
+@_NAME
+@_TENANT
+def export(name: str, tenant: str | None) -> None:
+    """Print a saved sync as YAML, in its normal writing.
+
+    \b
+    Example:
+      isthmus sync export "Accounts to UAT" > accounts.yaml
+    """
+
+    async def work(installation: Installation) -> str:
+        sync = await named(installation, name)
+        async with installation.transaction() as tx:
+            return await definitions.export(tx, sync)
+
+    click.echo(_with(work, tenant), nl=False)
+
+
+@command.command()
+@_NAME
+@_TENANT
+def pause(name: str, tenant: str | None) -> None:
+    """Stop a sync's schedule; a run under way is finished."""
+    _with(lambda installation: change_named(installation, name, definitions.pause), tenant)
+    say(f"Paused {name}.", style="green")
+
+
+@command.command()
+@_NAME
+@_TENANT
+def resume(name: str, tenant: str | None) -> None:
+    """Start a paused sync's schedule again from where it stood."""
+    _with(lambda installation: change_named(installation, name, definitions.resume), tenant)
+    say(f"Resumed {name}.", style="green")
+
+
+def _run(ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_json: bool) -> None:
+    async def work(installation: Installation) -> RunDetail:
+        sync = await named(installation, name)
+        async with installation.transaction() as tx:
+            run_id = await definitions.request_run(tx, sync, retry=retry)
+        note("Running …")
+        return await ended(installation, run_id)
+
+    detail = _with(work, tenant)
+    if as_json:
+        print_json(_plain_run(detail))
+    else:
+        head = ("step", "path", "rows", "read", "written", "failed")
+        rows = [(s.title, s.path, s.rows_expected, s.rows_read, s.rows_written, s.rows_failed) for s in detail.steps]
+        print_table(f"{detail.title}: {detail.run.state.value}", head, rows)
+        for outcome in detail.outcomes:
+            at = f" ({outcome.field})" if outcome.field else ""
+            say(f"{outcome.rows:,} rows of {outcome.step_title} failed: {outcome.code}{at}", style="yellow")
+            say(f"  {outcome.cause} {outcome.remedy}")
+        if detail.message:
+            say(detail.message)
+    codes = {RunState.DONE: EXIT_DONE, RunState.PARTIAL: EXIT_PARTIAL}
+    ctx.exit(codes.get(detail.run.state, 2))
+
+
+def _with(work: Callable[[Installation], Awaitable[Result]], tenant: str | None) -> Result:
+    try:
+        return with_installation(work, tenant)
+    except SpecRefused as refused:
+        refuse(f"{refused.path}: {refused.what}.", refused.remedy)
+    except SyncProblem as problem:
+        what, _, remedy = str(problem).partition(". ")
+        refuse(f"{what}.", remedy or "`isthmus sync list` shows the syncs and their state.")
+
+
+def _show_plan(view: SyncView | None, outcome: Drawn | Rejected, *, as_json: bool) -> None:
+    drawn = outcome.plan if isinstance(outcome, Drawn) else None
+    if as_json:
+        print_json(
+            {
+                "sync": None if view is None else _plain_sync(view),
+                "plan": None if drawn is None else plain_plan(drawn),
+                "issues": [plain_issue(issue) for issue in outcome.issues],
+            }
+        )
+        return
+    print_plan(drawn, outcome.issues)
+    if view is not None:
+        say(f"{view.title}: {view.state.value}", style="bold")
+
+
+def _plain_sync(sync: SyncView) -> dict[str, object]:
+    return {
+        "id": str(sync.id),
+        "name": sync.title,
+        "from": sync.source_alias,
+        "to": sync.target_alias,
+        "state": sync.state.value,
+        "pause_reason": sync.pause_reason.value if sync.pause_reason else None,
+        "interval_s": sync.interval_s,
+        "due_at": sync.due_at.isoformat() if sync.due_at else None,
+        "last_run_state": sync.last_run_state.value if sync.last_run_state else None,
+    }
+
+
+def _plain_run(detail: RunDetail) -> dict[str, object]:
+    return {
+        "id": str(detail.run.id),
+        "name": detail.title,
+        "state": detail.run.state.value,
+        "message": detail.message,
+        "rows_read": detail.run.rows_read,
+        "rows_written": detail.run.rows_written,
+        "rows_failed": detail.run.rows_failed,
+        "api_calls": {"source": detail.run.calls_source, "target": detail.run.calls_target},
+        "steps": [
+            {
+                "title": s.title,
+                "path": s.path,
+                "rows_read": s.rows_read,
+                "rows_written": s.rows_written,
+                "rows_failed": s.rows_failed,
+            }
+            for s in detail.steps
+        ],
+        "failures": [
+            {
+                "step": o.step_title,
+                "code": o.code,
+                "field": o.field,
+                "rows": o.rows,
+                "cause": o.cause,
+                "remedy": o.remedy,
+            }
+            for o in detail.outcomes
+        ],
+    }
