@@ -13,8 +13,8 @@ from isthmus.audit.finding import Finding, GateResult, Grade, Verdict, Withhold
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.money import Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.options import Thresholds
-from isthmus.audit.prices import NEGOTIATED, Price, price_of_license, price_of_psl
 from isthmus.audit.pricebook import PriceBook
+from isthmus.audit.prices import NEGOTIATED, Price, price_of_license, price_of_psl
 from isthmus.audit.rules.registry import CHECKS, GATES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -280,7 +280,7 @@ def _failure_of(group: BaseExceptionGroup[BaseException]) -> FailedMessage:
     """Return what the first error of several readers says; an error that is none of ours is raised again."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            return _failure_of(error)
+            return _failure_of(cast("BaseExceptionGroup[BaseException]", error))
         if isinstance(error, CollectFailed):
             return FailedMessage(error.reason, error.of)
         if isinstance(error, SalesforceError | LeaseLost | EgressError):
@@ -292,7 +292,8 @@ def _failure_of(group: BaseExceptionGroup[BaseException]) -> FailedMessage:
 
 def _reason_of(error: SalesforceError | LeaseLost | EgressError) -> CollectFailure:
     if isinstance(error, LeaseLost):
-        return CollectFailure.LEASE_LOST
+        reasons = {"needs_reauth": CollectFailure.EXPIRED, "unavailable": CollectFailure.UNREACHABLE}
+        return reasons.get(error.reason, CollectFailure.LEASE_LOST)
     if isinstance(error, EgressError | Transient):
         return CollectFailure.UNREACHABLE
     if isinstance(error, Expired):

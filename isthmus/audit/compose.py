@@ -41,7 +41,7 @@ def compose(analysis: Analysis, org: str) -> Report:
     view, reading = analysis.view, analysis.view.snapshot.reading
     licenses = tuple(_license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
     paid = [line for line in licenses if view.categories[line.id].seat_costs]
-    totals = _totals(analysis)
+    totals, unpriced = _totals(analysis), _unpriced(analysis)
     contract = _contract_lines(analysis)
     dates = sorted(line.notice_deadline for line in contract)
     ahead = [day for day in dates if day >= view.now.date()]
@@ -63,11 +63,11 @@ def compose(analysis: Analysis, org: str) -> Report:
         users=len(view.users),
         users_active=sum(1 for user in view.users.values() if user.active),
         withheld=texts.withheld(analysis),
-        assumptions=texts.assumptions(analysis),
+        assumptions=texts.assumptions(analysis, unpriced),
         blind_spots=texts.BLIND_SPOTS,
         money=totals,
         money_withheld=analysis.withheld(Withhold.MONEY),
-        unpriced_seats=_unpriced(analysis),
+        unpriced_seats=unpriced,
         deadline=ahead[0] if ahead else dates[-1] if dates else None,
         licenses=licenses,
         psls=tuple(_psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
@@ -169,8 +169,9 @@ def _psl_line(analysis: Analysis, row: PslRow) -> PslLine:
 
 
 def _totals(analysis: Analysis) -> tuple[MoneyTotal, ...]:
-    currencies = sorted({p.pool.price.currency for p in analysis.money.values() if p.pool.price.amount is not None} - {None})
-    lines = [_total(analysis, currency) for currency in currencies if currency is not None]
+    priced = [p.pool.price for p in analysis.money.values() if p.pool.price.amount is not None]
+    currencies = sorted({price.currency for price in priced if price.currency is not None})
+    lines = [_total(analysis, currency) for currency in currencies]
     return tuple(sorted(lines, key=lambda line: (-line.cash_at_renewal, line.currency)))
 
 
@@ -219,7 +220,7 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
         user_id = next((g.user for g in view.grants.get(finding.pool, ()) if g.id == finding.subject_id), "")
     user = view.users.get(user_id)
     valued = position in analysis.valued and finding.pool in analysis.money
-    price = analysis.prices[finding.pool] if finding.pool in analysis.prices else None
+    price = analysis.prices.get(finding.pool)
     saving = price.amount * finding.quantity if valued and price is not None and price.amount is not None else None
     return FindingLine(
         ordinal=position + 1,
@@ -299,7 +300,11 @@ def _sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityP
         for user in view.seat_holders():
             last = view.last_seen(user)
             # Who never came counts from the grace period on, whatever the threshold: as in R06.
-            if view.within(last, days) if last is not None else view.within(user.created_at, view.thresholds.grace_days):
+            if (
+                view.within(last, days)
+                if last is not None
+                else view.within(user.created_at, view.thresholds.grace_days)
+            ):
                 continue
             seats += 1
             price = analysis.prices.get(user.license or "")

@@ -61,7 +61,9 @@ def parse_contract(unverified_text: str, name: str) -> tuple[ContractItem, ...]:
         if line > CONTRACT_ROWS_MAX:
             message = f"{name}: more than {CONTRACT_ROWS_MAX} lines. Keep one for each product."
             raise PricesInvalid(message)
-        cells = {(k or "").strip().lower().replace(" ", "_"): (v or "").strip() for k, v in row.items() if k is not None}
+        cells = {
+            (k or "").strip().lower().replace(" ", "_"): (v or "").strip() for k, v in row.items() if k is not None
+        }
         items.append(_item(cells, f"{name}, line {line}"))
     return tuple(items)
 

@@ -42,15 +42,15 @@ _WORDS: Final[Mapping[Failure, str]] = MappingProxyType(
             "The logins that were read are not as many as the org counts, three times over. Run the audit again later."
         ),
         Failure.WINDOW_TOO_DENSE: (
-            "More than 2,000 users log in within two seconds, which one request cannot show. Tell us: this is a limit of "
-            "the audit."
+            "More than 2,000 users log in within two seconds, which one request cannot show. Tell us: this is a limit "
+            "of the audit."
         ),
         Failure.ROWS_DIFFER: "Fewer rows came than the org had announced. Run the audit again.",
         Failure.ANSWER_UNEXPECTED: (
             "The org's answer is not what its documentation promises, so nothing is concluded from it. Check that the "
             "host is a Salesforce org of API version 58.0 or newer."
         ),
-        Failure.LIMITED: "The org's API allowance for today is used up. Run the audit again tomorrow, or raise the limit.",
+        Failure.LIMITED: "The org's API allowance for today is used up. Run the audit again tomorrow.",
         Failure.EXPIRED: "The org does not accept the access token. Connect the org again, or give a fresh token.",
         Failure.LEASE_LOST: (
             "The connection was revoked or needs a new login while the audit was reading. Connect the org again for "
@@ -65,8 +65,8 @@ _WORDS: Final[Mapping[Failure, str]] = MappingProxyType(
             "wrong with this machine."
         ),
         Failure.NO_SANDBOX: (
-            "This kernel cannot lock the reading process down (Landlock and seccomp are needed). Use another machine, or "
-            "set ISTHMUS_ALLOW_NO_SANDBOX=1, which the trust page shows as a withdrawn promise."
+            "This kernel cannot lock the reading process down (Landlock and seccomp are needed). Use another machine, "
+            "or set ISTHMUS_ALLOW_NO_SANDBOX=1, which the trust page shows as a withdrawn promise."
         ),
         Failure.INTERNAL: "The audit met an error of our own. Run `isthmus doctor`, and report it with the journal.",
     }

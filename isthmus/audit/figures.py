@@ -25,8 +25,10 @@ class FactLine(msgspec.Struct, frozen=True):
 
 
 class LicenseLine(msgspec.Struct, frozen=True):
-    """One pool of user licences. `purchased` is what the org has, free seats included; `active_*` are people with a
-    login of their own in so many days: an estimate from logins, not a proof of use."""
+    """One pool of user licences. `purchased` is what the org has, free seats included.
+
+    `active_*` are people with a login of their own in so many days: an estimate from logins, not a proof of use.
+    """
 
     id: str
     key: str

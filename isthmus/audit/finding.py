@@ -12,8 +12,10 @@ FactValue: TypeAlias = int | str | bool | datetime | date | None
 
 
 class Grade(StrEnum):
-    """How sure a finding is. A: follows from Salesforce's own fields. B: strong inference, one benign explanation left.
-    C: a signal to ask about. D: information.
+    """How sure a finding is.
+
+    A: follows from Salesforce's own fields. B: strong inference, one benign explanation left. C: a signal to ask
+    about. D: information.
     """
 
     A = "A"
@@ -96,7 +98,7 @@ class Finding:
 class Verdict(StrEnum):
     """What a gate says about the data."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 a verdict, not a password
     WARN = "warn"
     FAIL = "fail"
 

@@ -34,7 +34,7 @@ class OutputRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OnceResult:
-    """Where the documents lie, what they say, how long it took (`read_s` of `seconds` for reading), how the mover fared."""
+    """Where the documents lie, what they say, how the mover fared; `read_s` of `seconds` went into reading."""
 
     report: Report
     files: tuple[Path, ...]

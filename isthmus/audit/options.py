@@ -26,7 +26,7 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class AuditOptions(msgspec.Struct, frozen=True):
-    """One audit's settings. `as_of`: judge as if it were that instant. `pseudonym_key`: replace names by keyed hashes."""
+    """One audit's settings. `as_of`: judge as of that instant. `pseudonym_key`: replace names by keyed hashes."""
 
     thresholds: Thresholds = Thresholds()
     prices: tuple[CustomerPrice, ...] = ()

@@ -45,7 +45,7 @@ class AuditApp:
     settings: Settings
     clock: Clock
     journal: Journal
-    options: AuditOptions = AuditOptions()
+    options: AuditOptions
 
 
 async def perform_audit(audit: AuditId, app: AuditApp) -> None:

@@ -1,6 +1,6 @@
 """Prices as dated data: our list prices, and the customer's own, which always win. Pure but for reading our own file.
 
-A customer's price file is CSV (`product,price,currency[,source]`) or TOML (`[[price]]` with the same keys); `product` is a
+A customer's price file is CSV (`product,price,currency[,source]`) or TOML (`[[price]]`, same keys). `product` is a
 licence key such as `SFDC`, a licence's name, or a permission set licence's key or label; case does not matter. An empty
 price says "this is not to be valued". Prices are per user and month.
 """
@@ -87,9 +87,7 @@ def shipped_prices() -> tuple[ListPrice, ...]:
     return tuple(msgspec.convert(entry, ListPrice, strict=False) for entry in entries)
 
 
-def price_of_license(
-    row: LicenseRow, on: date, book: tuple[ListPrice, ...], own: tuple[CustomerPrice, ...]
-) -> Price:
+def price_of_license(row: LicenseRow, on: date, book: tuple[ListPrice, ...], own: tuple[CustomerPrice, ...]) -> Price:
     """Return what a seat of this licence costs per month: the customer's price, else a usable list price, else none."""
     found = _own_price(row.id, (row.key, row.name, row.label), own)
     if found is not None:
@@ -186,7 +184,9 @@ def _customer_price(row: dict[str, Any], where: str) -> CustomerPrice:
     if _CURRENCY.fullmatch(currency) is None:
         message = f"{where}: the currency is missing or no three-letter code. Write for example USD."
         raise PricesInvalid(message)
-    return CustomerPrice(product, parse_amount(amount, where) if amount else None, currency, source or "your price file")
+    return CustomerPrice(
+        product, parse_amount(amount, where) if amount else None, currency, source or "your price file"
+    )
 
 
 def parse_amount(unverified_text: str, where: str) -> Decimal:

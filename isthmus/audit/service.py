@@ -80,7 +80,9 @@ async def request_audit(tx: TenantTx, connection: ConnectionId) -> AuditId:
     An audit of the same connection that is still under way is returned instead of a second one.
     """
     found = await tx.fetch_one(
-        "select purpose, state from orgs.connection where id = %(connection)s", row=_ConnectionRow, connection=connection
+        "select purpose, state from orgs.connection where id = %(connection)s",
+        row=_ConnectionRow,
+        connection=connection,
     )
     if found is None or found.purpose != "audit":
         message = "This org is not connected for audits. Connect it with the purpose audit first."
@@ -169,7 +171,7 @@ async def findings(
           and (%(rule)s::text is null or rule = %(rule)s)
           and (%(grade)s::audit.grade is null or grade = %(grade)s)
           and (%(severity)s::audit.severity is null or severity = %(severity)s)
-          and (%(pool)s::text is null or pool = %(pool)s)
+          and (%(pool)s::text is null or pool = %(pool)s or lower(line::text::jsonb ->> 'pool_name') = lower(%(pool)s))
           and (%(text)s::text is null or position(lower(%(text)s) in lower(search_text)) > 0)
         order by ordinal limit %(rows_max)s offset %(offset)s
         """,

@@ -9,12 +9,12 @@ from isthmus.audit.finding import Verdict
 from isthmus.audit.prices import AT_LIST
 
 BLIND_SPOTS: Final = (
-    "Activity is derived from logins: a signal, not proof of use. Which features and records a person uses is not read.",
+    "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
     "People on long leave look like people who left; ask before you deactivate anybody.",
     "Frozen users still hold their seat and cannot be told from others.",
     "Salesforce shows every full CRM seat as one licence: cloud and edition, hence the price, are not visible.",
     "Seats include free allowances; what the contract says is known only from your contract file.",
-    "Licences of managed packages, feature-licence totals, and whether a permission set needs its licence, are not read.",
+    "Managed-package licences, feature-licence totals, and whether a permission set needs its licence are not read.",
     "Salesforce keeps about six months of logins; anything older is known only as the last login.",
 )
 
@@ -24,18 +24,26 @@ def withheld(analysis: Analysis) -> tuple[str, ...]:
     return tuple(gate.says for gate in analysis.gates if gate.verdict is Verdict.FAIL)
 
 
-def assumptions(analysis: Analysis) -> tuple[str, ...]:
+def assumptions(analysis: Analysis, unpriced: int) -> tuple[str, ...]:
     """Return what the figures assume."""
     view, basis = analysis.view, analysis.basis
-    said = [f"Inactive means no login for {view.inactive_days} days; headroom is {basis.thresholds.headroom * 100:.0f} %."]
+    said = [
+        f"Inactive means no login for {view.inactive_days} days; headroom is {basis.thresholds.headroom * 100:.0f} %."
+    ]
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
     for pool in at_list:
         price = analysis.prices[pool]
         said.append(
             f"{view.licenses[pool].label} is valued at list, {price.amount} {price.currency} a month "
-            f"({price.product}, {price.effective_from}). Discounts of 20 to 45 % are common, so this overstates the saving."
+            f"({price.product}, {price.effective_from}). Discounts of 20 to 45 % are common, so the saving is less."
+        )
+    if unpriced:
+        said.append(
+            f"{unpriced} of the unused seats and grants have no known price: they are listed, not counted as money."
         )
     if not basis.contract:
-        said.append("No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal.")
+        said.append(
+            "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."
+        )
     said.append("Seats can be used again at once, but cash is saved at the renewal only, if notice is given in time.")
     return tuple(said)

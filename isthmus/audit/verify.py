@@ -132,7 +132,7 @@ def first_difference(stated: object, recomputed: object, path: str = "") -> str:
             if found:
                 return found
         return "" if len(ours) == len(theirs) else f"{path}[{min(len(ours), len(theirs))}]"
-    return "" if stated == recomputed and type(stated) is type(recomputed) else path
+    return "" if stated == recomputed and isinstance(stated, bool) == isinstance(recomputed, bool) else path
 
 
 def _count(value: object) -> int:

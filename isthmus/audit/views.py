@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from isthmus.audit.finding import Fact, Grade, Severity
 from isthmus.audit.figures import Report
+from isthmus.audit.finding import Fact, Grade, Severity
 
 
 class AuditState(StrEnum):
@@ -48,7 +48,7 @@ class AuditView:
     """One audit as a list shows it. Counts and money are None until it is done, or where a gate withheld them.
 
     `percent` says how far the reading is. `problem` is one sentence with the remedy when it failed.
-    Money is per year in `currency`; `renewal_annual` is cash at renewal, `reclaim_annual` seats to use again before buying.
+    Money is per year in `currency`; `renewal_annual` is cash at renewal, `reclaim_annual` seats to use again.
     """
 
     id: UUID

@@ -1,6 +1,6 @@
 """What Salesforce's words for logins mean. Runs in the mover; pure.
 
-The words are Salesforce's (Object Reference, LoginHistory); which kind each is, is our judgement. Queries seem to return
+The words are Salesforce's (Object Reference, LoginHistory); which kind each is, is our judgement. Queries seem to give
 labels in some orgs and API values in others, so both spellings are known, in any case. A word that is in no table gives
 `LoginKind.UNKNOWN` or an unknown status, which counts as presence: a gap in a table never makes anybody inactive.
 """

@@ -1,5 +1,8 @@
 """The documents of one audit, as bytes by name. The same report gives the same bytes."""
 
+# xlsxwriter annotates its signatures in part only.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import csv
@@ -64,7 +67,9 @@ def render_xlsx(report: Report, bundle: Files) -> bytes:
     book = xlsxwriter.Workbook(buffer, options)
     made = report.taken_at.astimezone(UTC).replace(tzinfo=None)
     book.set_properties({"title": f"Licence audit of {report.org}", "created": made, "author": report.product})
-    head = book.add_format({"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"})
+    head = book.add_format(
+        {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"}
+    )
     formats = {
         "money": book.add_format({"num_format": "#,##0.00"}),
         "count": book.add_format({"num_format": "#,##0"}),
@@ -103,4 +108,4 @@ def _write(sheet: Worksheet, row: int, column: int, cell: Cell, formats: Mapping
         case datetime():
             sheet.write_datetime(row, column, cell.astimezone(UTC).replace(tzinfo=None), formats["instant"])
         case date():
-            sheet.write_datetime(row, column, cell, formats["date"])
+            sheet.write_datetime(row, column, datetime(cell.year, cell.month, cell.day), formats["date"])  # noqa: DTZ001 a day

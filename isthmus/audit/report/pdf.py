@@ -14,13 +14,13 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import FindingLine, LicenseLine, MoneyTotal, Report, SensitivityPoint
+from isthmus.audit.figures import FindingLine, GradeSplit, LicenseLine, MoneyTotal, Report, SensitivityPoint
 from isthmus.audit.report.tables import evidence
 
 FINDINGS_PRINTED_MAX: Final = 3_000
 """More findings than this make the document unreadable; all of them are in the workbook."""
 LICENSES_ON_SUMMARY_MAX: Final = 6
-NOT_PRINTED: Final = "–"
+NOT_PRINTED: Final = "\N{EN DASH}"
 WITHHELD: Final = "withheld"
 
 
@@ -56,7 +56,7 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
         "licenses": [_license_row(line) for line in shown],
         "more_licenses": len(paid) - len(shown),
         "sensitivity": [_sensitivity(point) for point in report.sensitivity],
-        "weeks": [{"label": f"{week.start:%d %b}", "people": week.people} for week in report.weeks],
+        "weeks": _weeks(report),
         "trend": _trend(report),
         "deadline": _deadline(report),
         "withheld": list(report.withheld),
@@ -66,17 +66,42 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
         "findings": len(report.findings),
         "unprinted": max(0, len(report.findings) - FINDINGS_PRINTED_MAX),
         "psls": [_psl_row(report, index) for index in range(len(report.psls))],
-        "rules": [[r.id, r.title, r.doc, r.saves, NOT_PRINTED if r.findings is None else str(r.findings)] for r in report.rules],
+        "rules": [
+            [r.id, r.title, r.doc, r.saves, NOT_PRINTED if r.findings is None else str(r.findings)]
+            for r in report.rules
+        ],
         "gates": [
-            {"rule": g.rule, "title": g.title, "verdict": g.verdict, "says": g.says, "remedy": g.remedy if g.verdict != "pass" else "", "facts": evidence(g.facts)}
+            {
+                "rule": g.rule,
+                "title": g.title,
+                "verdict": g.verdict,
+                "says": g.says,
+                "remedy": g.remedy if g.verdict != "pass" else "",
+                "facts": evidence(g.facts),
+            }
             for g in report.gates
         ],
         "prices": [
-            [p.product, money_text(p.price, p.currency, cents=True) if p.price is not None else "no price", p.basis, p.source, p.confidence, p.note]
+            [
+                p.product,
+                money_text(p.price, p.currency, cents=True) if p.price is not None else "no price",
+                p.basis,
+                p.source,
+                p.confidence,
+                p.note,
+            ]
             for p in report.prices
         ],
         "contract": [
-            [c.product, str(c.contracted), str(c.provisioned), f"{c.drift:+d}", c.end.isoformat(), c.notice_deadline.isoformat(), str(c.days_left)]
+            [
+                c.product,
+                str(c.contracted),
+                str(c.provisioned),
+                f"{c.drift:+d}",
+                c.end.isoformat(),
+                c.notice_deadline.isoformat(),
+                str(c.days_left),
+            ]
             for c in report.contract
         ],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
@@ -103,6 +128,11 @@ def money_text(amount: Decimal | None, currency: str | None, *, cents: bool = Fa
     return f"{currency or ''} {rounded:,}".strip()
 
 
+def breakable(text: str) -> str:
+    """Return a user name that may be broken at its sign and dots, by zero-width spaces."""
+    return text.replace("@", "@\u200b").replace(".", ".\u200b")
+
+
 def long_day(day: datetime | date) -> str:
     """Return a day like 22 November 2026."""
     return f"{day.day} {day:%B %Y}"
@@ -117,10 +147,12 @@ def _headline(report: Report) -> str:
 def _standfirst(report: Report, main: MoneyTotal | None) -> str:
     if report.seats_unused is None:
         return report.withheld[0] if report.withheld else "The data do not carry it; see Coverage."
-    grades = {grade: sum(getattr(line, f"unused_{grade}") or 0 for line in report.licenses) for grade in ("a", "b", "c")}
+    grades = {
+        grade: sum(getattr(line, f"unused_{grade}") or 0 for line in report.licenses) for grade in ("a", "b", "c")
+    }
     text = (
-        f"{grades['a']} are certain from Salesforce's own fields (grade A), {grades['b']} are very likely (B), "
-        f"{grades['c']} need a question first (C)."
+        f"Certain from Salesforce's own fields (grade A): {grades['a']}. Very likely (B): {grades['b']}. "
+        f"To be asked about first (C): {grades['c']}."
     )
     if main is not None and not report.money_withheld:
         cash = money_text(main.cash_at_renewal, main.currency)
@@ -133,30 +165,48 @@ def _seat_cards(report: Report) -> list[dict[str, str]]:
         {"label": "Purchased", "value": number(report.seats_purchased), "note": "paid licences"},
         {"label": "Assigned", "value": number(report.seats_assigned), "note": "held by active users"},
         {"label": "Active", "value": number(report.seats_active), "note": "people, last 90 days, estimated"},
-        {"label": "Not used", "value": number(report.seats_unused), "note": f"no login for {report.effective_threshold_days} days or ever"},
+        {
+            "label": "Not used",
+            "value": number(report.seats_unused),
+            "note": f"no login for {report.effective_threshold_days} days or ever",
+        },
     ]
 
 
 def _money_cards(report: Report, main: MoneyTotal | None) -> list[dict[str, str]]:
     if report.money_withheld or main is None:
-        value, note = (WITHHELD, "see what could be wrong") if report.money_withheld else ("unpriced", "give prices with --prices")
-        return [{"label": label, "value": value, "note": note, "sub": ""} for label in ("Reclaim now", "Cash at renewal", "At risk")]
+        value, note = (
+            (WITHHELD, "see what could be wrong")
+            if report.money_withheld
+            else ("unpriced", "give prices with --prices")
+        )
+        return [
+            {"label": label, "value": value, "note": note, "split": "", "sub": ""}
+            for label in ("Reclaim now", "Cash at renewal", "At risk")
+        ]
     basis = {"list": "at list price", "yours": "at your price"}.get(main.basis, "at list and your prices")
-    split, renewal = main.reclaim_split, main.renewal_split
     quiet = report.seats_unused is None
-
-    def card(label: str, amount: Decimal, seats: int, sub: str, *, blind: bool) -> dict[str, str]:
-        if blind:
-            return {"label": label, "value": WITHHELD, "note": "activity is not visible", "sub": sub}
-        return {"label": label, "value": money_text(amount, main.currency), "note": f"a year, {number(seats)} seats, {basis}", "sub": sub}
-
-    grades = f"A {money_text(split.a, None)} · B {money_text(split.b, None)}"
-    at_renewal = f"A {money_text(renewal.a, None)} · B {money_text(renewal.b, None)}"
+    uplift = main.break_even_uplift_percent
+    undone = "" if uplift is None else f" A unit price {uplift} % higher would cancel it."
     return [
-        card("Reclaim now", main.reclaim_now, main.reclaim_seats, f"use again before buying: no cash flows. {grades}", blind=quiet),
-        card("Cash at renewal", main.cash_at_renewal, main.renewal_seats, f"after headroom and minimum. {at_renewal}", blind=quiet),
-        card("At risk", main.at_risk, main.risk_seats, "grade C: ask before counting on it", blind=quiet),
+        _card("Reclaim now", main.reclaim_now, main, main.reclaim_seats, basis, quiet=quiet)
+        | {"split": _split(main.reclaim_split), "sub": "Seats to use again before buying: no cash flows."},
+        _card("Cash at renewal", main.cash_at_renewal, main, main.renewal_seats, basis, quiet=quiet)
+        | {"split": _split(main.renewal_split), "sub": f"After headroom and minimum.{undone}"},
+        _card("At risk", main.at_risk, main, main.risk_seats, basis, quiet=quiet)
+        | {"split": "all grade C", "sub": "Ask before you count on it."},
     ]
+
+
+def _card(label: str, amount: Decimal, total: MoneyTotal, seats: int, basis: str, *, quiet: bool) -> dict[str, str]:
+    if quiet:
+        return {"label": label, "value": WITHHELD, "note": "activity is not visible"}
+    value = money_text(amount, total.currency)
+    return {"label": label, "value": value, "note": f"a year, {number(seats)} seats, {basis}"}
+
+
+def _split(split: GradeSplit) -> str:
+    return f"grade A {money_text(split.a, None)} · grade B {money_text(split.b, None)}"
 
 
 def _other_currency(total: MoneyTotal) -> str:
@@ -169,12 +219,29 @@ def _other_currency(total: MoneyTotal) -> str:
 def _license_row(line: LicenseLine) -> list[str]:
     unused = [number(count) for count in (line.unused_a, line.unused_b, line.unused_c)]
     price = money_text(line.unit_price, line.currency) if line.unit_price is not None else "no price"
-    return [line.name, number(line.purchased), number(line.assigned), number(line.active_30), number(line.active_90), number(line.unused), " / ".join(unused), price]
+    return [
+        line.name,
+        number(line.purchased),
+        number(line.assigned),
+        number(line.active_30),
+        number(line.active_90),
+        number(line.unused),
+        " / ".join(unused),
+        price,
+    ]
 
 
 def _sensitivity(point: SensitivityPoint) -> dict[str, str]:
     value = money_text(point.annual, point.currency) if point.annual is not None else NOT_PRINTED
     return {"days": str(point.days), "seats": number(point.seats), "value": value}
+
+
+def _weeks(report: Report) -> list[dict[str, object]]:
+    peak = max(report.weeks, key=lambda week: week.people, default=None)
+    low = min(report.weeks, key=lambda week: week.people, default=None)
+    return [
+        {"label": f"{w.start:%d %b %Y}", "people": w.people, "peak": w is peak, "low": w is low} for w in report.weeks
+    ]
 
 
 def _trend(report: Report) -> str:
@@ -190,7 +257,9 @@ def _trend(report: Report) -> str:
 
 def _deadline(report: Report) -> str:
     if report.deadline is None:
-        return "Unknown: no contract file was given. Fees cannot fall before the renewal, and notice is due at least 30 days ahead."
+        return (
+            "Unknown without a contract file. Fees cannot fall before the renewal; notice is due 30 days ahead or more."
+        )
     days = (report.deadline - report.taken_at.date()).days
     when = f"{days} days left" if days >= 0 else f"passed {-days} days ago"
     return f"Give notice by {long_day(report.deadline)} ({when})."
@@ -215,9 +284,24 @@ def _groups(report: Report) -> list[dict[str, object]]:
 def _finding_row(line: FindingLine) -> list[str]:
     why = line.why + (f" But: {'; '.join(line.traps)}." if line.traps else "")
     saving = money_text(line.saving_monthly, line.currency) if line.valued else NOT_PRINTED
-    return [line.grade, line.subject, line.detail, line.pool_name, why, "no price" if line.valued and line.saving_monthly is None else saving]
+    return [
+        line.grade,
+        line.subject,
+        breakable(line.detail),
+        line.pool_name,
+        why,
+        "no price" if line.valued and line.saving_monthly is None else saving,
+    ]
 
 
 def _psl_row(report: Report, index: int) -> Sequence[str]:
     line = report.psls[index]
-    return [line.name, number(line.purchased), number(line.used), number(line.assignments_active), number(line.held_by_deactivated), number(line.never_used), line.convention]
+    return [
+        line.name,
+        number(line.purchased),
+        number(line.used),
+        number(line.assignments_active),
+        number(line.held_by_deactivated),
+        number(line.never_used),
+        line.convention,
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from isthmus.audit.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
 from isthmus.audit.report.cells import Cell, Table
@@ -59,7 +61,7 @@ def evidence(facts: tuple[FactLine, ...]) -> str:
     return "; ".join(f"{fact.label}: {_word(fact.value)}" for fact in facts)
 
 
-def _word(value: int | str | bool | None) -> str:
+def _word(value: int | str | None) -> str:
     if value is None:
         return "none"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
@@ -72,7 +74,9 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
         _licenses(report),
         Table("Named users", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind == "user"]),
         Table("PSL", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind == "psl_assignment"]),
-        Table("Pools", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind in {"license", "psl"}]),
+        Table(
+            "Pools", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind in {"license", "psl"}]
+        ),
         _psl_pools(report),
         _prices(report),
         _contract(report),
@@ -103,35 +107,34 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
 
 
 def _summary(report: Report, manifest: Manifest) -> Table:
-    rows: list[list[Cell]] = [
-        ["Org", report.org],
-        ["Host", report.host],
-        ["As of (UTC)", report.taken_at],
-        ["Seats purchased (paid licences)", report.seats_purchased],
-        ["Seats assigned", report.seats_assigned],
-        ["Seats estimated active, 90 days", report.seats_active],
-        ["Seats unused", report.seats_unused],
-        ["Inactive means no login for (days)", report.effective_threshold_days],
-        ["Login history begins (UTC)", report.history_start],
+    rows: list[Sequence[Cell]] = [
+        ("Org", report.org),
+        ("Host", report.host),
+        ("As of (UTC)", report.taken_at),
+        ("Seats purchased (paid licences)", report.seats_purchased),
+        ("Seats assigned", report.seats_assigned),
+        ("Seats estimated active, 90 days", report.seats_active),
+        ("Seats unused", report.seats_unused),
+        ("Inactive means no login for (days)", report.effective_threshold_days),
+        ("Login history begins (UTC)", report.history_start),
     ]
     for total in report.money:
-        rows += [
-            [f"Reclaim now, a year ({total.currency}, {total.basis} price)", total.reclaim_now],
-            [f"  of which grade A / B ({total.currency})", f"{total.reclaim_split.a} / {total.reclaim_split.b}"],
-            [f"Cash at renewal, a year ({total.currency})", total.cash_at_renewal],
-            [f"At risk (grade C), a year ({total.currency})", total.at_risk],
-            ["Unit price rise that would cancel the saving (%)", total.break_even_uplift_percent],
-        ]
+        rows.append((f"Reclaim now, a year ({total.currency}, {total.basis} price)", total.reclaim_now))
+        rows.append((f"  of which grade A ({total.currency})", total.reclaim_split.a))
+        rows.append((f"  of which grade B ({total.currency})", total.reclaim_split.b))
+        rows.append((f"Cash at renewal, a year ({total.currency})", total.cash_at_renewal))
+        rows.append((f"At risk (grade C), a year ({total.currency})", total.at_risk))
+        rows.append(("Unit price rise that would cancel the saving (%)", total.break_even_uplift_percent))
     if report.money_withheld:
-        rows.append(["Money", "withheld: see Coverage"])
-    rows.append(["Seats and grants found without a known price", report.unpriced_seats])
-    rows.append(["Notice deadline", report.deadline])
-    rows += [[f"If inactive meant {p.days} days: seats", p.seats] for p in report.sensitivity]
-    rows += [[f"If inactive meant {p.days} days: {p.currency or ''} a year", p.annual] for p in report.sensitivity]
-    rows += [["Withheld", text] for text in report.withheld]
-    rows += [["Assumption", text] for text in report.assumptions]
-    rows += [["Blind spot", text] for text in report.blind_spots]
-    rows.append(["Bundle fingerprint", manifest.fingerprint])
+        rows.append(("Money", "withheld: see Coverage"))
+    rows.append(("Seats and grants found without a known price", report.unpriced_seats))
+    rows.append(("Notice deadline", report.deadline))
+    rows.extend((f"If inactive meant {p.days} days: seats", p.seats) for p in report.sensitivity)
+    rows.extend((f"If inactive meant {p.days} days: {p.currency or ''} a year", p.annual) for p in report.sensitivity)
+    rows.extend(("Withheld", text) for text in report.withheld)
+    rows.extend(("Assumption", text) for text in report.assumptions)
+    rows.extend(("Blind spot", text) for text in report.blind_spots)
+    rows.append(("Bundle fingerprint", manifest.fingerprint))
     return Table("Summary", ("What", "Value"), rows)
 
 

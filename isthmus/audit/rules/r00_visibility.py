@@ -1,4 +1,4 @@
-"""R00: can the connected user see other people's logins at all?"""
+"""R00: whether the connected user can see other people's logins at all."""
 
 from __future__ import annotations
 

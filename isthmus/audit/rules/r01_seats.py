@@ -1,4 +1,4 @@
-"""R01: do the users that we see add up to the seats that the org counts?"""
+"""R01: whether the users that we see add up to the seats that the org counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R02: does a permission set licence count deactivated holders?"""
+"""R02: whether a permission set licence counts deactivated holders."""
 
 from __future__ import annotations
 

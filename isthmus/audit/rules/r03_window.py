@@ -1,4 +1,4 @@
-"""R03: does the login history reach far enough, without holes?"""
+"""R03: whether the login history reaches far enough, without holes."""
 
 from __future__ import annotations
 

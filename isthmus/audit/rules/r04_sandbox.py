@@ -1,4 +1,4 @@
-"""R04: is this a production org?"""
+"""R04: whether this is a production org."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RULE: Final = Rule(
     title="Sandbox",
     saves="nothing: a gate",
     doc=(
-        "A sandbox's seats cost nothing and login history is not copied into it. Recognised by its host, by most e-mail "
+        "A sandbox's seats cost nothing and login history is not copied into it. Known by its host, by most e-mail "
         "addresses ending in .invalid, or by most user names being an e-mail address with one common ending."
     ),
     remedy="Connect the production org.",

@@ -1,4 +1,4 @@
-"""R05: are there words that our tables do not know?"""
+"""R05: whether there are words that our tables do not know."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ RULE: Final = Rule(
     title="Never logged in",
     saves="the seat",
     doc=(
-        "Active user on a paid licence without LastLoginDate and without a successful login, created more than 30 days "
+        "Active user on a paid licence without LastLoginDate or any successful login, created over 30 days "
         "ago. Grade A after 90 days, B before. Younger users are listed as information: they are being onboarded. Trap: "
         "five or more who never came and were created on the same day may be waiting for a go-live."
     ),

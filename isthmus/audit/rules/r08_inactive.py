@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
@@ -17,7 +18,7 @@ RULE: Final = Rule(
     title="Inactive",
     saves="the seat",
     doc=(
-        "Active user on a paid licence, without any login in person or by software within the threshold (90 days), whose "
+        "Active user on a paid licence, without a login in person or by software within the threshold (90 days), whose "
         "LastLoginDate is older too. Grade B; A from 120 days. Traps: the same person came back after a gap of 60 days "
         "or more before (quarter-end work); most of the department went silent within two weeks of each other "
         "(seasonal work)."
@@ -73,7 +74,7 @@ def absent_since(view: View, user: UserRow) -> datetime | None:
 def longest_gap_days(day_bits: int) -> int:
     """Return the most days between two neighbouring days with a login (0 if there are fewer than two such days)."""
     days = [index for index in range(day_bits.bit_length()) if day_bits >> index & 1]
-    return max((b - a for a, b in zip(days, days[1:], strict=False)), default=0)
+    return max((b - a for a, b in pairwise(days)), default=0)
 
 
 def _seasonal_departments(view: View, absent: list[tuple[UserRow, datetime]]) -> Mapping[str, int]:

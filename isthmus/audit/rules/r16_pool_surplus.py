@@ -15,8 +15,8 @@ RULE: Final = Rule(
     title="Pool surplus",
     saves="unassigned seats, at renewal only",
     doc=(
-        "Seats of a paid licence that nobody holds, less the headroom to keep free (5 % of the used seats). Grade A for "
-        "the count. Quantities cannot fall before the renewal. Trap: the org's own counter is more than a day old."
+        "Seats of a paid licence that nobody holds, less the headroom to keep free (5 % of the used seats). Grade A: "
+        "a count. Quantities cannot fall before the renewal. Trap: the org's own counter is more than a day old."
     ),
     remedy="Renew fewer seats, unless hires or a ramp deal are planned; give notice in time.",
 )
