@@ -7,6 +7,7 @@ from typing import Final
 
 import procrastinate
 
+from isthmus.audit.options import AuditOptions
 from isthmus.audit.perform import AuditApp
 from isthmus.clock import Clock
 from isthmus.config import Settings
@@ -30,7 +31,9 @@ async def run_worker(settings: Settings, *, clock: Clock, journal: Journal, pid:
     database = await Database.open(settings, Role.WORKER)
     keeper = KeeperClient(settings.keeper_worker_socket)
     sync = SyncApp(database=database, keeper=keeper, settings=settings, clock=clock, journal=journal)
-    audit = AuditApp(database=database, keeper=keeper, settings=settings, clock=clock, journal=journal)
+    audit = AuditApp(
+        database=database, keeper=keeper, settings=settings, clock=clock, journal=journal, options=AuditOptions()
+    )
     app = queue_app(settings)
     register(app, WorkerServices(sync, audit, journal))
     try:
