@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal, cast
@@ -22,6 +22,7 @@ from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.shape import Shape, draw_shape
 from orgsim.store.table import MemoryTable, Table
+from orgsim.store.values import Converter, converter
 from orgsim.traffic import ApiUsage
 from orgsim.transcript import Transcript
 
@@ -73,6 +74,7 @@ class Org:
         self._plans: dict[tuple[object, ...], WritePlan] = {}
         self._access: dict[tuple[str, str], Access] = {}
         self._privileges: dict[str, Privileges] = {}
+        self._converters: dict[int, Converter] = {}
         for definition in objects.values():
             self.add_object(definition)
 
@@ -127,6 +129,7 @@ class Org:
         self._plans.clear()
         self._access.clear()
         self._privileges.clear()
+        self._converters.clear()
 
     def object_of_id(self, row_id: str) -> ObjectDef | None:
         """Return the object that an id's key prefix belongs to."""
@@ -213,7 +216,7 @@ class Org:
         self, object_name: str, key_field: str, key: object, values: Mapping[str, object], ctx: WriteContext
     ) -> SaveResult:
         """Create or change the row with this external id (or Id; a null Id creates)."""
-        return engine.upsert_row(self, object_name, key_field, key, values, ctx)
+        return engine.upsert_row(self, object_name, key_field, key, values, ctx=ctx)
 
     def delete(self, object_name: str, row_id: str, ctx: WriteContext, *, hard: bool = False) -> SaveResult:
         """Delete one row into the recycle bin, or for good."""
@@ -232,7 +235,7 @@ class Org:
         ctx: WriteContext,
     ) -> list[SaveResult]:
         """Write many rows; one result per row, in order. `rows` carry their key or `Id` as a column."""
-        return engine.write_rows(self, operation, object_name, key_field, rows, ctx)
+        return engine.write_rows(self, operation, object_name, key_field, rows, ctx=ctx)
 
     def load(self, object_name: str, rows: Iterable[Mapping[str, Value]]) -> list[str]:
         """Store typed rows without any check (for generators and the control port); returns their ids in order.
@@ -244,7 +247,9 @@ class Org:
         table = self.tables[object_name.lower()]
         stamp = self.clock.stamp()
         defaults: Row = dict(shape.template)
-        defaults |= {name: stamp for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp") if name in shape.names}
+        defaults |= {
+            name: stamp for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp") if name in shape.names
+        }
         ids: list[str] = []
         for values in rows:
             row: Row = {**defaults, **{name: value for name, value in values.items() if value is not None}}
@@ -261,7 +266,7 @@ class Org:
         return ids
 
     @contextmanager
-    def savepoint(self) -> Iterator[Callable[[], None]]:
+    def savepoint(self) -> Generator[Callable[[], None]]:
         """Remember every write inside the block; the yielded function takes them all back (ids stay used up)."""
         outer, self._undo = self._undo, []
         mine = self._undo
@@ -304,6 +309,13 @@ class Org:
             definition = self.objects[object_name.lower()]
             held = draw_plan(definition, access, operation, keys, key_field=key_field, text=ctx.text)
             self._plans[cache_key] = held
+        return held
+
+    def key_converter(self, field: FieldDef) -> Converter:
+        """Return the converter of a key field from text, made once per schema state."""
+        held = self._converters.get(id(field))
+        if held is None:
+            held = self._converters[id(field)] = converter(field, text=True)
         return held
 
     def writable_row(self, definition: ObjectDef, row_id: str) -> Row:

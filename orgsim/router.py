@@ -1,4 +1,4 @@
-"""From a call to its handler: one table of (method, pattern), the same for outer calls and for composite's inner ones."""
+"""From a call to its handler: one table of (method, pattern), for outer calls and for composite's inner ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OVERRIDABLE: Final = "POST"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a handler gets: the org, the request, the values of the pattern's `{holes}`, and the way to make sub-calls."""
+    """What a handler gets: the org, the request, the values of the pattern's `{holes}`, and a way to make sub-calls."""
 
     org: Org
     request: Request

@@ -141,9 +141,7 @@ def _chunk(
 ) -> list[SaveResult]:
     if call.org.visible_object(name, call.user_id) is None:
         if operation == "delete":
-            return [
-                SaveResult.refused(RowError("MALFORMED_ID", f"malformed id {record['Id']}")) for record in records
-            ]
+            return [SaveResult.refused(RowError("MALFORMED_ID", f"malformed id {record['Id']}")) for record in records]
         message = f"sObject type '{type_of(records[0])}' is not supported."
         return [SaveResult.refused(RowError("INVALID_TYPE", message)) for _ in records]
     return call.org.dml_many(operation, name, key_field, records, writer(call))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from orgsim.schema.model import NUMBER_TYPES, FieldDef
 from orgsim.soql.ast import FieldPath, FunctionCall, SelectChildren, SelectExpression, SelectFields
@@ -39,14 +39,14 @@ def column_metadata(org: Org, soql: str, user_id: str, version: int) -> dict[str
         elif isinstance(item, SelectExpression) and is_aggregate(item.expression):
             columns.append(_aggregate_entry(item, unnamed))
             unnamed += item.alias is None
-        elif isinstance(item, SelectExpression) and item.expression is not None:
+        elif isinstance(item, SelectExpression):
             path = item.expression if isinstance(item.expression, FieldPath) else item.expression.path
             if path is not None:
                 _add_path(columns, joins, bind_path(scope, path))
         elif isinstance(item, SelectFields):
-            for field in org.visible_fields(scope.definition.name, user_id):
-                if item.kind == "ALL" or field.custom == (item.kind == "CUSTOM"):
-                    columns.append(_entry(field, field.name))
+            fields = org.visible_fields(scope.definition.name, user_id)
+            wanted = (f for f in fields if item.kind == "ALL" or f.custom == (item.kind == "CUSTOM"))
+            columns.extend(_entry(field, field.name) for field in wanted)
     return {"columnMetadata": columns, "entityName": scope.definition.name, "groupBy": bool(query.group_by)}
 
 
@@ -61,7 +61,7 @@ def _aggregate_entry(item: SelectExpression, unnamed: int) -> dict[str, object]:
 
 
 def _add_path(columns: list[dict[str, object]], joins: dict[str, dict[str, object]], bound: Bound) -> None:
-    into = columns
+    into: list[dict[str, object]] = columns
     for depth, (hop, key) in enumerate(zip(bound.hops, bound.keys, strict=False)):
         path = ".".join(bound.keys[: depth + 1])
         entry = joins.get(path)
@@ -69,8 +69,7 @@ def _add_path(columns: list[dict[str, object]], joins: dict[str, dict[str, objec
             entry = joins[path] = _entry(None, key)
             entry["foreignKeyName"] = hop.reference.name
             into.append(entry)
-        inner = entry["joinColumns"]
-        into = inner if isinstance(inner, list) else []  # pyright: ignore[reportUnknownVariableType]  # always a list
+        into = cast("list[dict[str, object]]", entry["joinColumns"])
     into.append(_field_entry(bound))
 
 

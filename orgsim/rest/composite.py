@@ -40,7 +40,8 @@ def composite(call: Call) -> Response:
         raise ApiError(400, "LIMIT_EXCEEDED", "Composite request cannot have more than 25 subrequests")
     limited = sum(1 for entry in entries if _LIMITED.match(str(entry.get("url"))))
     if limited > call.org.settings.composite_queries_max:
-        raise ApiError(400, "LIMIT_EXCEEDED", "Composite request cannot have more than 5 query or collection subrequests")  # fmt: skip
+        message = "Composite request cannot have more than 5 query or collection subrequests"
+        raise ApiError(400, "LIMIT_EXCEEDED", message)
     answers, _ = _run(call, entries, all_or_none=body.get("allOrNone") is True)
     return json_response({"compositeResponse": answers})
 
@@ -62,7 +63,9 @@ def _run(call: Call, entries: list[Entry], *, all_or_none: bool) -> tuple[list[E
         if all_or_none and failed_at is not None:
             roll_back()
             answers = [
-                answers[place] if place == failed_at else _answer(entry, 400, _refusal("PROCESSING_HALTED", _HALTED), {})
+                answers[place]
+                if place == failed_at
+                else _answer(entry, 400, _refusal("PROCESSING_HALTED", _HALTED), {})
                 for place, entry in enumerate(entries)
             ]
     return answers, failed_at is None
@@ -94,7 +97,8 @@ def _check_entries(call: Call, entries: list[Entry]) -> None:
         seen.add(reference)
         headers = entry.get("httpHeaders")
         if isinstance(headers, dict) and _FORBIDDEN_HEADERS & {str(key).lower() for key in cast("Entry", headers)}:
-            raise ApiError(400, "INVALID_INPUT", "Accept, Authorization and Content-Type are not allowed in subrequests")  # fmt: skip
+            message = "Accept, Authorization and Content-Type are not allowed in subrequests"
+            raise ApiError(400, "INVALID_INPUT", message)
         if not _VERSIONED.match(str(entry.get("url"))):
             raise ApiError(400, "INVALID_INPUT", "The url of a subrequest must start with /services/data/vXX.X/")
 

@@ -38,9 +38,7 @@ def _run(call: Call, *, all_rows: bool) -> Response:
     if flag(call.request.param("columns")):
         return json_response(column_metadata(call.org, soql, call.user_id, call.version_number))
     ctx = WriteContext(call.user_id, "rest", call.request.headers)
-    result = call.org.query(
-        soql, all_rows=all_rows, ctx=ctx, page_rows=page_rows(call), version=call.version_number
-    )
+    result = call.org.query(soql, all_rows=all_rows, ctx=ctx, page_rows=page_rows(call), version=call.version_number)
     return json_response(result.payload(call.version))
 
 

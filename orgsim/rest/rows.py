@@ -104,7 +104,7 @@ def _live_row(call: Call, definition: ObjectDef, row_id: str) -> Row:
     long = normalize_id(row_id)
     row = None if long is None else call.org.tables[definition.name.lower()].get(long)
     if row is None or not _own(call, definition, row):
-        raise not_found(f"Provided external ID field does not exist or is not accessible: {row_id}")
+        raise not_found(message=f"Provided external ID field does not exist or is not accessible: {row_id}")
     if row.get("IsDeleted"):
         raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
     return row
@@ -149,7 +149,7 @@ def relationship(call: Call) -> Response:
             parent_id = row.get(field.name)
             parent = call.org.object_of_id(parent_id) if isinstance(parent_id, str) else None
             if parent is None or not isinstance(parent_id, str):
-                raise not_found(f"The requested resource does not exist: {name}")
+                raise not_found(message=f"The requested resource does not exist: {name}")
             target = _live_row(call, parent, parent_id)
             return json_response(record_of(call, parent, target, call.request.param("fields")))
     for entry in definition.child_relationships:
@@ -158,7 +158,8 @@ def relationship(call: Call) -> Response:
             fields = call.request.param("fields") or ",".join(
                 field.name for field in call.org.visible_fields(child.name, call.user_id)
             )
-            soql = f"SELECT {fields} FROM {child.name} WHERE {entry.field} = '{row['Id']}'"
+            condition = f"{entry.field} = '{row['Id']}'"
+            soql = f"SELECT {fields} FROM {child.name} WHERE {condition}"  # noqa: S608  # SOQL against this emulator
             result = call.org.query(soql, ctx=writer(call), version=call.version_number)
             return json_response(result.payload(call.version))
     raise not_found()
@@ -168,7 +169,7 @@ def _key_field(call: Call, definition: ObjectDef) -> FieldDef:
     field = call.org.access(definition.name, call.user_id).readable.get(call.params["field"].lower())
     if field is None or not (field.external_id or field.id_lookup):
         name = call.params["field"]
-        raise not_found(f"Provided external ID field does not exist or is not accessible: {name}")
+        raise not_found(message=f"Provided external ID field does not exist or is not accessible: {name}")
     return field
 
 
@@ -182,7 +183,9 @@ def _by_key(call: Call, definition: ObjectDef, field: FieldDef) -> list[Row]:
 
 
 def _choices(call: Call, definition: ObjectDef, rows: list[Row]) -> Response:
-    return json_response([f"/services/data/v{call.version}/sobjects/{definition.name}/{row['Id']}" for row in rows], 300)
+    return json_response(
+        [f"/services/data/v{call.version}/sobjects/{definition.name}/{row['Id']}" for row in rows], 300
+    )
 
 
 def _single(call: Call) -> tuple[ObjectDef, list[Row]]:
@@ -261,5 +264,3 @@ def create_by_id(call: Call) -> Response:
     if call.params["id"].lower() != "id":
         raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are DELETE,GET,HEAD,PATCH")
     return create(call)
-
-

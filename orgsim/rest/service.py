@@ -113,9 +113,7 @@ def recent_items(call: Call, object_name: str | None) -> list[dict[str, object]]
         if row is None or row.get("IsDeleted"):
             continue
         url = f"/services/data/v{call.version}/sobjects/{definition.name}/{row_id}"
-        items.append(
-            {"attributes": {"type": definition.name, "url": url}, "Id": row_id, "Name": row_name(call, row)}
-        )
+        items.append({"attributes": {"type": definition.name, "url": url}, "Id": row_id, "Name": row_name(call, row)})
     return items
 
 

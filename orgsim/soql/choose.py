@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from orgsim.errors import ApiError
+from orgsim.ids import normalize_id
 from orgsim.soql.ast import Comparison, Condition, Every, FieldPath, Literal, SubSelect
 from orgsim.soql.bind import Bound, Scope, bind_path
 from orgsim.soql.filters import period_bounds
 from orgsim.store.results import Row, Value
 from orgsim.store.table import Table, is_indexed
 from orgsim.store.values import parse_datetime
-from orgsim.ids import normalize_id
 
 _RANGE_OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">="})
 
@@ -69,12 +69,14 @@ def _distinct(groups: list[Iterable[Row]]) -> Iterator[Row]:
                 yield row
 
 
-def _ranges(
-    scope: Scope, bound: list[tuple[Comparison, Bound]]
-) -> dict[str, tuple[datetime | None, datetime | None]]:
+def _ranges(scope: Scope, bound: list[tuple[Comparison, Bound]]) -> dict[str, tuple[datetime | None, datetime | None]]:
     ranges: dict[str, tuple[datetime | None, datetime | None]] = {}
     for part, entry in bound:
-        if entry.field.type != "datetime" or part.operator not in _RANGE_OPERATORS or not isinstance(part.right, Literal):
+        if (
+            entry.field.type != "datetime"
+            or part.operator not in _RANGE_OPERATORS
+            or not isinstance(part.right, Literal)
+        ):
             continue
         span = _literal_span(scope, entry, part.right)
         if span is None:
@@ -103,5 +105,3 @@ def _literal_span(scope: Scope, entry: Bound, literal: Literal) -> tuple[datetim
     except ApiError:
         return None
     return (start, end) if isinstance(start, datetime) and isinstance(end, datetime) else None
-
-

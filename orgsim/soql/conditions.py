@@ -84,7 +84,8 @@ class ConditionParser:
         """Parse conditions up to the end of the clause; mixing AND and OR needs parentheses."""
         self._depth += 1
         if self._depth > DEPTH_MAX:
-            raise ApiError(400, "QUERY_TOO_COMPLICATED", "Query is either selecting too many fields or the filter conditions are too complicated.")  # fmt: skip
+            message = "Query is either selecting too many fields or the filter conditions are too complicated."
+            raise ApiError(400, "QUERY_TOO_COMPLICATED", message)
         stream = self._stream
         parts = [self._unary()]
         joined = ""

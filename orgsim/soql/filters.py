@@ -147,7 +147,8 @@ def _single_test(scope: Scope, operator: str, bound: Bound, literal: Literal) ->
     if field.type == "boolean":
         wanted = bool(wanted)
         if operator not in {"=", "!="}:
-            raise ApiError(400, "INVALID_QUERY_FILTER_OPERATOR", positioned(scope.source, bound.position, "invalid operator on boolean field"))  # fmt: skip
+            message = positioned(scope.source, bound.position, "invalid operator on boolean field")
+            raise ApiError(400, "INVALID_QUERY_FILTER_OPERATOR", message)
         return (lambda row: bool(get(row)) == wanted) if operator == "=" else (lambda row: bool(get(row)) != wanted)
     if operator == "=":
         return lambda row: get(row) == wanted

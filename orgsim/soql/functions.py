@@ -103,7 +103,8 @@ def _formatted(scope: Scope, inner: Bound) -> Getter:
         if isinstance(value, datetime):
             local = value.astimezone(scope.zone)
             hour = local.hour % 12 or 12
-            return f"{local.month}/{local.day}/{local.year}, {hour}:{local.minute:02d} {'AM' if local.hour < 12 else 'PM'}"  # fmt: skip
+            half = "AM" if local.hour < 12 else "PM"
+            return f"{local.month}/{local.day}/{local.year}, {hour}:{local.minute:02d} {half}"
         if isinstance(value, date):
             return f"{value.month}/{value.day}/{value.year}"
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -73,9 +73,7 @@ def group_rows(scope: Scope, query: Query, rows: Iterable[Row], run: SubSelectRu
     start = query.offset or 0
     groups = groups[start : None if query.limit is None else start + query.limit]
     if len(groups) > scope.org.settings.aggregate_groups_max:
-        message = (
-            "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
-        )
+        message = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
         raise ApiError(400, "EXCEEDED_ID_LIMIT", message)
     return [
         {
@@ -114,7 +112,8 @@ def _columns(scope: Scope, query: Query) -> list[tuple[str, GroupValue]]:
     unnamed = 0
     for item in query.select:
         if not isinstance(item, SelectExpression):
-            raise malformed(scope.source, query.object_position, "Grouped query cannot use child relationships in the SELECT list")  # fmt: skip
+            message = "Grouped query cannot use child relationships in the SELECT list"
+            raise malformed(scope.source, query.object_position, message)
         value = _value_of(scope, query, item.expression, select=True)
         name = item.alias
         if name is None and isinstance(item.expression, FieldPath):
@@ -155,7 +154,7 @@ def _group_place(scope: Scope, query: Query, expression: Expression) -> int | No
 def _signature(scope: Scope, expression: Expression) -> tuple[str, ...]:
     if isinstance(expression, FunctionCall):
         inner = () if expression.argument is None else _signature(scope, expression.argument)
-        return () if expression.name in {"TOLABEL"} else (expression.name, *inner)
+        return () if expression.name == "TOLABEL" else (expression.name, *inner)
     names = tuple(name.lower() for name in expression.names)
     if len(names) > 1 and names[0] in {scope.definition.name.lower(), *scope.aliases}:
         return names[1:]

@@ -8,7 +8,7 @@ from orgsim.soql.tokens import unescape
 
 
 def compile_like(raw: str) -> re.Pattern[str]:
-    r"""Return the pattern that a LIKE literal (as written between its quotes) means: `%` any, `_` one, `\%` `\_` plain."""
+    r"""Return the pattern of a LIKE literal as written between its quotes: `%` any, `_` one, `\%` `\_` plain."""
     parts: list[str] = []
     place = 0
     while place < len(raw):

@@ -204,4 +204,3 @@ def _case_node(scope: Scope, paths: Iterable[FieldPath]) -> Node:
     for path in paths:
         _add_expression(scope, root, columns, SelectExpression(path, None))
     return root
-

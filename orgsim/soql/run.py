@@ -143,9 +143,7 @@ def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
 
 def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
     child, field, name = bind_child(scope, query.object_name, query.object_position)
-    inner = Scope(
-        scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows
-    )
+    inner = Scope(scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows)
     if is_grouped(query):
         raise malformed(scope.source, query.object_position, "Aggregate functions are not supported in child queries")
     if query.offset is not None:
@@ -183,9 +181,7 @@ def _note_views(scope: Scope, rows: list[Row], purpose: str) -> None:
         scope.org.views[key] = (now if purpose == "VIEW" else viewed, now)
 
 
-def stream_query(
-    org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION
-) -> RowStream:
+def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION) -> RowStream:
     """Run a query for Bulk; ApiError for what Bulk does not support."""
     query = parse(soql)
     _refuse_for_bulk(query)
@@ -223,4 +219,3 @@ def _refuse_for_bulk(query: Query) -> None:
     )  # fmt: skip
     if what is not None:
         raise ApiError(400, "API_ERROR", f"Bulk API 2.0 does not support {what} in a query")
-

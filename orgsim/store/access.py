@@ -31,9 +31,7 @@ class Privileges:
     customize_application: bool
 
 
-EVERYTHING: Final = Privileges(
-    view_setup=True, manage_users=True, modify_all_data=True, customize_application=True
-)
+EVERYTHING: Final = Privileges(view_setup=True, manage_users=True, modify_all_data=True, customize_application=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,7 @@ def permission_sets(org: Org, user_id: str) -> list[str]:
         for row in _matching(org, "PermissionSet", "ProfileId", user.get("ProfileId"))
         if row.get("IsOwnedByProfile")
     ]
-    ids += [
-        str(row["PermissionSetId"]) for row in _matching(org, "PermissionSetAssignment", "AssigneeId", user["Id"])
-    ]
+    ids += [str(row["PermissionSetId"]) for row in _matching(org, "PermissionSetAssignment", "AssigneeId", user["Id"])]
     return list(dict.fromkeys(ids))
 
 

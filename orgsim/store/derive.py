@@ -33,7 +33,7 @@ _CLOSED_CASE: Final = frozenset({"Closed"})
 _CLOSED_TASK: Final = frozenset({"Completed"})
 
 
-def derive(org: Org, definition: ObjectDef, row: Row, before: Row | None, changes: Row, now: datetime) -> None:
+def derive(org: Org, definition: ObjectDef, row: Row, *, before: Row | None, changes: Row, now: datetime) -> None:
     """Fill the row's derived fields in place; BadValue if a value makes that impossible."""
     rule = _RULES.get(definition.name)
     if rule is not None:
@@ -96,13 +96,13 @@ def _field_permissions(org: Org, row: Row, before: Row | None, changes: Row, now
     field = None if definition is None else definition.field(field_name) or definition.field(f"{field_name}Id")
     if definition is None or field is None or not field.permissionable:
         message = f"Field Name: bad value for restricted picklist field: {row.get('Field')}"
-        raise BadValue("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, ("Field",))
+        raise BadValue(code="INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message=message, fields=("Field",))
     row["Field"] = f"{definition.name}.{field.name}"
     row["SobjectType"] = definition.name
     if row.get("PermissionsEdit") and not row.get("PermissionsRead"):
         row["PermissionsRead"] = True
     if before is None and _pair_exists(org, "FieldPermissions", row, ("ParentId", "Field")):
-        raise BadValue(org.settings.duplicate_field_permission_code, "duplicate value found: <unknown>")
+        raise BadValue(code=org.settings.duplicate_field_permission_code, message="duplicate value found: <unknown>")
 
 
 def _assignment(org: Org, row: Row, before: Row | None, changes: Row, now: datetime) -> None:
@@ -112,7 +112,7 @@ def _assignment(org: Org, row: Row, before: Row | None, changes: Row, now: datet
             f"Duplicate PermissionSetAssignment. Assignee: {row.get('AssigneeId')};"
             f" Permission Set: {row.get('PermissionSetId')}"
         )
-        raise BadValue("DUPLICATE_VALUE", message, ("AssigneeId", "PermissionSetId"))
+        raise BadValue(code="DUPLICATE_VALUE", message=message, fields=("AssigneeId", "PermissionSetId"))
 
 
 def _pair_exists(org: Org, object_name: str, row: Row, names: tuple[str, str]) -> bool:
@@ -120,9 +120,7 @@ def _pair_exists(org: Org, object_name: str, row: Row, names: tuple[str, str]) -
     field = table.definition.field(names[0])
     rows = None if field is None else table.equal(field, row.get(names[0]))
     rows = table.scan() if rows is None else rows
-    return any(
-        all(other.get(name) == row.get(name) for name in names) and not other.get("IsDeleted") for other in rows
-    )
+    return any(all(other.get(name) == row.get(name) for name in names) and not other.get("IsDeleted") for other in rows)
 
 
 _Rule = Callable[["Org", Row, Row | None, Row, datetime], None]

@@ -13,7 +13,6 @@ from orgsim.store.plan import typed_changes
 from orgsim.store.removal import remove_row, undelete_row
 from orgsim.store.results import BadValue, Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.shape import Shape
-from orgsim.store.values import converter
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -27,6 +26,7 @@ def write_rows(
     object_name: str,
     key_field: str | None,
     rows: Iterable[Mapping[str, object]],
+    *,
     ctx: WriteContext,
 ) -> list[SaveResult]:
     """Write rows one by one, in chunks of 200 within which the same external id may not come twice."""
@@ -35,9 +35,9 @@ def write_rows(
     for row in rows:
         chunk.append(row)
         if len(chunk) == CHUNK_ROWS:
-            results += _write_chunk(org, operation, object_name, key_field, chunk, ctx)
+            results += _write_chunk(org, operation, object_name, key_field, chunk, ctx=ctx)
             chunk = []
-    return results + _write_chunk(org, operation, object_name, key_field, chunk, ctx)
+    return results + _write_chunk(org, operation, object_name, key_field, chunk, ctx=ctx)
 
 
 def _write_chunk(
@@ -46,6 +46,7 @@ def _write_chunk(
     object_name: str,
     key_field: str | None,
     rows: Sequence[Mapping[str, object]],
+    *,
     ctx: WriteContext,
 ) -> list[SaveResult]:
     if operation == "upsert" and key_field is not None:
@@ -71,20 +72,20 @@ def _upsert_chunk(
     org: Org, object_name: str, key_field: str, rows: Sequence[Mapping[str, object]], ctx: WriteContext
 ) -> list[SaveResult]:
     keys = [_raw_key(row, key_field) for row in rows]
-    folded = [None if key in (None, "") else str(key).strip().casefold() for key in keys]
+    folded = [None if key is None or key == "" else str(key).strip().casefold() for key in keys]
     fresh: set[str] = set()
     repeated = _repeated(folded) if len(set(folded)) < len(folded) else frozenset[str]()
     first_seen: set[str] = set()
     results: list[SaveResult] = []
     for row, key, name in zip(rows, keys, folded, strict=True):
-        if name in repeated and name is not None:
+        if name is not None and name in repeated:
             spared = org.settings.repeated_external_id_fails == "second" and name not in first_seen
             first_seen.add(name)
             if not spared:
                 message = f"Duplicate external id specified: {key}"
                 results.append(SaveResult.refused(RowError("DUPLICATE_EXTERNAL_ID", message, (key_field,))))
                 continue
-        result = upsert_row(org, object_name, key_field, key, row, ctx, fresh=fresh)
+        result = upsert_row(org, object_name, key_field, key, row, ctx=ctx, fresh=fresh)
         if result.success and result.created:
             fresh.add(result.id)
         results.append(result)
@@ -116,7 +117,7 @@ def insert_row(
     raw: Mapping[str, object],
     ctx: WriteContext,
     *,
-    fresh: Iterable[str] = (),
+    fresh: Container[str] = (),
     key_field: str | None = None,
 ) -> SaveResult:
     """Create one row. `fresh` are ids made by the same chunk, which error texts do not name."""
@@ -129,10 +130,10 @@ def insert_row(
         row: Row = {**shape.template, **{name: value for name, value in changes.items() if value is not None}}
         stamp = org.clock.stamp()
         _stamp_created(shape, row, stamp, ctx)
-        derive(org, shape.definition, row, None, changes, stamp)
+        derive(org, shape.definition, row, before=None, changes=changes, now=stamp)
         _check_required(shape, row, shape.names)
         _check_references(org, shape, changes)
-        _check_unique(org, shape, row, changes, "", fresh)
+        _check_unique(org, shape, row, changes, own_id="", fresh=fresh)
     except BadValue as bad:
         return SaveResult.refused(bad.error)
     row["Id"] = row_id = org.new_id(shape.definition.key_prefix or "000")
@@ -165,19 +166,17 @@ def update_row(
         row = {name: value for name, value in row.items() if value is not None}
         stamp = org.clock.stamp()
         _stamp_modified(shape, row, stamp, ctx)
-        derive(org, shape.definition, row, before, changes, stamp)
+        derive(org, shape.definition, row, before=before, changes=changes, now=stamp)
         _check_required(shape, row, changes)
         _check_references(org, shape, changes)
-        _check_unique(org, shape, row, changes, str(before["Id"]), ())
+        _check_unique(org, shape, row, changes, own_id=str(before["Id"]), fresh=())
     except BadValue as bad:
         return SaveResult.refused(bad.error)
     org.store(object_name, row)
     return SaveResult(str(row["Id"]), success=True, created=False)
 
 
-def _without_blanks(
-    columns: Sequence[tuple[str, str, object]], raw: Mapping[str, object], changes: Row
-) -> Row:
+def _without_blanks(columns: Sequence[tuple[str, str, object]], raw: Mapping[str, object], changes: Row) -> Row:
     """Leave out empty CSV cells: they change nothing, only `#N/A` clears a field."""
     blank = {name for key, name, _ in columns if raw[key] in (None, "")}
     return {name: value for name, value in changes.items() if name not in blank}
@@ -189,9 +188,9 @@ def upsert_row(
     key_field: str,
     key: object,
     raw: Mapping[str, object],
-    ctx: WriteContext,
     *,
-    fresh: Iterable[str] = (),
+    ctx: WriteContext,
+    fresh: Container[str] = (),
 ) -> SaveResult:
     """Create or change the row whose external id (or Id) has this value."""
     try:
@@ -221,18 +220,18 @@ def find_by_key(
     field = org.access(object_name, ctx.user_id).readable.get(key_field.lower())
     if field is None or not (field.external_id or field.id_lookup or field.name == "Id"):
         message = f"Field name provided, {key_field} does not match an External ID, Salesforce Id, or indexed field"
-        raise BadValue("INVALID_FIELD", f"{message} for {table.definition.name}")
-    value = None if key is None else converter(field, text=True)(key if isinstance(key, str) else str(key))
+        raise BadValue(code="INVALID_FIELD", message=f"{message} for {table.definition.name}")
+    value = None if key is None else org.key_converter(field)(key if isinstance(key, str) else str(key))
     if field.name == "Id":
         return [], value, "Id"
     if value is None:
-        raise BadValue("MISSING_ARGUMENT", f"{field.name} not specified")
+        raise BadValue(code="MISSING_ARGUMENT", message=f"{field.name} not specified")
     return [row for row in table.equal(field, value) or () if not row.get("IsDeleted")], value, field.name
 
 
 def _not_supported(object_name: str) -> BadValue:
     message = f"entity type {object_name} does not support this operation"
-    return BadValue("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
+    return BadValue(code="CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message=message)
 
 
 def _stamp_created(shape: Shape, row: Row, stamp: datetime, ctx: WriteContext) -> None:
@@ -261,7 +260,7 @@ def _check_required(shape: Shape, row: Row, written: Container[str]) -> None:
     missing = [field.name for field in shape.required if field.name in written and row.get(field.name) is None]
     if missing:
         message = f"Required fields are missing: [{', '.join(missing)}]"
-        raise BadValue("REQUIRED_FIELD_MISSING", message, tuple(missing))
+        raise BadValue(code="REQUIRED_FIELD_MISSING", message=message, fields=tuple(missing))
 
 
 def _check_references(org: Org, shape: Shape, changes: Row) -> None:
@@ -276,21 +275,21 @@ def _check_references(org: Org, shape: Shape, changes: Row) -> None:
             raise _wrong_type(shape.definition, name, value)
         parent = org.tables[parent_object.name.lower()].get(value)
         if parent is None:
-            raise BadValue("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))
+            raise BadValue(code="INVALID_CROSS_REFERENCE_KEY", message="invalid cross reference id", fields=(name,))
         if parent.get("IsDeleted") and org.settings.lookup_of_deleted_row == "refuse":
-            raise BadValue("ENTITY_IS_DELETED", "entity is deleted", (name,))
+            raise BadValue(code="ENTITY_IS_DELETED", message="entity is deleted", fields=(name,))
         if name == "OwnerId" and parent_object.name == "User" and parent.get("IsActive") is False:
             message = f"operation performed with inactive user [{value[:ID_SHORT]}] as owner of"
-            raise BadValue("INACTIVE_OWNER_OR_USER", f"{message} {shape.definition.name.lower()}")
+            raise BadValue(code="INACTIVE_OWNER_OR_USER", message=f"{message} {shape.definition.name.lower()}")
 
 
 def _wrong_type(definition: ObjectDef, name: str, value: str) -> BadValue:
     field = definition.field(name)
     label = name if field is None else field.label or name
-    return BadValue("MALFORMED_ID", f"{label}: id value of incorrect type: {value}", (name,))
+    return BadValue(code="MALFORMED_ID", message=f"{label}: id value of incorrect type: {value}", fields=(name,))
 
 
-def _check_unique(org: Org, shape: Shape, row: Row, changes: Row, own_id: str, fresh: Iterable[str]) -> None:
+def _check_unique(org: Org, shape: Shape, row: Row, changes: Row, *, own_id: str, fresh: Container[str]) -> None:
     for field in shape.unique:
         if field.name not in changes or row.get(field.name) is None:
             continue
@@ -300,7 +299,7 @@ def _check_unique(org: Org, shape: Shape, row: Row, changes: Row, own_id: str, f
                 continue
             shown = str(other["Id"])[:ID_SHORT]
             what = field.name
-            if other["Id"] in fresh:
+            if str(other["Id"]) in fresh:
                 shown = what = "<unknown>"
             message = f"duplicate value found: {what} duplicates value on record with id: {shown}"
-            raise BadValue("DUPLICATE_VALUE", message, ())
+            raise BadValue(code="DUPLICATE_VALUE", message=message, fields=())

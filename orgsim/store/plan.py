@@ -111,7 +111,7 @@ def _relation(access: Access, key: str, *, text: bool) -> Relation | None:
 def typed_changes(org: Org, plan: WritePlan, raw: Mapping[str, object], user_id: str, *, text: bool) -> Row:
     """Return the row's values by canonical field name; BadValue if one is unusable."""
     if plan.error is not None:
-        raise BadValue(plan.error.code, plan.error.message, plan.error.fields)
+        raise BadValue(code=plan.error.code, message=plan.error.message, fields=plan.error.fields)
     changes: Row = {name: convert(raw[key]) for key, name, convert in plan.columns}
     for key, relation in plan.relations:
         value = raw[key]
@@ -130,31 +130,31 @@ def _parent_id(org: Org, relation: Relation, value: object, user_id: str) -> Val
         object_name, key_name, value = _from_object(relation, value)
     if object_name is None or object_name.lower() not in org.objects:
         message = f"The external foreign key reference does not reference a valid entity: {relation.field.name}"
-        raise BadValue("INVALID_FIELD", message, ())
+        raise BadValue(code="INVALID_FIELD", message=message, fields=())
     access = org.access(object_name, user_id)
     field = access.readable.get(key_name.lower())
     table = org.tables[object_name.lower()]
     name = table.definition.name
     if field is None:
         error = no_such_column(key_name, name)
-        raise BadValue(error.code, error.message)
+        raise BadValue(code=error.code, message=error.message)
     if not (field.external_id or field.id_lookup):
-        raise BadValue("INVALID_FIELD", f"{field.name} is not an External ID or indexed field for {name}")
-    parsed = converter(field, text=True)(value if isinstance(value, str) else str(value))
+        raise BadValue(code="INVALID_FIELD", message=f"{field.name} is not an External ID or indexed field for {name}")
+    parsed = org.key_converter(field)(value if isinstance(value, str) else str(value))
     found = [row for row in table.equal(field, parsed) or () if not row.get("IsDeleted")]
     if not found:
         message = f"Foreign key external ID: {value} not found for field {field.name} in entity {name}"
-        raise BadValue("INVALID_FIELD", message)
+        raise BadValue(code="INVALID_FIELD", message=message)
     if len(found) > 1:
         message = f"More than one record found for external id field: {[row['Id'] for row in found]}"
-        raise BadValue("INVALID_FIELD", message)
+        raise BadValue(code="INVALID_FIELD", message=message)
     return found[0]["Id"]
 
 
 def _from_object(relation: Relation, value: object) -> tuple[str | None, str, object]:
     if not isinstance(value, dict):
         error = no_such_column(str(relation.field.relationship_name), "the object")
-        raise BadValue(error.code, error.message)
+        raise BadValue(code=error.code, message=error.message)
     entries = cast("dict[str, object]", value)
     object_name = relation.object_name
     attributes = entries.get("attributes")
@@ -163,5 +163,5 @@ def _from_object(relation: Relation, value: object) -> tuple[str | None, str, ob
     keys = [key for key in entries if key != "attributes"]
     if len(keys) != 1 or (object_name is not None and object_name not in relation.field.reference_to):
         message = f"The external foreign key reference does not reference a valid entity: {relation.field.name}"
-        raise BadValue("INVALID_FIELD", message)
+        raise BadValue(code="INVALID_FIELD", message=message)
     return object_name, keys[0], entries[keys[0]]

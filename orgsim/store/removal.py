@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def row_for_write(org: Org, definition: ObjectDef, row_id: str) -> Row:
     """Return the live row that a write means; BadValue if the id is empty, malformed, unknown or deleted."""
     if not row_id:
-        raise BadValue("MISSING_ARGUMENT", "Id not specified in an update call")
+        raise BadValue(code="MISSING_ARGUMENT", message="Id not specified in an update call")
     long = normalize_id(row_id)
     if long is None or (definition.key_prefix and not long.startswith(definition.key_prefix)):
         message = f"{definition.label or definition.name} ID: id value of incorrect type: {row_id}"
-        raise BadValue("MALFORMED_ID", message, ("Id",))
+        raise BadValue(code="MALFORMED_ID", message=message, fields=("Id",))
     row = org.tables[definition.name.lower()].get(long)
     if row is None:
-        raise BadValue("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        raise BadValue(code="INVALID_CROSS_REFERENCE_KEY", message="invalid cross reference id")
     if row.get("IsDeleted"):
-        raise BadValue("ENTITY_IS_DELETED", "entity is deleted")
+        raise BadValue(code="ENTITY_IS_DELETED", message="entity is deleted")
     return row
 
 
@@ -35,9 +35,9 @@ def remove_row(org: Org, object_name: str, row_id: str, ctx: WriteContext, *, ha
     try:
         if not definition.deletable:
             message = f"entity type {definition.name} does not support delete"
-            raise BadValue("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
+            raise BadValue(code="CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message=message)
         if normalize_id(row_id) is None:
-            raise BadValue("MALFORMED_ID", f"malformed id {row_id}")
+            raise BadValue(code="MALFORMED_ID", message=f"malformed id {row_id}")
         row = _found(org, definition, row_id, hard=hard)
         _refuse_restricted(org, definition, row)
     except BadValue as bad:
@@ -67,7 +67,7 @@ def _refuse_restricted(org: Org, definition: ObjectDef, row: Row) -> None:
                 "Your attempt to delete the record could not be completed because it is associated with the following"
                 f" {link.child} records"
             )
-            raise BadValue("DELETE_FAILED", message)
+            raise BadValue(code="DELETE_FAILED", message=message)
 
 
 def _remove(org: Org, definition: ObjectDef, row: Row, ctx: WriteContext, *, hard: bool) -> None:

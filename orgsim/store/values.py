@@ -29,6 +29,10 @@ _YEAR_MAX: Final = 4000
 CSV_NULL: Final = "#N/A"
 
 
+class _Unfit(ValueError):
+    """The raw value is of the wrong kind for the field."""
+
+
 def _wrong_json(field: FieldDef, raw: object) -> ApiError:
     kind = (
         f"VALUE_{str(raw).upper()}" if isinstance(raw, bool)
@@ -49,7 +53,7 @@ def _wrong_json(field: FieldDef, raw: object) -> ApiError:
 
 def _wrong_text(field: FieldDef, raw: object) -> BadValue:
     message = f"{field.label or field.name}: value not of required type: {raw}"
-    return BadValue("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (field.name,))
+    return BadValue(code="INVALID_TYPE_ON_FIELD_IN_RECORD", message=message, fields=(field.name,))
 
 
 def converter(field: FieldDef, *, text: bool) -> Converter:
@@ -85,11 +89,11 @@ def _text_converter(field: FieldDef) -> Converter:
 
     def convert(raw: object) -> Value:
         if not isinstance(raw, str):
-            raise ValueError
+            raise _Unfit
         value = raw.strip()
         if limit and len(value) > limit:
             message = f"{label}: data value too large: {value} (max length={limit})"
-            raise BadValue("STRING_TOO_LONG", message, (field.name,))
+            raise BadValue(code="STRING_TOO_LONG", message=message, fields=(field.name,))
         return value or None
 
     return convert
@@ -104,7 +108,9 @@ def _email_converter(field: FieldDef) -> Converter:
         if not isinstance(value, str):
             return None
         if not _EMAIL.match(value):
-            raise BadValue("INVALID_EMAIL_ADDRESS", f"{label}: invalid email address: {value}", (field.name,))
+            raise BadValue(
+                code="INVALID_EMAIL_ADDRESS", message=f"{label}: invalid email address: {value}", fields=(field.name,)
+            )
         return value.lower()
 
     return convert
@@ -127,7 +133,7 @@ def _picklist_converter(field: FieldDef) -> Converter:
 def _check_restricted(field: FieldDef, value: str) -> None:
     if not any(entry.value == value and entry.active for entry in field.picklist_values):
         message = f"{field.label or field.name}: bad value for restricted picklist field: {value}"
-        raise BadValue("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,))
+        raise BadValue(code="INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message=message, fields=(field.name,))
 
 
 def _multipicklist_converter(field: FieldDef) -> Converter:
@@ -162,7 +168,7 @@ def _boolean_converter(_: FieldDef) -> Converter:
 
 def _number(raw: object) -> Decimal | None:
     if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
-        raise ValueError
+        raise _Unfit
     text = str(raw).strip()
     if not text:
         return None
@@ -187,7 +193,7 @@ def _number_converter(field: FieldDef) -> Converter:
             return None
         if bound is not None and abs(value) >= bound:
             message = f"{label}: value outside of valid range on numeric field: {raw}"
-            raise BadValue("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,))
+            raise BadValue(code="NUMBER_OUTSIDE_VALID_RANGE", message=message, fields=(field.name,))
         if field.precision:
             value = value.quantize(step, rounding=ROUND_HALF_UP)
         number = float(value)
@@ -210,7 +216,7 @@ def _int_converter(field: FieldDef) -> Converter:
             raise ValueError
         if abs(value) >= Decimal(10) ** digits:
             message = f"{label}: value outside of valid range on numeric field: {raw}"
-            raise BadValue("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,))
+            raise BadValue(code="NUMBER_OUTSIDE_VALID_RANGE", message=message, fields=(field.name,))
         return int(value)
 
     return convert
@@ -249,7 +255,7 @@ def parse_datetime(text: str) -> datetime:
 def _date_converter(_: FieldDef) -> Converter:
     def convert(raw: object) -> Value:
         if not isinstance(raw, str):
-            raise ValueError
+            raise _Unfit
         return parse_date(raw) if raw.strip() else None
 
     return convert
@@ -258,7 +264,7 @@ def _date_converter(_: FieldDef) -> Converter:
 def _datetime_converter(_: FieldDef) -> Converter:
     def convert(raw: object) -> Value:
         if not isinstance(raw, str):
-            raise ValueError
+            raise _Unfit
         return parse_datetime(raw) if raw.strip() else None
 
     return convert
@@ -276,7 +282,7 @@ def parse_time(text: str) -> time:
 def _time_converter(_: FieldDef) -> Converter:
     def convert(raw: object) -> Value:
         if not isinstance(raw, str):
-            raise ValueError
+            raise _Unfit
         return parse_time(raw) if raw.strip() else None
 
     return convert
@@ -287,13 +293,15 @@ def _id_converter(field: FieldDef) -> Converter:
 
     def convert(raw: object) -> Value:
         if not isinstance(raw, str):
-            raise ValueError
+            raise _Unfit
         text = raw.strip()
         if not text:
             return None
         long = normalize_id(text)
         if long is None:
-            raise BadValue("MALFORMED_ID", f"{label}: id value of incorrect type: {text}", (field.name,))
+            raise BadValue(
+                code="MALFORMED_ID", message=f"{label}: id value of incorrect type: {text}", fields=(field.name,)
+            )
         return long
 
     return convert

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -37,8 +38,6 @@ class Api:
         )
 
     def query(self, soql: str, **kwargs) -> dict:
-        from urllib.parse import quote
-
         return self.call("GET", "/query?q=" + quote(soql), **kwargs).payload
 
     def values(self, soql: str, **kwargs) -> list:
@@ -53,17 +52,49 @@ def api() -> Api:
     clock.freeze(NOW)
     org = Org(load_objects(), name="test", seed=1, clock=clock)
     org.load("Organization", [{"Id": org.id18, "Name": "Test", "OrganizationType": "Developer Edition"}])
-    licence = org.load("UserLicense", [{"Name": "Salesforce", "MasterLabel": "Salesforce", "LicenseDefinitionKey": "SFDC", "TotalLicenses": 10, "UsedLicenses": 2, "Status": "Active"}])[0]
+    licence = org.load(
+        "UserLicense",
+        [
+            {
+                "Name": "Salesforce",
+                "MasterLabel": "Salesforce",
+                "LicenseDefinitionKey": "SFDC",
+                "TotalLicenses": 10,
+                "UsedLicenses": 2,
+                "Status": "Active",
+            }
+        ],
+    )[0]
     profiles = org.load(
         "Profile",
         [{"Name": "System Administrator", "UserLicenseId": licence}, {"Name": "Clerk", "UserLicenseId": licence}],
     )
-    org.load("PermissionSet", [{"Name": f"X{n}", "Label": f"X{n}", "IsOwnedByProfile": True, "ProfileId": profile} for n, profile in enumerate(profiles)])
+    org.load(
+        "PermissionSet",
+        [
+            {"Name": f"X{n}", "Label": f"X{n}", "IsOwnedByProfile": True, "ProfileId": profile}
+            for n, profile in enumerate(profiles)
+        ],
+    )
     admin, clerk = org.load(
         "User",
         [
-            {"Username": "admin@test", "LastName": "Admin", "FirstName": "Ada", "Email": "a@x.org", "ProfileId": profiles[0], "IsActive": True, "TimeZoneSidKey": "America/Los_Angeles"},
-            {"Username": "clerk@test", "LastName": "Clerk", "Email": "c@x.org", "ProfileId": profiles[1], "IsActive": True},
+            {
+                "Username": "admin@test",
+                "LastName": "Admin",
+                "FirstName": "Ada",
+                "Email": "a@x.org",
+                "ProfileId": profiles[0],
+                "IsActive": True,
+                "TimeZoneSidKey": "America/Los_Angeles",
+            },
+            {
+                "Username": "clerk@test",
+                "LastName": "Clerk",
+                "Email": "c@x.org",
+                "ProfileId": profiles[1],
+                "IsActive": True,
+            },
         ],
     )
     return Api(org, Router(rest_routes()), admin, clerk)
@@ -77,4 +108,3 @@ def org(api: Api) -> Org:
 @pytest.fixture
 def ctx(api: Api) -> WriteContext:
     return WriteContext(api.admin)
-

@@ -6,5 +6,14 @@ from orgsim.schema.model import FieldDef
 
 
 def external_id(name: str = "Ext__c", **changes) -> FieldDef:
-    values = {"label": "Ext", "length": 18, "byte_length": 54, "custom": True, "external_id": True, "id_lookup": True, "unique": True, "case_sensitive": True}
+    values = {
+        "label": "Ext",
+        "length": 18,
+        "byte_length": 54,
+        "custom": True,
+        "external_id": True,
+        "id_lookup": True,
+        "unique": True,
+        "case_sensitive": True,
+    }
     return FieldDef(name, "string", **(values | changes))

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from orgsim.wire import Request
 from tests.unit.orgsim.samples import external_id
 
 
@@ -21,14 +22,18 @@ def create(api, **values) -> str:
 
 
 def test_versions_are_ascending_public_and_uncounted(api):
-    from orgsim.wire import Request
-
     answer = api.router.dispatch(api.org, Request.build("GET", "/services/data/"))
     assert answer.status == 200
     assert answer.header("Sforce-Limit-Info") is None
     assert [entry["version"] for entry in answer.payload] == [f"{n}.0" for n in range(31, 68)]
     labels = {entry["version"]: entry["label"] for entry in answer.payload}
-    assert (labels["62.0"], labels["63.0"], labels["64.0"], labels["67.0"], labels["31.0"]) == ("Winter '25", "Spring '25", "Summer '25", "Summer '26", "Summer '14")
+    assert (labels["62.0"], labels["63.0"], labels["64.0"], labels["67.0"], labels["31.0"]) == (
+        "Winter '25",
+        "Spring '25",
+        "Summer '25",
+        "Summer '26",
+        "Summer '14",
+    )
 
 
 def test_the_version_root_names_the_identity(api):
@@ -78,10 +83,11 @@ def test_headers_that_change_meaning_are_not_guessed(api, headers):
 
 
 def test_without_a_session_there_is_only_401(api):
-    from orgsim.wire import Request
-
     answer = api.router.dispatch(api.org, Request.build("GET", "/services/data/v62.0/sobjects"))
-    assert (answer.status, answer.payload) == (401, [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}])
+    assert (answer.status, answer.payload) == (
+        401,
+        [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}],
+    )
 
 
 def test_the_daily_allowance_ends_in_403(api):
@@ -104,7 +110,9 @@ def test_a_row_lives_from_post_to_delete(api):
     assert whole["Id"] == row_id
     assert whole["BillingAddress"] is None
     bad = api.call("GET", f"/sobjects/Account/{row_id}?fields=Name,Nope")
-    assert bad.payload == [{"message": "No such column 'Nope' on sobject of type Account", "errorCode": "INVALID_FIELD"}]
+    assert bad.payload == [
+        {"message": "No such column 'Nope' on sobject of type Account", "errorCode": "INVALID_FIELD"}
+    ]
     assert api.call("POST", f"/sobjects/Account/{row_id}?_HttpMethod=PATCH", {"Phone": None}).status == 204
     assert api.call("DELETE", f"/sobjects/Account/{row_id}").status == 204
     gone = api.call("GET", f"/sobjects/Account/{row_id}")
@@ -143,14 +151,21 @@ def test_several_matches_are_300_with_their_addresses(api):
     answer = api.call("PATCH", "/sobjects/Account/Ext__c/x", {"Name": "B"})
     assert answer.status == 300
     assert answer.payload == [f"/services/data/v62.0/sobjects/Account/{row_id}" for row_id in ids]
-    many = api.call("PATCH", "/composite/sobjects/Account/Ext__c", {"records": [{"attributes": {"type": "Account"}, "Ext__c": "x"}]})
-    assert many.payload[0]["errors"][0]["message"] == f"Ext__c: more than one record found for external id field: [{', '.join(ids)}]"
+    many = api.call(
+        "PATCH", "/composite/sobjects/Account/Ext__c", {"records": [{"attributes": {"type": "Account"}, "Ext__c": "x"}]}
+    )
+    assert (
+        many.payload[0]["errors"][0]["message"]
+        == f"Ext__c: more than one record found for external id field: [{', '.join(ids)}]"
+    )
 
 
 def test_pages_follow_each_other_on_both_paths_and_keep_deleted_rows(api):
     ids = api.org.load("Account", [{"Name": f"A{n}"} for n in range(450)])
     api.call("DELETE", f"/sobjects/Account/{ids[0]}")
-    first = api.call("GET", "/queryAll/?q=SELECT+Id,IsDeleted+FROM+Account", headers={"Sforce-Query-Options": "batchSize=200"}).payload
+    first = api.call(
+        "GET", "/queryAll/?q=SELECT+Id,IsDeleted+FROM+Account", headers={"Sforce-Query-Options": "batchSize=200"}
+    ).payload
     assert (first["totalSize"], first["done"], len(first["records"])) == (450, False, 200)
     assert "/query/01g" in first["nextRecordsUrl"]
     assert first["nextRecordsUrl"].endswith("-200")
@@ -165,25 +180,44 @@ def test_pages_follow_each_other_on_both_paths_and_keep_deleted_rows(api):
 
 def test_later_changes_do_not_disturb_open_results(api):
     ids = api.org.load("Account", [{"Name": "old"} for _ in range(250)])
-    first = api.call("GET", "/query?q=SELECT+Name+FROM+Account", headers={"Sforce-Query-Options": "batchSize=200"}).payload
+    first = api.call(
+        "GET", "/query?q=SELECT+Name+FROM+Account", headers={"Sforce-Query-Options": "batchSize=200"}
+    ).payload
     api.call("PATCH", f"/sobjects/Account/{ids[-1]}", {"Name": "new"})
     rest = api.call("GET", first["nextRecordsUrl"]).payload["records"]
     assert {row["Name"] for row in rest} == {"old"}
 
 
-def rows(*values, type="Account"):
-    return [{"attributes": {"type": type}, **value} for value in values]
+def rows(*values, kind="Account"):
+    return [{"attributes": {"type": kind}, **value} for value in values]
 
 
 def test_collections_answer_row_by_row_in_order(ext):
     made = ext.call("POST", "/composite/sobjects", {"records": rows({"Name": "A"}, {}, {"Name": "C"})})
     assert [entry["success"] for entry in made.payload] == [True, False, True]
-    assert made.payload[1] == {"success": False, "errors": [{"statusCode": "REQUIRED_FIELD_MISSING", "message": "Required fields are missing: [Name]", "fields": ["Name"]}]}
+    assert made.payload[1] == {
+        "success": False,
+        "errors": [
+            {
+                "statusCode": "REQUIRED_FIELD_MISSING",
+                "message": "Required fields are missing: [Name]",
+                "fields": ["Name"],
+            }
+        ],
+    }
     ids = [entry["id"] for entry in made.payload if entry["success"]]
-    changed = ext.call("PATCH", "/composite/sobjects", {"records": rows({"id": ids[0], "Name": "x"}, {"Id": ids[1], "Name": "y"}, {"Name": "z"})})
+    changed = ext.call(
+        "PATCH",
+        "/composite/sobjects",
+        {"records": rows({"id": ids[0], "Name": "x"}, {"Id": ids[1], "Name": "y"}, {"Name": "z"})},
+    )
     assert [entry["success"] for entry in changed.payload] == [True, True, False]
     assert changed.payload[2]["errors"][0]["statusCode"] == "MISSING_ARGUMENT"
-    upserted = ext.call("PATCH", "/composite/sobjects/Account/Id", {"records": rows({"Id": None, "Name": "n"}, {"Id": ids[0], "Name": "m"})})
+    upserted = ext.call(
+        "PATCH",
+        "/composite/sobjects/Account/Id",
+        {"records": rows({"Id": None, "Name": "n"}, {"Id": ids[0], "Name": "m"})},
+    )
     assert [(entry["success"], entry["created"]) for entry in upserted.payload] == [(True, True), (True, False)]
     read = ext.call("POST", "/composite/sobjects/Account", {"ids": [ids[0], "001000000000001"], "fields": ["Name"]})
     assert [row and row["Name"] for row in read.payload] == ["m", None]
@@ -191,14 +225,22 @@ def test_collections_answer_row_by_row_in_order(ext):
     assert read.payload[0]["Name"] == "y"
     gone = ext.call("DELETE", f"/composite/sobjects?ids={ids[0]},nonsense,{ids[1]}")
     assert [entry["success"] for entry in gone.payload] == [True, False, True]
-    assert gone.payload[1]["errors"] == [{"statusCode": "MALFORMED_ID", "message": "malformed id nonsense", "fields": []}]
+    assert gone.payload[1]["errors"] == [
+        {"statusCode": "MALFORMED_ID", "message": "malformed id nonsense", "fields": []}
+    ]
 
 
 def test_all_or_none_takes_everything_back(ext):
-    body = {"allOrNone": True, "records": rows({"Ext__c": "1", "Name": "A"}, {"Ext__c": "2", "Name": "B", "OwnerId": "x"})}
+    body = {
+        "allOrNone": True,
+        "records": rows({"Ext__c": "1", "Name": "A"}, {"Ext__c": "2", "Name": "B", "OwnerId": "x"}),
+    }
     answer = ext.call("PATCH", "/composite/sobjects/Account/Ext__c", body).payload
     assert [(entry["success"], entry["created"]) for entry in answer] == [(False, True), (False, True)]
-    assert [entry["errors"][0]["statusCode"] for entry in answer] == ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "MALFORMED_ID"]
+    assert [entry["errors"][0]["statusCode"] for entry in answer] == [
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "MALFORMED_ID",
+    ]
     assert ext.org.tables["account"].count() == 0
 
 
@@ -209,7 +251,10 @@ def test_all_or_none_takes_everything_back(ext):
         ({"records": [None]}, "INVALID_FIELD"),
         ({"records": [{"Name": "A"}]}, "INVALID_INPUT"),
         ({}, "REQUIRED_FIELD_MISSING"),
-        ({"records": rows({"Name": "A"}) + rows({"Name": "P", "Label": "P"}, type="PermissionSet")}, "MIXED_DML_OPERATION"),
+        (
+            {"records": rows({"Name": "A"}) + rows({"Name": "P", "Label": "P"}, kind="PermissionSet")},
+            "MIXED_DML_OPERATION",
+        ),
     ],
 )
 def test_malformed_collections_are_refused_whole(api, body, code):
@@ -218,7 +263,12 @@ def test_malformed_collections_are_refused_whole(api, body, code):
 
 
 def sub(reference, method, url, body=None):
-    return {"referenceId": reference, "method": method, "url": "/services/data/v62.0" + url, **({} if body is None else {"body": body})}
+    return {
+        "referenceId": reference,
+        "method": method,
+        "url": "/services/data/v62.0" + url,
+        **({} if body is None else {"body": body}),
+    }
 
 
 def test_composite_passes_answers_on(api):
@@ -228,7 +278,12 @@ def test_composite_passes_answers_on(api):
             sub("c", "POST", "/sobjects/Contact", {"LastName": "C", "AccountId": "@{a.id}"}),
             sub("q", "GET", "/query?q=SELECT+Id,Name+FROM+Contact+WHERE+AccountId='@{a.id}'"),
             sub("r", "GET", "/sobjects/Contact/@{q.records[0].Id}?fields=AccountId"),
-            sub("s", "PATCH", "/composite/sobjects", {"records": rows({"id": "@{a.id}", "Name": "@{q.records[0].Name} & Co"})}),
+            sub(
+                "s",
+                "PATCH",
+                "/composite/sobjects",
+                {"records": rows({"id": "@{a.id}", "Name": "@{q.records[0].Name} & Co"})},
+            ),
         ]
     }
     used = api.org.usage.used
@@ -250,8 +305,14 @@ def test_composite_stops_dependents_and_rolls_back_when_told(api):
     assert [answer["httpStatusCode"] for answer in answers] == [201, 400, 400]
     assert answers[2]["body"][0]["errorCode"] == "PROCESSING_HALTED"
     assert api.org.tables["account"].count() == 1
-    answers = api.call("POST", "/composite", {"allOrNone": True, "compositeRequest": calls}).payload["compositeResponse"]
-    assert [answer["body"][0]["errorCode"] for answer in answers] == ["PROCESSING_HALTED", "REQUIRED_FIELD_MISSING", "PROCESSING_HALTED"]
+    answers = api.call("POST", "/composite", {"allOrNone": True, "compositeRequest": calls}).payload[
+        "compositeResponse"
+    ]
+    assert [answer["body"][0]["errorCode"] for answer in answers] == [
+        "PROCESSING_HALTED",
+        "REQUIRED_FIELD_MISSING",
+        "PROCESSING_HALTED",
+    ]
     assert api.org.tables["account"].count() == 1
 
 
@@ -272,11 +333,18 @@ def test_composite_with_all_or_none_overrides_the_collection_inside(api):
 )
 def test_malformed_composites_are_refused_whole(api, entry):
     assert api.call("POST", "/composite", {"compositeRequest": [entry]}).status == 400
-    assert api.call("POST", "/composite", {"compositeRequest": [sub(f"r{n}", "GET", "/limits") for n in range(26)]}).status == 400
+    assert (
+        api.call("POST", "/composite", {"compositeRequest": [sub(f"r{n}", "GET", "/limits") for n in range(26)]}).status
+        == 400
+    )
 
 
 def test_batch_counts_every_call_and_halts_when_told(api):
-    calls = [{"method": "GET", "url": "v62.0/limits"}, {"method": "GET", "url": "/services/data/v62.0/sobjects/Nope"}, {"method": "GET", "url": "v62.0/limits"}]
+    calls = [
+        {"method": "GET", "url": "v62.0/limits"},
+        {"method": "GET", "url": "/services/data/v62.0/sobjects/Nope"},
+        {"method": "GET", "url": "v62.0/limits"},
+    ]
     used = api.org.usage.used
     answer = api.call("POST", "/composite/batch", {"batchRequests": calls, "haltOnError": True}).payload
     assert answer["hasErrors"]
@@ -287,7 +355,13 @@ def test_batch_counts_every_call_and_halts_when_told(api):
 
 def test_graphs_fail_alone(api):
     good = {"graphId": "1", "compositeRequest": [sub("a", "POST", "/sobjects/Account", {"Name": "A"})]}
-    bad = {"graphId": "2", "compositeRequest": [sub("a", "POST", "/sobjects/Account", {"Name": "B"}), sub("b", "POST", "/sobjects/Account", {})]}
+    bad = {
+        "graphId": "2",
+        "compositeRequest": [
+            sub("a", "POST", "/sobjects/Account", {"Name": "B"}),
+            sub("b", "POST", "/sobjects/Account", {}),
+        ],
+    }
     graphs = api.call("POST", "/composite/graph", {"graphs": [good, bad]}).payload["graphs"]
     assert [graph["isSuccessful"] for graph in graphs] == [True, False]
     assert api.values("SELECT Name FROM Account") == ["A"]
@@ -295,8 +369,15 @@ def test_graphs_fail_alone(api):
 
 def test_a_tree_is_planted_whole_or_not_at_all(api):
     def tree(last_name):
-        contact = {"attributes": {"type": "Contact", "referenceId": "c"}, **({"LastName": last_name} if last_name else {})}
-        return {"records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "A", "Contacts": {"records": [contact]}}]}
+        contact = {
+            "attributes": {"type": "Contact", "referenceId": "c"},
+            **({"LastName": last_name} if last_name else {}),
+        }
+        return {
+            "records": [
+                {"attributes": {"type": "Account", "referenceId": "a"}, "Name": "A", "Contacts": {"records": [contact]}}
+            ]
+        }
 
     answer = api.call("POST", "/composite/tree/Account/", tree("L"))
     assert (answer.status, answer.payload["hasErrors"]) == (201, False)
@@ -309,7 +390,10 @@ def test_a_tree_is_planted_whole_or_not_at_all(api):
 
 def window(api, minutes_back=10, minutes_on=10):
     now = api.org.clock.now()
-    return "&".join(f"{name}={quote((now + timedelta(minutes=step)).isoformat())}" for name, step in (("start", -minutes_back), ("end", minutes_on)))
+    return "&".join(
+        f"{name}={quote((now + timedelta(minutes=step)).isoformat())}"
+        for name, step in (("start", -minutes_back), ("end", minutes_on))
+    )
 
 
 def test_updated_and_deleted_windows(api):
@@ -318,7 +402,10 @@ def test_updated_and_deleted_windows(api):
     answer = api.call("GET", f"/sobjects/Account/updated/?{window(api)}").payload
     assert answer == {"ids": [first], "latestDateCovered": "2026-03-18T10:30:00.000+0000"}
     api.org.open_transactions.append(api.org.clock.now() - timedelta(minutes=5))
-    assert api.call("GET", f"/sobjects/Account/updated/?{window(api)}").payload["latestDateCovered"] == "2026-03-18T10:25:00.000+0000"
+    assert (
+        api.call("GET", f"/sobjects/Account/updated/?{window(api)}").payload["latestDateCovered"]
+        == "2026-03-18T10:25:00.000+0000"
+    )
     answer = api.call("GET", f"/sobjects/Account/deleted/?{window(api)}").payload
     assert answer["deletedRecords"] == [{"id": second, "deletedDate": "2026-03-18T10:30:15.000+0000"}]
     assert answer["earliestDateAvailable"] == "2026-03-03T10:30:00.000+0000"
@@ -339,7 +426,17 @@ def test_describes_are_conditional_and_permissions_count_as_change(api):
     assert second.status == 200
     assert "Ext__c" not in {field["name"] for field in second.payload["fields"]}
     own_set = api.values("SELECT Id FROM PermissionSet WHERE IsOwnedByProfile = true")[0]
-    api.call("POST", "/sobjects/FieldPermissions", {"ParentId": own_set, "SobjectType": "Account", "Field": "Account.Ext__c", "PermissionsRead": True, "PermissionsEdit": True})
+    api.call(
+        "POST",
+        "/sobjects/FieldPermissions",
+        {
+            "ParentId": own_set,
+            "SobjectType": "Account",
+            "Field": "Account.Ext__c",
+            "PermissionsRead": True,
+            "PermissionsEdit": True,
+        },
+    )
     third = api.call("GET", "/sobjects/Account/describe")
     assert "Ext__c" in {field["name"] for field in third.payload["fields"]}
     assert api.call("PATCH", "/sobjects/Account/Ext__c/1", {"Name": "A"}).status == 201
@@ -347,11 +444,15 @@ def test_describes_are_conditional_and_permissions_count_as_change(api):
 
 def test_counts_recent_rows_and_columns(api):
     create(api)
-    assert api.call("GET", "/limits/recordCount?sObjects=Account,Contact").payload == {"sObjects": [{"count": 1, "name": "Account"}]}
+    assert api.call("GET", "/limits/recordCount?sObjects=Account,Contact").payload == {
+        "sObjects": [{"count": 1, "name": "Account"}]
+    }
     api.query("SELECT Id FROM Account FOR VIEW")
     assert api.call("GET", "/recent?limit=5").payload[0]["Name"] == "A"
     assert api.call("GET", "/sobjects/Account").payload["recentItems"][0]["Name"] == "A"
-    columns = api.call("GET", "/query?columns=true&q=" + quote("SELECT Id, Owner.Name, AVG(AnnualRevenue) FROM Account")).payload["columnMetadata"]
+    columns = api.call(
+        "GET", "/query?columns=true&q=" + quote("SELECT Id, Owner.Name, AVG(AnnualRevenue) FROM Account")
+    ).payload["columnMetadata"]
     assert [column["columnName"] for column in columns] == ["Id", "Owner", "expr0"]
     assert (columns[1]["foreignKeyName"], columns[1]["joinColumns"][0]["columnName"]) == ("OwnerId", "Name")
     assert (columns[2]["aggregate"], columns[2]["displayName"]) == (True, "avg(AnnualRevenue)")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orgsim.errors import ApiError, NotEmulated
+from orgsim.org import Org, WriteContext
+from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.soql.like import compile_like
 from orgsim.soql.parser import parse
 from orgsim.soql.periods import is_period, span_of
@@ -18,19 +21,43 @@ from orgsim.soql.tokens import tokenize
 def crm(api):
     """Three accounts, four contacts, two opportunities."""
     org = api.org
-    a, b, c = org.load("Account", [
-        {"Name": "Acme", "Type": "Prospect", "NumberOfEmployees": 10, "AnnualRevenue": 1000.0, "OwnerId": api.admin},
-        {"Name": "beta", "NumberOfEmployees": 20, "Industry": "Banking", "OwnerId": api.clerk},
-        {"Name": "100%_x", "Type": "Other", "OwnerId": api.admin},
-    ])
-    org.load("Contact", [
-        {"LastName": "One", "FirstName": "Ann", "AccountId": a, "Email": "one@x.org", "OwnerId": api.admin},
-        {"LastName": "Two", "AccountId": a, "OwnerId": api.admin},
-        {"LastName": "Three", "AccountId": b, "OwnerId": api.clerk},
-        {"LastName": "Alone", "OwnerId": api.admin},
-    ])
+    a, b, _ = org.load(
+        "Account",
+        [
+            {
+                "Name": "Acme",
+                "Type": "Prospect",
+                "NumberOfEmployees": 10,
+                "AnnualRevenue": 1000.0,
+                "OwnerId": api.admin,
+            },
+            {"Name": "beta", "NumberOfEmployees": 20, "Industry": "Banking", "OwnerId": api.clerk},
+            {"Name": "100%_x", "Type": "Other", "OwnerId": api.admin},
+        ],
+    )
+    org.load(
+        "Contact",
+        [
+            {"LastName": "One", "FirstName": "Ann", "AccountId": a, "Email": "one@x.org", "OwnerId": api.admin},
+            {"LastName": "Two", "AccountId": a, "OwnerId": api.admin},
+            {"LastName": "Three", "AccountId": b, "OwnerId": api.clerk},
+            {"LastName": "Alone", "OwnerId": api.admin},
+        ],
+    )
     for name, stage, amount in (("Big", "Closed Won", 500.0), ("Small", "Prospecting", 5.0)):
-        org.load("Opportunity", [{"Name": name, "StageName": stage, "Amount": amount, "AccountId": a, "CloseDate": datetime(2026, 3, 1).date(), "OwnerId": api.admin}])
+        org.load(
+            "Opportunity",
+            [
+                {
+                    "Name": name,
+                    "StageName": stage,
+                    "Amount": amount,
+                    "AccountId": a,
+                    "CloseDate": date(2026, 3, 1),
+                    "OwnerId": api.admin,
+                }
+            ],
+        )
     return api
 
 
@@ -67,7 +94,10 @@ def crm(api):
         ("CreatedDate < TODAY", []),
         ("CreatedDate = LAST_N_DAYS:3", ["Acme", "beta", "100%_x"]),
         ("CreatedDate > 2026-03-18T10:30:14Z", ["Acme", "beta", "100%_x"]),
-        ("SystemModstamp >= 2026-03-18T10:30:15.000Z AND SystemModstamp < 2026-03-18T10:30:16Z", ["Acme", "beta", "100%_x"]),
+        (
+            "SystemModstamp >= 2026-03-18T10:30:15.000Z AND SystemModstamp < 2026-03-18T10:30:16Z",
+            ["Acme", "beta", "100%_x"],
+        ),
         ("SystemModstamp > 2026-03-18T10:30:15Z", []),
         ("CALENDAR_YEAR(CreatedDate) = 2026", ["Acme", "beta", "100%_x"]),
         ("Parent.Name = null", ["Acme", "beta", "100%_x"]),
@@ -96,7 +126,9 @@ def test_rows_come_in_order(crm, order, names):
 
 
 def test_records_have_canonical_names_in_select_order(crm):
-    answer = crm.query("select name, id, account.name, account.owner.USERNAME, CreatedDate from contact where lastname='One'")
+    answer = crm.query(
+        "select name, id, account.name, account.owner.USERNAME, CreatedDate from contact where lastname='One'"
+    )
     record = answer["records"][0]
     assert list(record) == ["attributes", "Name", "Id", "Account", "CreatedDate"]
     assert record["attributes"] == {"type": "Contact", "url": f"/services/data/v62.0/sobjects/Contact/{record['Id']}"}
@@ -130,11 +162,24 @@ def test_polymorphic_parents(crm):
 def test_aggregates(crm):
     assert crm.query("SELECT COUNT() FROM Account") == {"totalSize": 3, "done": True, "records": []}
     assert crm.query("SELECT COUNT() FROM Account LIMIT 2")["totalSize"] == 2
-    record = crm.query("SELECT COUNT(Id) n, COUNT(Type), SUM(AnnualRevenue), MAX(Name) m, AVG(NumberOfEmployees) FROM Account")["records"][0]
-    assert record == {"attributes": {"type": "AggregateResult"}, "n": 3, "expr0": 2, "expr1": 1000.0, "m": "beta", "expr2": 15.0}
-    rows = crm.query("SELECT Account.Name, COUNT(Id) n FROM Contact GROUP BY Account.Name HAVING COUNT(Id) > 0 ORDER BY COUNT(Id) DESC, Account.Name LIMIT 2")["records"]
+    record = crm.query(
+        "SELECT COUNT(Id) n, COUNT(Type), SUM(AnnualRevenue), MAX(Name) m, AVG(NumberOfEmployees) FROM Account"
+    )["records"][0]
+    assert record == {
+        "attributes": {"type": "AggregateResult"},
+        "n": 3,
+        "expr0": 2,
+        "expr1": 1000.0,
+        "m": "beta",
+        "expr2": 15.0,
+    }
+    rows = crm.query(
+        "SELECT Account.Name, COUNT(Id) n FROM Contact GROUP BY Account.Name HAVING COUNT(Id) > 0 ORDER BY COUNT(Id) DESC, Account.Name LIMIT 2"
+    )["records"]
     assert [(row["Name"], row["n"]) for row in rows] == [("Acme", 2), (None, 1)]
-    rows = crm.query("SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) FROM Contact GROUP BY CALENDAR_YEAR(CreatedDate)")["records"]
+    rows = crm.query("SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) FROM Contact GROUP BY CALENDAR_YEAR(CreatedDate)")[
+        "records"
+    ]
     assert [(row["y"], row["expr0"]) for row in rows] == [(2026, 4)]
 
 
@@ -142,33 +187,59 @@ def test_fields_function_and_labels(crm):
     record = crm.query("SELECT FIELDS(ALL) FROM Account LIMIT 1")["records"][0]
     assert {"Id", "Name", "SystemModstamp", "BillingAddress"} <= set(record)
     assert crm.query("SELECT FIELDS(ALL) FROM Account")[0]["errorCode"] == "MALFORMED_QUERY"
-    assert crm.query("SELECT toLabel(Type), format(AnnualRevenue) a FROM Account LIMIT 1")["records"][0]["a"] == "$1,000"
+    assert (
+        crm.query("SELECT toLabel(Type), format(AnnualRevenue) a FROM Account LIMIT 1")["records"][0]["a"] == "$1,000"
+    )
 
 
 @pytest.mark.parametrize(
     ("soql", "code", "part"),
     [
-        ("SELECT Foo FROM Account", "INVALID_FIELD", "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you"),
+        (
+            "SELECT Foo FROM Account",
+            "INVALID_FIELD",
+            "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you",
+        ),
         ("SELECT Id FROM Foo", "INVALID_TYPE", "ERROR at Row:1:Column:16\nsObject type 'Foo' is not supported. If you"),
         ("SELECT Id, Id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
         ("SELECT Foo.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Foo' in field path"),
-        ("SELECT (SELECT Id FROM Foos) FROM Account", "INVALID_TYPE", "Didn't understand relationship 'Foos' in FROM part"),
-        ("SELECT Id FROM Account WHERE Name = \"x\"", "MALFORMED_QUERY", "unexpected token"),
-        ("SELECT Id FROM Account WHERE Name = 'x' AND Name = 'y' OR Name = 'z'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
+        (
+            "SELECT (SELECT Id FROM Foos) FROM Account",
+            "INVALID_TYPE",
+            "Didn't understand relationship 'Foos' in FROM part",
+        ),
+        ('SELECT Id FROM Account WHERE Name = "x"', "MALFORMED_QUERY", "unexpected token"),
+        (
+            "SELECT Id FROM Account WHERE Name = 'x' AND Name = 'y' OR Name = 'z'",
+            "MALFORMED_QUERY",
+            "unexpected token: 'OR'",
+        ),
         ("SELECT Id FROM", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM Account WHERE Name = 'a\\q'", "MALFORMED_QUERY", "Invalid string literal"),
         ("SELECT Id FROM Account WHERE Name = 'a", "MALFORMED_QUERY", None),
         ("SELECT Id FROM Account WHERE Id = 'nonsense'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: nonsense"),
-        ("SELECT Id FROM Account WHERE CreatedDate > '2020-01-01'", "INVALID_FIELD", "must be of type dateTime and should not be enclosed in quotes"),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > '2020-01-01'",
+            "INVALID_FIELD",
+            "must be of type dateTime and should not be enclosed in quotes",
+        ),
         ("SELECT Id FROM Account WHERE CreatedDate > 2020-01-01", "INVALID_FIELD", "must be of type dateTime"),
         ("SELECT Id FROM Account WHERE NumberOfEmployees = '1'", "INVALID_FIELD", "must be of type int"),
-        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "field 'Description' can not be filtered in a query call"),
+        (
+            "SELECT Id FROM Account WHERE Description = 'x'",
+            "INVALID_FIELD",
+            "field 'Description' can not be filtered in a query call",
+        ),
         ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "Field must be grouped or aggregated: Name"),
         ("SELECT SUM(Name) FROM Account", "MALFORMED_QUERY", "does not support aggregate operator SUM"),
         ("SELECT Id FROM Account OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000"),
         ("SELECT IsPersonAccount FROM Account", "INVALID_FIELD", None),
         ("SELECT Id FROM ScratchOrgInfo", "INVALID_TYPE", None),
-        ("SELECT Status FROM LoginHistory WHERE Status = 'Success'", "INVALID_FIELD", "field 'Status' can not be filtered in a query call"),
+        (
+            "SELECT Status FROM LoginHistory WHERE Status = 'Success'",
+            "INVALID_FIELD",
+            "field 'Status' can not be filtered in a query call",
+        ),
         ("SELECT LoginTime FROM LoginHistory GROUP BY LoginTime", "INVALID_FIELD", "can not be grouped"),
         ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field aliasing"),
     ],
@@ -182,7 +253,9 @@ def test_wrong_queries_are_refused_with_the_code_of_the_platform(crm, soql, code
 
 def test_the_recorded_error_block(crm):
     message = crm.query("select count() from XYZZY")[0]["message"]
-    assert message.startswith("\nselect count() from XYZZY\n                    ^\nERROR at Row:1:Column:21\nsObject type 'XYZZY' is not supported.")
+    assert message.startswith(
+        "\nselect count() from XYZZY\n                    ^\nERROR at Row:1:Column:21\nsObject type 'XYZZY' is not supported."
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,23 +272,25 @@ def test_the_recorded_error_block(crm):
     ],
 )
 def test_clauses_nobody_emulates_are_501(crm, soql):
-    from urllib.parse import quote
-
     answer = crm.call("GET", "/query?q=" + quote(soql))
     assert answer.status == 501
     assert answer.payload[0]["errorCode"] == "NOT_EMULATED"
 
 
 def test_user_licence_counts_are_filterable_only_before_v64(crm):
-    from urllib.parse import quote
-
     soql = quote("SELECT Name FROM UserLicense WHERE UsedLicenses > 0")
     assert crm.call("GET", f"/services/data/v63.0/query?q={soql}").status == 200
     assert crm.call("GET", f"/services/data/v64.0/query?q={soql}").payload[0]["errorCode"] == "INVALID_FIELD"
 
 
 def test_a_clerk_sees_only_own_logins_and_no_licences(crm):
-    crm.org.load("LoginHistory", [{"UserId": user, "LoginTime": datetime(2026, 3, 1, tzinfo=UTC), "Status": "Success"} for user in (crm.admin, crm.clerk, crm.admin)])
+    crm.org.load(
+        "LoginHistory",
+        [
+            {"UserId": user, "LoginTime": datetime(2026, 3, 1, tzinfo=UTC), "Status": "Success"}
+            for user in (crm.admin, crm.clerk, crm.admin)
+        ],
+    )
     assert crm.values("SELECT UserId FROM LoginHistory") == [crm.admin, crm.clerk, crm.admin]
     assert crm.values("SELECT UserId FROM LoginHistory", user=crm.clerk) == [crm.clerk]
     assert crm.query("SELECT COUNT() FROM LoginHistory", user=crm.clerk)["totalSize"] == 1
@@ -275,9 +350,6 @@ NUMBERS = st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_siz
 
 @given(NUMBERS, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-5, 5))
 def test_comparisons_equal_the_obvious_ones(numbers, operator, limit):
-    from orgsim.org import Org, WriteContext
-    from orgsim.schema.model import FieldDef, ObjectDef
-
     fields = [FieldDef("Id", "id"), FieldDef("N", "double"), FieldDef("IsDeleted", "boolean")]
     org = Org({"thing": ObjectDef("Thing", key_prefix="a00", fields=fields)})
     org.load("Thing", [{"N": None if number is None else float(number)} for number in numbers])
@@ -287,11 +359,13 @@ def test_comparisons_equal_the_obvious_ones(numbers, operator, limit):
     assert [row.get("N") for row in result.rows] == [None if n is None else float(n) for n in wanted]
 
 
-@given(st.dates(min_value=datetime(1990, 1, 1).date(), max_value=datetime(2100, 1, 1).date()), st.integers(1, 12))
+@given(st.dates(min_value=date(1990, 1, 1), max_value=date(2100, 1, 1)), st.integers(1, 12))
 def test_periods_join_without_gaps(day, start):
     now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     for unit in ("WEEK", "MONTH", "QUARTER", "YEAR", "FISCAL_QUARTER", "FISCAL_YEAR"):
-        last, this, following = (span_of(f"{word}_{unit}", now, fiscal_start=start) for word in ("LAST", "THIS", "NEXT"))
+        last, this, following = (
+            span_of(f"{word}_{unit}", now, fiscal_start=start) for word in ("LAST", "THIS", "NEXT")
+        )
         assert last.end == this.start <= day < this.end == following.start
         ago = span_of(f"N_{unit}S_AGO:1", now, fiscal_start=start)
         assert (ago.start, ago.end) == (last.start, last.end)

@@ -6,7 +6,6 @@ import pytest
 
 from orgsim.org import WriteContext
 from orgsim.store.results import SaveResult
-
 from tests.unit.orgsim.samples import external_id
 
 
@@ -38,9 +37,17 @@ def test_audit_fields_have_second_precision_and_never_go_back(org, ctx):
     [
         ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [Name]"),
         ({"Name": "x" * 256}, "STRING_TOO_LONG", f"Account Name: data value too large: {'x' * 256} (max length=255)"),
-        ({"Name": "x", "ParentId": "nonsense"}, "MALFORMED_ID", "Parent Account ID: id value of incorrect type: nonsense"),
+        (
+            {"Name": "x", "ParentId": "nonsense"},
+            "MALFORMED_ID",
+            "Parent Account ID: id value of incorrect type: nonsense",
+        ),
         ({"Name": "x", "ParentId": "001000000000001"}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
-        ({"Name": "x", "ParentId": "003000000000001"}, "MALFORMED_ID", "Parent Account ID: id value of incorrect type: 003000000000001AAA"),
+        (
+            {"Name": "x", "ParentId": "003000000000001"},
+            "MALFORMED_ID",
+            "Parent Account ID: id value of incorrect type: 003000000000001AAA",
+        ),
         ({"Name": "x", "Nope": 1}, "INVALID_FIELD", "No such column 'Nope' on sobject of type Account"),
         ({"Name": "x", "CreatedDate": "2020-01-01T00:00:00Z"}, "INVALID_FIELD_FOR_INSERT_UPDATE", None),
         ({"Name": "x", "NumberOfEmployees": 10**9}, "NUMBER_OUTSIDE_VALID_RANGE", None),
@@ -64,9 +71,16 @@ def test_email_is_checked_and_lowered(org, ctx):
 
 
 def test_stage_decides_probability_and_forecast(org, ctx):
-    row_id = org.insert("Opportunity", {"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-05-01", "Amount": "1000"}, ctx).id
+    row_id = org.insert(
+        "Opportunity", {"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-05-01", "Amount": "1000"}, ctx
+    ).id
     row = org.row("Opportunity", row_id)
-    assert (row["Probability"], row["ExpectedRevenue"], row["IsClosed"], row["ForecastCategory"]) == (10.0, 100.0, False, "Pipeline")
+    assert (row["Probability"], row["ExpectedRevenue"], row["IsClosed"], row["ForecastCategory"]) == (
+        10.0,
+        100.0,
+        False,
+        "Pipeline",
+    )
     assert (row["FiscalYear"], row["FiscalQuarter"]) == (2026, 2)
     org.update("Opportunity", row_id, {"StageName": "Closed Won"}, ctx)
     row = org.row("Opportunity", row_id)
@@ -77,19 +91,43 @@ def test_a_field_made_through_the_api_does_not_exist_until_granted(org, ctx):
     org.add_field("Account", external_id())
     assert code(org.insert("Account", {"Name": "A", "Ext__c": "1"}, ctx)) == "INVALID_FIELD"
     own_set = next(row["Id"] for row in org.tables["permissionset"].scan())
-    granted = org.insert("FieldPermissions", {"ParentId": own_set, "SobjectType": "Account", "Field": "Account.Ext__c", "PermissionsRead": True, "PermissionsEdit": False}, ctx)
+    granted = org.insert(
+        "FieldPermissions",
+        {
+            "ParentId": own_set,
+            "SobjectType": "Account",
+            "Field": "Account.Ext__c",
+            "PermissionsRead": True,
+            "PermissionsEdit": False,
+        },
+        ctx,
+    )
     assert granted.success
     assert code(org.insert("Account", {"Name": "A", "Ext__c": "1"}, ctx)) == "INVALID_FIELD_FOR_INSERT_UPDATE"
     org.update("FieldPermissions", granted.id, {"PermissionsEdit": True}, ctx)
     assert org.insert("Account", {"Name": "A", "Ext__c": "1"}, ctx).success
-    again = org.insert("FieldPermissions", {"ParentId": own_set, "SobjectType": "Account", "Field": "Account.Ext__c", "PermissionsRead": True}, ctx)
+    again = org.insert(
+        "FieldPermissions",
+        {"ParentId": own_set, "SobjectType": "Account", "Field": "Account.Ext__c", "PermissionsRead": True},
+        ctx,
+    )
     assert code(again) == "DUPLICATE_VALUE"
 
 
 def test_an_assigned_permission_set_grants_too(org, api, ctx):
     org.add_field("Account", external_id())
     extra = org.insert("PermissionSet", {"Name": "Extra", "Label": "Extra"}, ctx).id
-    org.insert("FieldPermissions", {"ParentId": extra, "SobjectType": "Account", "Field": "Account.Ext__c", "PermissionsRead": True, "PermissionsEdit": True}, ctx)
+    org.insert(
+        "FieldPermissions",
+        {
+            "ParentId": extra,
+            "SobjectType": "Account",
+            "Field": "Account.Ext__c",
+            "PermissionsRead": True,
+            "PermissionsEdit": True,
+        },
+        ctx,
+    )
     clerk = WriteContext(api.clerk)
     assert not org.insert("Account", {"Name": "A", "Ext__c": "1"}, clerk).success
     org.insert("PermissionSetAssignment", {"AssigneeId": api.clerk, "PermissionSetId": extra}, ctx)
@@ -118,7 +156,9 @@ def test_a_unique_value_cannot_come_twice(org, ctx):
     first = org.insert("Account", {"Name": "A", "Ext__c": "1"}, ctx)
     second = org.insert("Account", {"Name": "B", "Ext__c": "1"}, ctx)
     assert code(second) == "DUPLICATE_VALUE"
-    assert second.errors[0].message == f"duplicate value found: Ext__c duplicates value on record with id: {first.id[:15]}"
+    assert (
+        second.errors[0].message == f"duplicate value found: Ext__c duplicates value on record with id: {first.id[:15]}"
+    )
     org.delete("Account", first.id, ctx)
     assert org.insert("Account", {"Name": "B", "Ext__c": "1"}, ctx).success, "a row in the bin does not block"
 
@@ -157,7 +197,11 @@ def test_polymorphic_parents_need_their_type(org, api, ctx):
 
 def test_csv_cells_are_typed_and_blank_ones_change_nothing(org, ctx):
     text = WriteContext(ctx.user_id, "bulk", text=True)
-    row_id = org.insert("Opportunity", {"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-05-01", "Amount": "12.345", "IsPrivate": "TRUE"}, text).id
+    row_id = org.insert(
+        "Opportunity",
+        {"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-05-01", "Amount": "12.345", "IsPrivate": "TRUE"},
+        text,
+    ).id
     row = org.row("Opportunity", row_id)
     assert (row["Amount"], row["IsPrivate"]) == (12.35, True)
     org.update("Opportunity", row_id, {"Amount": "", "NextStep": "n"}, text)
