@@ -17,7 +17,7 @@ _LOGIN_HOSTS: Final = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _MY_DOMAIN = re.compile(
     rf"{_LABEL}(?:\.(?:sandbox|develop|scratch|trailblaze|demo|patch|free|stg))?\.my\.salesforce\.com"
 )
-_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?/?")
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([1-9][0-9]{0,4}))?/?")
 
 
 class HostDenial(StrEnum):

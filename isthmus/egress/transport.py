@@ -84,6 +84,7 @@ class StreamReply:
 class _Meter:
     bytes_out: int = 0
     bytes_in: int = 0
+    body_fault: Exception | None = None
 
 
 class Channel:
@@ -168,7 +169,8 @@ class Channel:
             try:
                 response = await context.__aenter__()
             except (aiohttp.ClientError, OSError, TimeoutError, asyncio.TimeoutError) as error:  # noqa: UP041 3.10's two
-                raise _egress_error(call.route, error) from None
+                # aiohttp hides what the body raised; the caller must see its own error, not a broken connection.
+                raise meter.body_fault or _egress_error(call.route, error) from None
             status = response.status
             headers = {name.lower(): value for name, value in response.headers.items()}
             try:
@@ -246,6 +248,16 @@ async def _one(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def _outgoing_chunks(route: Route, body: AsyncIterable[bytes], meter: _Meter) -> AsyncIterator[bytes]:
+    try:
+        async for packed in _packed_chunks(route, body):
+            meter.bytes_out += len(packed)
+            yield packed
+    except Exception as error:
+        meter.body_fault = error
+        raise
+
+
+async def _packed_chunks(route: Route, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     pack: Any = isal_zlib  # its stubs annotate buffers as unknown
     deflate = pack.compressobj(level=1, wbits=_GZIP_WBITS) if route.compress else None
     total = 0
@@ -256,12 +268,9 @@ async def _outgoing_chunks(route: Route, body: AsyncIterable[bytes], meter: _Met
             raise RequestDenied(message)
         packed = chunk if deflate is None else deflate.compress(chunk)
         if packed:
-            meter.bytes_out += len(packed)
             yield packed
     if deflate is not None:
-        packed = deflate.flush()
-        meter.bytes_out += len(packed)
-        yield packed
+        yield deflate.flush()
 
 
 async def _chunks(response: aiohttp.ClientResponse, route: Route, meter: _Meter) -> AsyncIterator[bytes]:

@@ -266,7 +266,7 @@ _LEASE_FAILURES: Final = {
 def failure_of(error: BaseException) -> tuple[MoverFailure, int]:
     """Return the code that stands for `error`, and with `REFUSED` the number of the org's status code."""
     if isinstance(error, BaseExceptionGroup):
-        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType] isinstance leaves it open
+        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] isinstance leaves the members open
         codes = [failure_of(each) for each in members]
         # A lost lease or a wish to stop explains the other errors, not the other way round.
         causes = [code for code in codes if code[0] in _CAUSES]

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH102, PTH101, PTH104, PTH108, PTH208, PTH211, PLW0108 the calls themselves are what is tried
 """Ways out of a process. Each raises `OSError` (or `ImportError`) where it is closed and returns where it is open.
 
 Run as a program it tries each in a process of its own, unconfined: the positive control.

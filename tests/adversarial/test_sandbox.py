@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from isthmus.sandbox.libc import syscall_numbers
@@ -68,8 +70,6 @@ def unconfined(tmp_path_factory) -> dict[str, bool]:
 
 @pytest.fixture(scope="module")
 def confined(tmp_path_factory) -> dict[str, bool]:
-    import asyncio
-
     folder = tmp_path_factory.mktemp("confined")
     (folder / "victim").write_text("victim")
     _, messages, ended = asyncio.run(run((*PYTHON, str(HERE / "confined_holes.py")), str(folder).encode()))
@@ -129,8 +129,6 @@ sys.stdout.buffer.write(msgspec.json.encode(probe(libc, landlock_abi(libc), coun
 
 
 def probe_with_fault(fault: str) -> SandboxReport:
-    import msgspec
-
     printed = subprocess.run([*PYTHON, "-c", PROBE_WITH_FAULT, fault], check=True, capture_output=True, timeout=60)
     return msgspec.json.decode(printed.stdout, type=SandboxReport)
 
