@@ -52,15 +52,27 @@ class Page:
         message = f"no form for {action_contains!r} on {urllib.parse.urlsplit(self.url).path} (status {self.status})"
         raise PageUnexpected(message)
 
+    def link(self, element_id: str) -> str:
+        """Return where the link with this id leads; raise `PageUnexpected` if there is none."""
+        reader = _FormReader()
+        reader.feed(self.text)
+        if element_id not in reader.links:
+            message = f"no link {element_id!r} on {urllib.parse.urlsplit(self.url).path} (status {self.status})"
+            raise PageUnexpected(message)
+        return reader.links[element_id]
+
 
 class _FormReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: dict[str, str] = {}
         self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        if tag == "a" and "id" in values:
+            self.links[values["id"]] = values.get("href", "")
         if tag == "form":
             self.forms.append(Form(values.get("action", ""), values.get("method", "get").upper()))
         if not self.forms:

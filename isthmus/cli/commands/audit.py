@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import click
 
@@ -16,19 +17,23 @@ from isthmus.audit.bundle import BundleInvalid
 from isthmus.audit.contract import parse_contract
 from isthmus.audit.failures import AuditFailed
 from isthmus.audit.figures import Report
-from isthmus.audit.once import OnceResult, audit_once
+from isthmus.audit.model import ProgressMessage
+from isthmus.audit.once import OnceResult, OutputRefused, audit_once, check_output, write_output
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.prices import PricesInvalid, parse_customer_prices
+from isthmus.audit.reading import MoverSetting
 from isthmus.audit.verify import verify_bundle
-from isthmus.cli.headless import find_org
+from isthmus.cli.headless import HeadlessOrg, find_org
 from isthmus.cli.installed_audit import audit_connected
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, print_table, progress_bar, refuse, say
-from isthmus.cli.running import given_org, settings_here
+from isthmus.cli.running import judged_host, settings_here
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.private_files import make_private_folder, write_private
+from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.lease import Lease
+from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.values import Purpose, Secret
-from isthmus.wiring.headless import GivenOrg, open_headless
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 PSEUDONYM_KEY_BYTES: Final = 32
@@ -78,15 +83,22 @@ def run(
     settings = settings_here()
     options = _options(settings, prices, contract, as_of, pseudonymous=pseudonymous)
     org = find_org(name, os.environ, sys.stdin.read() if sf else None)
-    if org is None:
-        result = audit_connected(name, out, options)
-    else:
-        result = _run_headless(given_org(org, Purpose.AUDIT, settings), name, out, options, settings)
+    try:
+        if org is None:
+            check_output(out)
+            judged = audit_connected(name, options)
+            report, files = judged.report, write_output(judged, out)
+        else:
+            result = _run_headless(org, out, options, settings)
+            report, files = result.report, result.files
+    except (AuditFailed, OutputRefused) as failed:
+        what, _, remedy = str(failed).partition(". ")
+        refuse(f"{what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
     if as_json:
-        print_json(_plain(result))
+        print_json(_plain(report, files))
     else:
-        _print(result)
-    ctx.exit(EXIT_PARTIAL if result.report.withheld else EXIT_DONE)
+        _print(report, files)
+    ctx.exit(EXIT_PARTIAL if report.withheld else EXIT_DONE)
 
 
 @command.command()
@@ -150,36 +162,33 @@ def _pseudonym_key(settings: Settings) -> Secret:
     return Secret(path.read_bytes())
 
 
-def _run_headless(org: GivenOrg, name: str, out: Path, options: AuditOptions, settings: Settings) -> OnceResult:
-    async def go() -> OnceResult:
-        async with open_headless([org], settings) as world:
-            with progress_bar() as progress:
-                task = progress.add_task(f"Reading {name}", total=100, detail="")
+def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: Settings) -> OnceResult:
+    host = judged_host(org, settings)
+    endpoint = Endpoint(uuid4(), host.origin, Purpose.AUDIT, API_VERSION_DEFAULT)
+    mover = MoverSetting(settings.allow_loopback_http, settings.allow_no_sandbox, settings.ca_file)
+    with progress_bar() as progress:
+        task = progress.add_task(f"Reading {org.name}", total=100, detail="")
 
-                def shown(percent: int, rows: int, calls: int) -> None:
-                    progress.update(task, completed=percent, detail=f"{rows:,} rows, {calls} API calls")
+        def shown(message: ProgressMessage) -> None:
+            progress.update(
+                task, completed=message.percent, detail=f"{message.rows:,} rows, {message.api_calls} API calls"
+            )
 
-                return await audit_once(
-                    world.endpoints[0],
-                    dial=world.dial,
-                    lease_socket=world.lease_socket(),
-                    org=name,
-                    out_dir=out,
-                    options=options,
-                    clock=SystemClock(),
-                    allow_no_sandbox=settings.allow_no_sandbox,
-                    on_progress=shown,
-                )
-
-    try:
-        return asyncio.run(go())
-    except AuditFailed as failed:
-        what, _, remedy = str(failed).partition(". ")
-        refuse(f"{what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
+        return asyncio.run(
+            audit_once(
+                endpoint,
+                Lease(org.token, host),
+                org=org.name,
+                out_dir=out,
+                options=options,
+                mover=mover,
+                clock=SystemClock(),
+                on_progress=shown,
+            )
+        )
 
 
-def _print(result: OnceResult) -> None:
-    report = result.report
+def _print(report: Report, files: tuple[Path, ...]) -> None:
     active = "withheld" if report.seats_active is None else f"{report.seats_active:,}"
     unused = "withheld" if report.seats_unused is None else f"{report.seats_unused:,}"
     say(f"{report.org}: {report.seats_purchased:,} paid seats, {report.seats_assigned:,} assigned, {active} active")
@@ -193,15 +202,14 @@ def _print(result: OnceResult) -> None:
         say(f"Withheld: {line}", style="yellow")
     rows = [(rule.id, rule.title, "not run" if rule.findings is None else rule.findings) for rule in report.rules]
     print_table("Findings", ("rule", "what", "findings"), rows)
-    say(f"{result.seconds:.1f} s, {report.api_calls} API calls. {result.files[0].parent}/: " + _names(result.files))
+    say(f"{report.api_calls} API calls. In {files[0].parent}: {_names(files)}")
 
 
 def _names(files: tuple[Path, ...]) -> str:
     return ", ".join(file.name + ("/" if file.is_dir() else "") for file in files)
 
 
-def _plain(result: OnceResult) -> dict[str, object]:
-    report: Report = result.report
+def _plain(report: Report, files: tuple[Path, ...]) -> dict[str, object]:
     return {
         "org": report.org,
         "seats": {
@@ -223,7 +231,5 @@ def _plain(result: OnceResult) -> dict[str, object]:
         "findings": {rule.id: rule.findings for rule in report.rules},
         "withheld": list(report.withheld),
         "api_calls": report.api_calls,
-        "seconds": round(result.seconds, 3),
-        "sandbox": result.sandbox,
-        "files": [str(file) for file in result.files],
+        "files": [str(file) for file in files],
     }

@@ -1,0 +1,5 @@
+"""`python -m isthmus.cli`: the `isthmus` command."""
+
+from isthmus.cli.main import main
+
+main()
