@@ -12,6 +12,7 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     PATCH  /rows/{object}/{id}     change fields; LastModified* and SystemModstamp move on unless given -> the record
     DELETE /rows/{object}/{id}     into the recycle bin; ?hard=true for good
     GET    /counts                 {object: rows that are not deleted}
+    GET    /sinks                  {object: what the bench profile absorbed by Bulk: rows, distinctKeys, rowBytes, checksum}
     GET    /state                  {"sha256", "schema", "tables": {object: digest}} over all rows and all metadata
     GET    /transcript             array of {at, method, path, query, status, bytes_in, bytes_out, note}
     DELETE /transcript             forget it
@@ -19,7 +20,7 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     GET    /whims, POST            {"level": "off|mild|hostile", "seed": n} and single knobs, see orgsim/whims.py
     GET    /clock, POST            {"set": "2026-01-31T00:00:00Z"} | {"advance_s": 3600} | {"freeze": true} |
                                    {"thaw": true} -> {"now"}
-    POST   /reset                  the org as it was at the start; tokens stay good
+    POST   /reset                  everything as it was at the start; tokens and apps stay good
     GET    /settings, POST         switches and sizes, see orgsim/settings.py, e.g. {"access_token_lifetime_s": 5}
     POST   /usage                  {"used": 99990}: calls already used today, {"per_day": n}
     GET    /apps, POST             connected apps, see orgsim/oauth/apps.py
@@ -44,6 +45,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from orgsim.bulk.sources import AbsorbingTable
 from orgsim.emulator import Emulator
 from orgsim.faults import FaultRuleRefused, parse_rules
 from orgsim.ids import normalize_id
@@ -78,6 +80,7 @@ class Control:
                 web.patch("/rows/{object}/{id}", self.change_row),
                 web.delete("/rows/{object}/{id}", self.drop_row),
                 web.get("/counts", self.counts),
+                web.get("/sinks", self.sinks),
                 web.get("/state", self.state),
                 web.get("/transcript", self.transcript),
                 web.delete("/transcript", self.clear_transcript),
@@ -110,6 +113,7 @@ class Control:
 
     async def read_rows(self, request: web.Request) -> web.StreamResponse:
         """Stream all rows of an object as one JSON array."""
+        self._rows.check(request.match_info["object"])
         rows = self._rows.flat(request.match_info["object"], deleted=request.query.get("deleted") == "true")
         out = web.StreamResponse(headers={"Content-Type": "application/json"})
         await out.prepare(request)
@@ -139,6 +143,12 @@ class Control:
         del request
         org = self._emulator.org
         return _json({entry.name: org.tables[key].count() for key, entry in sorted(org.objects.items())})
+
+    async def sinks(self, request: web.Request) -> web.Response:
+        """Show what bench tables absorbed."""
+        del request
+        tables = ((entry.name, self._emulator.org.tables[key]) for key, entry in self._emulator.org.objects.items())
+        return _json({name: table.sink.summary() for name, table in tables if isinstance(table, AbsorbingTable)})
 
     async def state(self, request: web.Request) -> web.Response:
         """Show digests over everything."""

@@ -6,9 +6,11 @@ The HTTP server is a thin shell around `Emulator.answer`, so tests can drive the
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
@@ -30,7 +32,7 @@ from orgsim.settings import NEWEST_VERSION, OrgSettings
 from orgsim.soql.result import QueryResult
 from orgsim.store.results import Operation, Row, RowError, SaveResult, WriteContext
 from orgsim.tooling import Tooling
-from orgsim.whims import Whims
+from orgsim.whims import LEVELS, Whims
 from orgsim.wire import Request, Response, json_response
 from orgsim.wire_routes import wire_routes
 
@@ -120,7 +122,7 @@ class Emulator:
     def __init__(self, options: Options, instance_url: str) -> None:
         self.options = options
         self.instance_url = instance_url
-        self.settings = OrgSettings(api_requests_per_day=options.api_requests_per_day)
+        self.settings = _settings(options)
         self.clock = OrgClock()
         self.faults = Faults(Random(f"faults-{options.seed}"))
         self.whims = Whims(options.whims, options.seed)
@@ -181,13 +183,18 @@ class Emulator:
             self.authority.grants.expire_access_token(signed.session.token)
 
     def reset(self) -> None:
-        """Make the org anew from its options; tokens, apps, clock and settings stay, jobs and faults go."""
+        """Make everything anew from the options: rows, clock, settings, whims; jobs and faults go, tokens and apps stay."""
         for task in list(self._tasks):
             task.cancel()
         self.query_jobs.clear()
         self.ingest_jobs.clear()
         self.faults.clear()
         self.tooling.clear()
+        self.clock.set(datetime.now(UTC))
+        self.whims.set(LEVELS[self.options.whims], level=self.options.whims, seed=self.options.seed)
+        fresh = _settings(self.options)
+        for entry in dataclasses.fields(fresh):
+            setattr(self.settings, entry.name, getattr(fresh, entry.name))
         self.org, self.seeded = self._make_org()
         self.authority.org = self.org
 
@@ -237,3 +244,7 @@ class Emulator:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _settings(options: Options) -> OrgSettings:
+    return OrgSettings(api_requests_per_day=options.api_requests_per_day)

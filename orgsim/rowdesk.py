@@ -26,6 +26,10 @@ class RowDesk:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
 
+    def check(self, object_name: str) -> None:
+        """Refuse an object that does not exist."""
+        self._definition(object_name)
+
     async def flat(self, object_name: str, *, deleted: bool) -> AsyncIterator[dict[str, object]]:
         """Yield every row with every field but compound ones, letting other calls in now and then."""
         org = self._emulator.org
@@ -121,6 +125,6 @@ def _typed(definition: ObjectDef, values: Mapping[str, object]) -> Row:
 
 def _derived(org: Org, definition: ObjectDef, row: Row, before: Row | None, changes: Row) -> None:
     try:
-        derive(org, definition, row, before, changes, org.clock.stamp())
+        derive(org, definition, row, before=before, changes=changes, now=org.clock.stamp())
     except BadValue as bad:
         raise ApiError(400, bad.error.code, bad.error.message) from None

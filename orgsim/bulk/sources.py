@@ -111,6 +111,10 @@ class Sink(Protocol):
         """Take a whole upload with its header; ValueError if it is malformed."""
         ...
 
+    def summary(self) -> dict[str, int]:
+        """Return what was taken so far."""
+        ...
+
 
 @runtime_checkable
 class AbsorbingTable(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -92,6 +93,8 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 def _decoded(headers: Any, raw: bytes) -> Any:
+    if headers.get("Content-Encoding") == "gzip":
+        raw = gzip.decompress(raw)
     if raw and headers.get_content_type() == "application/json":
         return json.loads(raw)
     if headers.get_content_maintype() == "text" or headers.get_content_type().endswith("urlencoded"):
