@@ -15,7 +15,7 @@ RULE: Final = Rule(
     saves="the seat",
     doc=(
         "Active user on a paid licence without LastLoginDate or any successful login, created over 30 days "
-        "ago. Grade A after 90 days, B before. Younger users are listed as information: they are being onboarded. Trap: "
+        "ago. Grade A after 90 days, B before. Younger users are listed as information: onboarding. Trap: "
         "five or more who never came and were created on the same day may be waiting for a go-live."
     ),
     remedy="Ask the manager whether the account is still needed; if not, deactivate the user.",

@@ -59,17 +59,59 @@ class Org:
     blind: bool = False
     requests: tuple[RequestLine, ...] = (RequestLine("users", "SELECT Id FROM User", 1, 3),)
 
-    def license(self, id: str = CRM, *, name: str = "Salesforce", key: str = "SFDC", total: int = 100, used: int | None = None, status: str = "Active", updated: datetime | None = None) -> LicenseRow:
-        row = LicenseRow(id=id, name=name, label=name, key=key, status=status, total=total, used=-1 if used is None else used, used_updated_at=updated)
+    def license(
+        self,
+        id: str = CRM,
+        *,
+        name: str = "Salesforce",
+        key: str = "SFDC",
+        total: int = 100,
+        used: int | None = None,
+        status: str = "Active",
+        updated: datetime | None = None,
+    ) -> LicenseRow:
+        row = LicenseRow(
+            id=id,
+            name=name,
+            label=name,
+            key=key,
+            status=status,
+            total=total,
+            used=-1 if used is None else used,
+            used_updated_at=updated,
+        )
         self.licenses.append(row)
         return row
 
-    def user(self, name: str, *, last: float | None = 1, created: float = 400, license: str | None = CRM, active: bool = True, human: Iterable[float] | None = None, machine: Iterable[float] = (), failed: Iterable[float] = (), department: str = "", email: str | None = None, **more: object) -> UserRow:
+    def user(
+        self,
+        name: str,
+        *,
+        last: float | None = 1,
+        created: float = 400,
+        license: str | None = CRM,
+        active: bool = True,
+        human: Iterable[float] | None = None,
+        machine: Iterable[float] = (),
+        failed: Iterable[float] = (),
+        department: str = "",
+        email: str | None = None,
+        **more: object,
+    ) -> UserRow:
         n = len(self.users) + 1
         slug = name.casefold().replace(" ", ".")
         row = UserRow(
-            id=f"005{n:012d}AAA", username=f"{slug}@acme.example", name=name, email=f"{slug}@acme.example" if email is None else email, active=active,
-            user_type="Standard", created_at=ago(created), license=license, department=department, last_login_at=None if last is None else ago(last), **more,
+            id=f"005{n:012d}AAA",
+            username=f"{slug}@acme.example",
+            name=name,
+            email=f"{slug}@acme.example" if email is None else email,
+            active=active,
+            user_type="Standard",
+            created_at=ago(created),
+            license=license,
+            department=department,
+            last_login_at=None if last is None else ago(last),
+            **more,
         )
         self.users.append(row)
         if human is None:
@@ -82,7 +124,9 @@ class Org:
             self.login(row, days, success=False)
         return row
 
-    def login(self, user: UserRow, days: float, kind: LoginKind = LoginKind.UI, *, success: bool = True, count: int = 1) -> None:
+    def login(
+        self, user: UserRow, days: float, kind: LoginKind = LoginKind.UI, *, success: bool = True, count: int = 1
+    ) -> None:
         at = ago(days)
         self.logins.append(LoginRow(user.id, at.date(), kind, success, count, at, at))
 
@@ -124,7 +168,14 @@ class Org:
         builder.take(CollectedMessage(start, total, self.unavailable, self.requests, 42))
         return builder.finish()
 
-    def analyse(self, *, prices: Sequence[CustomerPrice] = (), contract: Sequence[ContractItem] = (), inactive_days: int = 90, headroom: str = "0.05") -> Analysis:
+    def analyse(
+        self,
+        *,
+        prices: Sequence[CustomerPrice] = (),
+        contract: Sequence[ContractItem] = (),
+        inactive_days: int = 90,
+        headroom: str = "0.05",
+    ) -> Analysis:
         thresholds = Thresholds(inactive_days=inactive_days, headroom=Decimal(headroom))
         return analyse(self.snapshot(), Basis(thresholds, price_book(tuple(prices)), tuple(contract)))
 
