@@ -130,15 +130,17 @@ def read_key_file(path: Path) -> Secret:
     except OSError:
         message = f"the key file cannot be opened: {path}. It must be a regular file of ours, not a link, mode 0600."
         raise KeyUnusable(message) from None
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             message = f"the key file is not a regular file of ours: {path}. Run: chown {os.geteuid()} {path}"
             raise KeyUnusable(message)
         if facts.st_mode & OTHERS:
             message = f"others may open the key file {path}. Run: chmod 600 {path}"
             raise KeyUnusable(message)
-        content = file.read(KEY_BYTES + 1)
+        content = os.read(descriptor, KEY_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) != KEY_BYTES:
         message = (
             f"the key file {path} does not hold exactly {KEY_BYTES} bytes. Put the right one back from its backup."

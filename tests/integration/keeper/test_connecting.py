@@ -212,5 +212,5 @@ async def test_a_malformed_alias_or_consumer_key_is_refused(keeper: RunningKeepe
     asked = wanted(orgsim)
     for alias, client_id in (("Not an alias", asked.client_id), ("north", UserText("two words"))):
         bad = type(asked)(Alias(alias), asked.purpose, asked.login_host, UserText(client_id), None, None)
-        with pytest.raises(Exception, match="alias has|consumer key has"):
+        with pytest.raises(Exception, match=r"alias has|consumer key has"):
             await keeper.portal.begin_authorization(keeper.ticket, bad)
