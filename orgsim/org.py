@@ -18,6 +18,7 @@ from orgsim.soql.run import run_query, stream_query
 from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges
 from orgsim.store.plan import WritePlan, draw_plan
+from orgsim.store.recent import RecentlyViewed
 from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.shape import Shape, draw_shape
@@ -77,6 +78,8 @@ class Org:
         self._converters: dict[int, Converter] = {}
         for definition in objects.values():
             self.add_object(definition)
+        if "recentlyviewed" in self.objects:
+            self.set_table("recentlyviewed", RecentlyViewed(self, self.objects["recentlyviewed"]))
 
     @property
     def id15(self) -> str:

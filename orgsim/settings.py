@@ -30,20 +30,21 @@ class OrgSettings:
     open_cursors_max: int = 0  # 0: no limit, as since API 56.0
     updated_window_days: int = 30
     deleted_window_days: int = 15
-    recycle_bin_days: int = 15
 
     # Assumed facts of SOQL
     descending_nulls_last: bool = True
     not_equal_finds_null: bool = True
-    error_context_characters: int = 100
     polymorphic_attributes_type: Literal["Name", "actual"] = "Name"
     empty_child_query: Literal["null", "empty"] = "null"
 
     # Assumed facts of writes
     repeated_external_id_fails: Literal["both", "second"] = "both"
     mixed_dml_refused: bool = True
-    restricted_rows_status: int = 403
-    lock_error_status: int = 400
+    missing_key_code: str = "MISSING_ARGUMENT"
+    missing_parent_key_code: str = "INVALID_FIELD"
+    unknown_parent_code: str = "INVALID_CROSS_REFERENCE_KEY"
+    licences_need_view_setup: bool = True
+    bulk_unsupported_query_code: str = "API_ERROR"
     lookup_of_deleted_row: Literal["refuse", "accept"] = "refuse"
     deleting_clears_lookups: bool = True
     duplicate_field_permission_code: str = "DUPLICATE_VALUE"
@@ -54,10 +55,7 @@ class OrgSettings:
     id_token_lifetime_s: int = 120
     revoked_family_on_reuse: bool = True
     bulk_early_results_status: int = 400
-    bulk_wrong_header_fails: Literal["create", "job"] = "job"
     bulk_query_page_rows: int = 50_000
-    field_permission_delay_s: float = 0.0
     external_ids_per_object_max: int = 25
-    person_accounts: bool = False
     multi_currency: bool = False
     extra: dict[str, str] = field(default_factory=dict[str, str])

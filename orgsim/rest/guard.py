@@ -37,6 +37,13 @@ def check_headers(call: Call) -> None:
     if assign not in {"", "TRUE", "FALSE"}:
         what = "an assignment rule id in Sforce-Auto-Assign"
         raise NotEmulated(what)
+    if "updatemru=true" in headers.get("sforce-mru", "").lower().replace(" ", ""):
+        what = "Sforce-Mru: updateMru=true"
+        raise NotEmulated(what)
+    kind = headers.get("content-type", "")
+    if call.request.body and kind.startswith(("multipart/", "application/xml", "text/xml")):
+        what = f"request bodies of type {kind.partition(';')[0]}"
+        raise NotEmulated(what)
     if headers.get("accept", "").startswith(("application/xml", "text/xml")):
         what = "XML answers"
         raise NotEmulated(what)

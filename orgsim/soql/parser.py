@@ -7,10 +7,14 @@ from typing import Final, Literal, cast
 
 from orgsim.errors import NotEmulated
 from orgsim.soql.ast import (
+    Comparison,
     Condition,
+    Either,
+    Every,
     Expression,
     FieldPath,
     FunctionCall,
+    Negation,
     Ordering,
     Query,
     SelectChildren,
@@ -18,6 +22,7 @@ from orgsim.soql.ast import (
     SelectFields,
     SelectItem,
     SelectTypeOf,
+    SubSelect,
     TypeCase,
 )
 from orgsim.soql.complaints import malformed
@@ -229,3 +234,16 @@ class _Parser:
 def is_aggregate(expression: Expression) -> bool:
     """Say whether an expression folds many rows into one value."""
     return isinstance(expression, FunctionCall) and expression.name in AGGREGATES
+
+
+def semi_joins(condition: Condition | None) -> int:
+    """Return how many sub-selects the conditions hold."""
+    match condition:
+        case Every(parts) | Either(parts):
+            return sum(semi_joins(part) for part in parts)
+        case Negation(part):
+            return semi_joins(part)
+        case Comparison():
+            return int(isinstance(condition.right, SubSelect))
+        case None:
+            return 0

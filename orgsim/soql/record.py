@@ -8,7 +8,17 @@ from typing import Final
 
 from orgsim.errors import ApiError
 from orgsim.schema.model import FieldDef
-from orgsim.soql.ast import FieldPath, Query, SelectExpression, SelectFields, SelectTypeOf
+from orgsim.soql.ast import (
+    Comparison,
+    Condition,
+    Every,
+    FieldPath,
+    Query,
+    SelectExpression,
+    SelectFields,
+    SelectTypeOf,
+    SubSelect,
+)
 from orgsim.soql.bind import Bound, Hop, Scope, as_value, bind_hop, bind_path, parent_row
 from orgsim.soql.complaints import malformed
 from orgsim.soql.functions import bind_expression
@@ -159,9 +169,20 @@ def _put(node: Node, key: str, entry: Entry | Node) -> None:
 
 
 def _check_fields_bound(scope: Scope, item: SelectFields, query: Query) -> None:
-    if item.kind != "STANDARD" and (query.limit is None or query.limit > FIELDS_ROWS_MAX):
+    few = query.limit is not None and query.limit <= FIELDS_ROWS_MAX
+    if item.kind != "STANDARD" and not few and not _names_few_ids(query.where):
         message = "The SOQL FIELDS function must have a LIMIT of at most 200"
         raise malformed(scope.source, item.position, message)
+
+
+def _names_few_ids(where: Condition | None) -> bool:
+    parts = where.parts if isinstance(where, Every) else (where,)
+    for part in parts:
+        if isinstance(part, Comparison) and isinstance(part.left, FieldPath) and part.left.names[-1].lower() == "id":
+            many = isinstance(part.right, tuple) and len(part.right) > FIELDS_ROWS_MAX
+            if part.operator in {"=", "IN"} and not many and not isinstance(part.right, SubSelect):
+                return True
+    return False
 
 
 def _fields_of(scope: Scope, item: SelectFields) -> Iterable[FieldDef]:

@@ -14,10 +14,11 @@ from orgsim.soql.complaints import malformed, positioned
 from orgsim.soql.filters import Predicate, compile_condition
 from orgsim.soql.grouping import group_rows, is_grouped
 from orgsim.soql.ordering import order_rows
-from orgsim.soql.parser import parse
+from orgsim.soql.parser import parse, semi_joins
 from orgsim.soql.record import Entry, RecordShape, draw_shape
 from orgsim.soql.result import QueryResult, RowStream, StreamColumn
 from orgsim.store.access import sees_own_rows_only
+from orgsim.store.recent import VIEWER
 from orgsim.store.results import Row, Value
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run_query(
 ) -> QueryResult:
     """Run a query for one user and return its first page; the rest waits in `org.cursors`."""
     query = parse(soql)
+    _check_size(query)
     scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
     page = page_rows or org.settings.query_page_rows
     if query.counts_only:
@@ -56,6 +58,16 @@ def run_query(
     result = QueryResult(len(rows), rows, shape.render, page, 0, cursor)
     org.cursors.keep(user_id, result, per_user_max=org.settings.open_cursors_max)
     return result
+
+
+def _check_size(query: Query) -> None:
+    if semi_joins(query.where) > SEMI_JOINS_MAX:
+        message = "The maximum number of semi join sub-selects in one query is 2"
+        raise ApiError(
+            400, "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS", positioned(query.source, query.object_position, message)
+        )
+    if sum(isinstance(item, SelectChildren) for item in query.select) > CHILD_QUERIES_MAX:
+        raise malformed(query.source, query.object_position, "The maximum number of child queries in one query is 20")
 
 
 def _as_is(record: object, version: str) -> dict[str, object]:
@@ -86,8 +98,8 @@ def _count(scope: Scope, query: Query) -> int:
     if query.order_by or query.group_by:
         raise malformed(scope.source, query.object_position, "COUNT() cannot be used with ORDER BY or GROUP BY")
     table = scope.org.tables[scope.definition.name.lower()]
-    own_only = sees_own_rows_only(scope.org, scope.definition.name, scope.user_id)
-    if query.where is None and query.scope in {None, "EVERYTHING"} and not scope.all_rows and not own_only:
+    plain = query.where is None and query.scope in {None, "EVERYTHING"} and not scope.all_rows
+    if plain and not _tests(scope, query):
         return table.count()
     return sum(1 for _ in _matching(scope, query))
 
@@ -101,6 +113,8 @@ def _tests(scope: Scope, query: Query) -> list[Predicate]:
         tests.append(lambda row: row.get("OwnerId") == user_id)
     if sees_own_rows_only(scope.org, scope.definition.name, user_id):
         tests.append(lambda row: row.get("UserId") == user_id)
+    if scope.definition.name == "RecentlyViewed":
+        tests.append(lambda row: row.get(VIEWER) == user_id)
     return tests
 
 
@@ -184,7 +198,8 @@ def _note_views(scope: Scope, rows: list[Row], purpose: str) -> None:
 def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION) -> RowStream:
     """Run a query for Bulk; ApiError for what Bulk does not support."""
     query = parse(soql)
-    _refuse_for_bulk(query)
+    _check_size(query)
+    _refuse_for_bulk(org, query)
     scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
     shape = draw_shape(scope, query, child_entry)
     for name, bound in shape.columns:
@@ -209,7 +224,7 @@ def _values(rows: Iterator[Row], readers: list[Getter], floats: list[bool]) -> I
         yield values
 
 
-def _refuse_for_bulk(query: Query) -> None:
+def _refuse_for_bulk(org: Org, query: Query) -> None:
     what = (
         "GROUP BY or aggregate functions" if is_grouped(query) or query.counts_only
         else "OFFSET" if query.offset is not None
@@ -218,4 +233,6 @@ def _refuse_for_bulk(query: Query) -> None:
         else None
     )  # fmt: skip
     if what is not None:
-        raise ApiError(400, "API_ERROR", f"Bulk API 2.0 does not support {what} in a query")
+        raise ApiError(
+            400, org.settings.bulk_unsupported_query_code, f"Bulk API 2.0 does not support {what} in a query"
+        )

@@ -125,7 +125,8 @@ def object_visible(org: Org, object_name: str, user_id: str) -> bool:
     name = object_name.lower()
     if name not in org.objects:
         return False
-    return name not in NEEDS_VIEW_SETUP or org.privileges(user_id).view_setup
+    hidden = name in NEEDS_VIEW_SETUP and org.settings.licences_need_view_setup
+    return not hidden or org.privileges(user_id).view_setup
 
 
 def sees_own_rows_only(org: Org, object_name: str, user_id: str) -> bool:

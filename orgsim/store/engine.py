@@ -125,6 +125,10 @@ def insert_row(
     try:
         if not shape.definition.createable:
             raise _not_supported(shape.definition.name)
+        if raw.get("Id") or raw.get("id"):
+            raise BadValue(
+                code="INVALID_FIELD_FOR_INSERT_UPDATE", message="cannot specify Id in an insert call", fields=("Id",)
+            )
         plan = org.write_plan(object_name, ctx, "insert", tuple(raw), key_field)
         changes = typed_changes(org, plan, raw, ctx.user_id, text=ctx.text)
         row: Row = {**shape.template, **{name: value for name, value in changes.items() if value is not None}}
@@ -225,7 +229,7 @@ def find_by_key(
     if field.name == "Id":
         return [], value, "Id"
     if value is None:
-        raise BadValue(code="MISSING_ARGUMENT", message=f"{field.name} not specified")
+        raise BadValue(code=org.settings.missing_key_code, message=f"{field.name} not specified")
     return [row for row in table.equal(field, value) or () if not row.get("IsDeleted")], value, field.name
 
 
@@ -275,7 +279,7 @@ def _check_references(org: Org, shape: Shape, changes: Row) -> None:
             raise _wrong_type(shape.definition, name, value)
         parent = org.tables[parent_object.name.lower()].get(value)
         if parent is None:
-            raise BadValue(code="INVALID_CROSS_REFERENCE_KEY", message="invalid cross reference id", fields=(name,))
+            raise BadValue(code=org.settings.unknown_parent_code, message="invalid cross reference id", fields=(name,))
         if parent.get("IsDeleted") and org.settings.lookup_of_deleted_row == "refuse":
             raise BadValue(code="ENTITY_IS_DELETED", message="entity is deleted", fields=(name,))
         if name == "OwnerId" and parent_object.name == "User" and parent.get("IsActive") is False:

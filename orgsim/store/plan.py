@@ -144,7 +144,7 @@ def _parent_id(org: Org, relation: Relation, value: object, user_id: str) -> Val
     found = [row for row in table.equal(field, parsed) or () if not row.get("IsDeleted")]
     if not found:
         message = f"Foreign key external ID: {value} not found for field {field.name} in entity {name}"
-        raise BadValue(code="INVALID_FIELD", message=message)
+        raise BadValue(code=org.settings.missing_parent_key_code, message=message)
     if len(found) > 1:
         message = f"More than one record found for external id field: {[row['Id'] for row in found]}"
         raise BadValue(code="INVALID_FIELD", message=message)

@@ -382,3 +382,43 @@ def test_dates_belong_to_the_users_day(crm):
     assert crm.values("SELECT Id FROM Account WHERE CreatedDate = TODAY AND Name = 'late'", user=crm.clerk) == [late]
     assert crm.values("SELECT Id FROM Account WHERE DAY_ONLY(convertTimezone(CreatedDate)) = 2026-03-17") == [late]
     assert re.match("005", crm.admin)
+
+
+def test_recently_viewed_shows_everybody_their_own(crm):
+    crm.query("SELECT Id FROM Account WHERE Name = 'Acme' FOR VIEW")
+    crm.query("SELECT Id FROM Contact WHERE LastName = 'One' FOR REFERENCE", user=crm.clerk)
+    assert crm.values("SELECT Name FROM RecentlyViewed") == ["Acme"]
+    assert crm.query("SELECT Name, Type FROM RecentlyViewed", user=crm.clerk)["records"][0]["Name"] == "Ann One"
+    assert crm.query("SELECT COUNT() FROM RecentlyViewed")["totalSize"] == 1
+
+
+def test_fields_all_is_bounded_by_ids_too(crm):
+    row_id = crm.values("SELECT Id FROM Account LIMIT 1")[0]
+    assert crm.query(f"SELECT FIELDS(ALL) FROM Account WHERE Id = '{row_id}'")["totalSize"] == 1
+
+
+def test_a_third_semi_join_is_too_many(crm):
+    part = "Id IN (SELECT AccountId FROM Contact)"
+    answer = crm.query(f"SELECT Id FROM Account WHERE {part} AND {part} AND {part}")
+    assert answer[0]["errorCode"] == "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS"
+
+
+def test_a_stream_has_flat_columns_and_typed_values(crm):
+    from orgsim.org import WriteContext
+
+    ctx = WriteContext(crm.admin, "bulk")
+    stream = crm.org.stream(
+        "SELECT LastName, Account.Name, Account.AnnualRevenue FROM Contact ORDER BY LastName", ctx=ctx
+    )
+    assert [(column.name, column.type) for column in stream.columns] == [
+        ("LastName", "string"), ("Account.Name", "string"), ("Account.AnnualRevenue", "currency"),
+    ]  # fmt: skip
+    assert list(stream.rows)[:2] == [["Alone", None, None], ["One", "Acme", 1000.0]]
+    for soql in (
+        "SELECT COUNT() FROM Account",
+        "SELECT Id FROM Account OFFSET 1",
+        "SELECT Id, (SELECT Id FROM Contacts) FROM Account",
+        "SELECT BillingAddress FROM Account",
+    ):
+        with pytest.raises(ApiError):
+            crm.org.stream(soql, ctx=ctx)
