@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -188,10 +189,10 @@ def _fold_values(name: str, field: FieldDef, found: list[object]) -> object:
     if not found:
         return None
     if name == "SUM":
-        total = sum(cast("list[float]", found))
-        return int(total) if field.type == "int" else float(total)
+        total = math.fsum(cast("list[float]", found))
+        return int(total) if field.type == "int" else round(total, field.scale)
     if name == "AVG":
-        return float(sum(cast("list[float]", found))) / len(found)
+        return math.fsum(cast("list[float]", found)) / len(found)
     pick = min if name == "MIN" else max
     return pick(found, key=_order_key)
 
