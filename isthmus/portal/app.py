@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from typing import Any, Final
 
 from litestar import Litestar, Request, Response, get
-from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
 
-from isthmus.config import Settings
 from isthmus.portal import statics
 from isthmus.portal.api import audits as api_audits
 from isthmus.portal.api import orgs as api_orgs
@@ -17,6 +15,7 @@ from isthmus.portal.api import session as api_session
 from isthmus.portal.api import syncs as api_syncs
 from isthmus.portal.api import trust as api_trust
 from isthmus.portal.headers import SecurityHeaders
+from isthmus.portal.hosts import OwnHosts, own_hosts
 from isthmus.portal.pages import audits, home, oauth, orgs, problems, runs, sign_in, syncs, trust
 from isthmus.portal.rendering import Pages
 from isthmus.portal.services import PortalServices
@@ -68,15 +67,11 @@ def create_app(services: PortalServices) -> Litestar:
         },
         exception_handlers=problems.handlers(pages, services.journal),
         before_send=[SecurityHeaders(https=services.settings.public_url.startswith("https://"))],
-        allowed_hosts=AllowedHostsConfig(allowed_hosts=_hosts(services.settings)),
+        middleware=[
+            DefineMiddleware(OwnHosts, hosts=own_hosts(services.settings), public_url=services.settings.public_url)
+        ],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         debug=False,
     )
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """Return the names that a request may be addressed to: a foreign name that resolves to us gets no page."""
-    ours = urllib.parse.urlsplit(settings.public_url).hostname or settings.bind
-    return [ours]

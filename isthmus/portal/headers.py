@@ -1,7 +1,7 @@
 """The security headers of every answer, error pages and files included.
 
 Scripts run only with the nonce of their own page; nothing inline, nothing from another origin; no page may be framed,
-kept in a cache or name us in a Referer.
+kept in a cache or name its address to another origin. (`no-referrer` would make browsers send `Origin: null`.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HSTS_MAX_AGE_S: Final = 63_072_000
 _ALWAYS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
+    ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
