@@ -45,7 +45,7 @@ class BenchTable:
     def count(self) -> int:
         """Return the number of rows that are not deleted: virtual, written and absorbed ones."""
         hidden = len(self._changed) + len(self._gone)
-        return self._count - hidden + self._overlay.count() + self.sink.distinct_keys
+        return self._count - hidden + self._overlay.count() + self.sink.new_rows
 
     def get(self, row_id: str) -> Row | None:
         """Return the row with this 18-character id."""

@@ -9,6 +9,7 @@ from typing import Final
 from orgsim.generate.bench import BenchPlan, make_bench_tables
 from orgsim.generate.business import DEMO_ROWS, add_business_rows
 from orgsim.generate.company import found_company
+from orgsim.generate.layouts import PREFIXES
 from orgsim.generate.staff import add_staff
 from orgsim.generate.world import Fillable, Seeded, World
 
@@ -37,6 +38,9 @@ def populate(org: Fillable, profile: str, *, seed: int, rows: Mapping[str, int] 
     strangers = set(wanted) - {name.lower() for name in COUNTABLE}
     if strangers or min(wanted.values(), default=0) < 0:
         message = f"rows: give a number of {', '.join(COUNTABLE)}"
+        raise UnknownProfile(message)
+    if profile == "bench" and (missing := {name for name in wanted if name not in {key.lower() for key in PREFIXES}}):
+        message = f"rows: the bench profile has {', '.join(PREFIXES)}, not {', '.join(sorted(missing))}"
         raise UnknownProfile(message)
     counts = {name: wanted[name.lower()] for name in COUNTABLE if name.lower() in wanted}
     world = World(org, random.Random(f"{seed}/{profile}"), org.clock.now().replace(microsecond=0))

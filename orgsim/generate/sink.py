@@ -7,6 +7,7 @@ to KEYS_MAX others), and a sum over the row bytes that does not depend on the or
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 from zlib import crc32
 
@@ -57,17 +58,24 @@ class CsvSink:
 
     def __init__(self, *, block_bytes: int = BLOCK_BYTES) -> None:
         self._block_bytes = block_bytes
+        self._busy = Lock()  # the server absorbs in threads, several jobs at a time
         self.rows = 0
         self.row_bytes = 0
         self.checksum = 0
         self._seen: dict[bytes, bytearray] = {}
         self._found = 0
+        self._keyless = 0
         self._hashes: set[int] = set()
 
     @property
     def distinct_keys(self) -> int:
         """Different keys so far."""
         return self._found + len(self._hashes)
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that a table would hold now: the different keys, and everything that came without a key."""
+        return self.distinct_keys + self._keyless
 
     def summary(self) -> dict[str, int]:
         """Return the figures for the control port."""
@@ -85,14 +93,14 @@ class CsvSink:
         if key is not None and key.lower() not in names:
             raise BadUpload(key)
         column = None if key is None else names.index(key.lower())
-        before = (self.rows, self.distinct_keys, self.row_bytes)
         start = end + 1 if end >= 0 else len(body)
-        while start < len(body):
-            start += self._block(
-                body, start, width=len(names), column=column, delimiter=ord(delimiter), ending=len(line_ending)
-            )
-        created = self.rows - before[0] if key is None else self.distinct_keys - before[1]
-        return Absorbed(self.rows - before[0], created, self.row_bytes - before[2])
+        with self._busy:
+            before = (self.rows, self.new_rows, self.row_bytes)
+            while start < len(body):
+                start += self._block(
+                    body, start, width=len(names), column=column, delimiter=ord(delimiter), ending=len(line_ending)
+                )
+            return Absorbed(self.rows - before[0], self.new_rows - before[1], self.row_bytes - before[2])
 
     def _block(self, body: bytes, start: int, *, width: int, column: int | None, delimiter: int, ending: int) -> int:
         """Take as many whole rows as fit into a block; return the number of bytes taken."""
@@ -118,7 +126,9 @@ class CsvSink:
         self._sum(piece, grid[:, -1])
         self.rows += len(ends)
         self.row_bytes += taken - len(ends) * ending
-        if column is not None:
+        if column is None:
+            self._keyless += len(ends)
+        else:
             lefts = grid[:, column - 1] + 1 if column else np.concatenate(([0], grid[:-1, -1] + 1))
             rights = grid[:, column] - (ending - 1 if column == width - 1 else 0)
             self._keys(data, lefts, rights)

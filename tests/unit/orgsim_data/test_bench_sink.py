@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from orgsim.generate.profiles import populate
@@ -85,3 +87,20 @@ def test_a_missing_key_column_is_refused():
 def test_an_upload_of_a_header_alone_brings_nothing():
     assert CsvSink().absorb(b"A,B\n", key="A").rows == 0
     assert CsvSink().absorb(b"A,B", key="A").rows == 0
+
+
+def test_absorbed_rows_count_as_rows_of_the_table_with_or_without_a_key():
+    org = fresh_org()
+    populate(org, "bench", seed=1)
+    table = org.tables["account"]
+    table.sink.absorb(b"Name\na\nb\n", key=None)
+    table.sink.absorb(b"Key__c,Name\n1,a\n1,b\n2,c\n", key="Key__c")
+    assert table.count() == 4
+
+
+def test_uploads_taken_in_several_threads_are_all_counted(contacts):
+    sink = CsvSink(block_bytes=50_000)
+    bodies = [_upload(contacts, start, start + 10_000) for start in range(0, 60_000, 10_000)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda body: sink.absorb(body, key="Ext__c"), bodies))
+    assert (sink.rows, sink.distinct_keys) == (60_000, 60_000)

@@ -49,6 +49,11 @@ def test_unknown_objects_and_negative_numbers_are_refused(rows):
         populate(fresh_org(), "empty", seed=1, rows=rows)
 
 
+def test_bench_refuses_numbers_for_objects_it_cannot_make_up():
+    with pytest.raises(UnknownProfile, match="Account, Contact, Opportunity"):
+        populate(fresh_org(), "bench", seed=1, rows={"Lead": 5})
+
+
 def test_an_unknown_profile_is_refused_by_the_names_of_those_that_exist():
     with pytest.raises(UnknownProfile, match="demo, empty, bench"):
         populate(fresh_org(), "full", seed=1)
