@@ -6,6 +6,7 @@ Names are the describe names in snake_case. The classes are mutable because an o
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 MASTER_RECORD_TYPE_ID = "012000000000000AAA"
@@ -106,8 +107,8 @@ class ChildRelationship:
     cascade_delete: bool = False
     restricted_delete: bool = False
     deprecated_and_hidden: bool = False
-    junction_id_list_names: list[str] = field(default_factory=list[str])
-    junction_reference_to: list[str] = field(default_factory=list[str])
+    junction_id_list_names: list[str] = dataclasses.field(default_factory=list[str])
+    junction_reference_to: list[str] = dataclasses.field(default_factory=list[str])
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class RecordTypeInfo:
 
 @dataclass(slots=True)
 class ObjectDef:
-    """One object with its fields in describe order. `setup` marks objects that may not be mixed with data in one call."""
+    """One object with its fields in describe order. `setup` marks objects that may not be written along with data."""
 
     name: str
     label: str = ""
