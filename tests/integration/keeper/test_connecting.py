@@ -125,9 +125,10 @@ async def test_a_state_is_refused_after_ten_minutes(keeper: RunningKeeper, orgsi
         await keeper.portal.finish_authorization(back["state"], back["code"], None, binding, keeper.ticket)
 
 
-async def test_a_denied_consent_is_said_plainly(keeper: RunningKeeper, orgsim: Orgsim):
-    url, binding = await keeper.begin(orgsim)
-    back = await answer_consent(orgsim, url, action="deny")
+async def test_a_denied_consent_is_said_plainly(keeper: RunningKeeper):
+    with start_orgsim(name="asks", seed=3) as org:  # one that has not approved the app before
+        url, binding = await keeper.begin(org)
+        back = await answer_consent(org, url, action="deny")
     with pytest.raises(ConsentDenied, match="denied the access"):
         await keeper.portal.finish_authorization(back["state"], None, back["error"], binding, keeper.ticket)
 

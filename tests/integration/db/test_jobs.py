@@ -1,0 +1,163 @@
+"""The queue: ids only, each tenant its own, and worked off by a real procrastinate worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from isthmus.db.address import Role
+from isthmus.db.errors import Refused
+from isthmus.db.jobs import TaskName, enqueue
+from isthmus.db.queue import make_app
+from tests.support.postgres import FreshDatabase
+
+TENANT, SUBJECT = str(uuid4()), str(uuid4())
+
+
+async def nothing() -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {},
+        {"tenant_id": TENANT},
+        {"tenant_id": TENANT, "subject_id": "Acme Corp"},
+        {"tenant_id": TENANT, "subject_id": SUBJECT, "note": "Acme Corp"},
+        {"tenant_id": TENANT, "subject_id": SUBJECT + " Acme"},
+        {"tenant_id": TENANT, "subject_id": None},
+        {"timestamp": "Acme Corp"},
+        {"timestamp": 12345678901234567890},
+        {"timestamp": 1.5},
+        [],
+        "Acme Corp",
+    ],
+)
+async def test_the_database_refuses_a_job_whose_arguments_are_not_ids(fresh_database: FreshDatabase, args: object):
+    worker = await fresh_database.connect(Role.WORKER)
+    with pytest.raises(psycopg.Error) as refused:
+        await worker.execute(
+            "insert into jobs.procrastinate_jobs (queue_name, task_name, args) values ('default', 'run_sync', %s)",
+            (Jsonb(args),),
+        )
+    assert "Acme" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("lock", "Acme"), ("queueing_lock", "Acme"), ("task_name", "Acme"), ("queue_name", "Acme")],
+)
+async def test_no_other_column_of_a_job_takes_a_text(fresh_database: FreshDatabase, column: str, value: str):
+    worker = await fresh_database.connect(Role.WORKER)
+    row = {"queue_name": "default", "task_name": "run_sync", "lock": None, "queueing_lock": None, column: value}
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        await worker.execute(
+            "insert into jobs.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)"
+            " values (%(queue_name)s, %(task_name)s, %(lock)s, %(queueing_lock)s, %(args)s)",
+            {**row, "args": Jsonb({"tenant_id": TENANT, "subject_id": SUBJECT})},
+        )
+    assert "Acme" not in str(refused.value)
+
+
+async def test_a_portal_queues_for_its_own_tenant_only_and_sees_only_that(fresh_database: FreshDatabase):
+    acme, other = await fresh_database.make_tenant("Acme"), await fresh_database.make_tenant("Other")
+    portal = await fresh_database.open_as(Role.PORTAL)
+    for tenant in (acme, other):
+        async with portal.tenant(fresh_database.ticket(Role.PORTAL, tenant)) as tx:
+            await enqueue(tx, TaskName.RUN_SYNC, uuid4(), lock=uuid4())
+    connection = await fresh_database.connect(Role.PORTAL)
+    await connection.execute(
+        "select set_config('app.ticket', %s, false)", (fresh_database.ticket(Role.PORTAL, acme).text,)
+    )
+    cursor = await connection.execute("select args ->> 'tenant_id' from jobs.procrastinate_jobs")
+    assert await cursor.fetchall() == [(str(acme.tenant),)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await connection.execute(
+            "insert into jobs.procrastinate_jobs (queue_name, task_name, args) values ('default', 'run_sync', %s)",
+            (Jsonb({"tenant_id": str(other.tenant), "subject_id": SUBJECT}),),
+        )
+
+
+async def test_without_a_ticket_nothing_is_queued(fresh_database: FreshDatabase):
+    portal = await fresh_database.open_as(Role.PORTAL)
+    with pytest.raises(Refused):
+        async with portal.system() as tx:
+            await enqueue(tx, TaskName.RUN_SYNC, uuid4())  # type: ignore[arg-type]
+
+
+async def test_a_worker_works_off_what_a_portal_queued_in_the_order_of_its_lock(
+    fresh_database: FreshDatabase, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    acme = await fresh_database.make_tenant()
+    portal = await fresh_database.open_as(Role.PORTAL)
+    subjects, lock = [uuid4() for _ in range(5)], uuid4()
+    done: list[UUID] = []
+    at_once = most = 0
+
+    async def run(tenant: UUID, subject: UUID) -> None:
+        nonlocal at_once, most
+        assert tenant == acme.tenant
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        done.append(subject)
+
+    app = make_app(fresh_database.settings, {TaskName.RUN_SYNC: run}, nothing)
+    async with app.open_async():
+        for subject in subjects:
+            async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
+                await enqueue(tx, TaskName.RUN_SYNC, subject, lock=lock)
+        await app.run_worker_async(wait=False, concurrency=4)
+    assert done == subjects
+    assert most == 1
+    assert str(subjects[0]) not in caplog.text
+
+
+async def test_a_job_that_fails_is_tried_again(fresh_database: FreshDatabase):
+    acme = await fresh_database.make_tenant()
+    portal = await fresh_database.open_as(Role.PORTAL)
+    async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
+        await enqueue(tx, TaskName.RUN_AUDIT, uuid4())
+
+    async def fail(_tenant: UUID, _subject: UUID) -> None:
+        raise RuntimeError("once")
+
+    app = make_app(fresh_database.settings, {TaskName.RUN_AUDIT: fail}, nothing)
+    async with app.open_async():
+        await app.run_worker_async(wait=False)
+    superuser = await fresh_database.superuser()
+    cursor = await superuser.execute("select status::text, attempts from jobs.procrastinate_jobs")
+    assert await cursor.fetchall() == [("todo", 1)]
+
+
+async def test_a_job_of_a_worker_that_died_is_queued_again(fresh_database: FreshDatabase):
+    acme = await fresh_database.make_tenant()
+    portal = await fresh_database.open_as(Role.PORTAL)
+    subject = uuid4()
+    async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
+        await enqueue(tx, TaskName.RUN_SYNC, subject)
+    superuser = await fresh_database.superuser()
+    await superuser.execute(
+        "insert into jobs.procrastinate_workers (last_heartbeat) values (now() - interval '10 minutes')"
+    )
+    await superuser.execute(
+        "update jobs.procrastinate_jobs set status = 'doing', worker_id = (select id from jobs.procrastinate_workers)"
+    )
+    done: list[UUID] = []
+
+    async def run(_tenant: UUID, found: UUID) -> None:
+        done.append(found)
+
+    app = make_app(fresh_database.settings, {TaskName.RUN_SYNC: run}, nothing)
+    async with app.open_async():
+        await app.configure_task(TaskName.RETRY_STALLED.value).defer_async(timestamp=1)
+        await app.run_worker_async(wait=False)
+    assert done == [subject]
