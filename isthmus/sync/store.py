@@ -307,8 +307,8 @@ async def set_state(tx: TenantTx, sync: UUID, state: SyncState, reason: PauseRea
     """Write a sync's state; an active one is due at once."""
     await tx.execute(
         """
-        update sync.state set state = %(state)s, pause_reason = %(reason)s, changed_at = now(),
-            due_at = case when %(state)s = 'active' then coalesce(due_at, now()) end
+        update sync.state set state = %(state)s::sync.sync_state, pause_reason = %(reason)s, changed_at = now(),
+            due_at = case when %(state)s::sync.sync_state = 'active' then coalesce(due_at, now()) end
         where sync_id = %(sync)s
         """,
         sync=sync,

@@ -39,7 +39,7 @@ class WorkerServices:
 
 
 class InstallationAway(Exception):
-    """Database or keeper does not answer: the queue tries the job again."""
+    """Database or keeper does not answer, or an org's describes could not be read: the queue tries the job again."""
 
 
 def register(app: procrastinate.App, services: WorkerServices) -> None:
@@ -63,11 +63,11 @@ def _task(do: Callable[[UUID], Awaitable[None]], journal: Journal) -> Callable[[
         del tenant_id
         try:
             await do(UUID(subject_id))
-        except (FenceLost, KeeperRefused, SchemaUnread):
-            # Overtaken by another attempt, not to be done any more, or an org that does not answer: said elsewhere.
+        except (FenceLost, KeeperRefused):
+            # Overtaken by another attempt, or not to be done any more.
             return
-        except (DatabaseError, KeeperUnavailable):
-            message = "the installation does not answer"
+        except (DatabaseError, KeeperUnavailable, SchemaUnread):
+            message = "the installation, or an org that is to be described, does not answer"
             raise InstallationAway(message) from None
         except Exception as error:  # noqa: BLE001 - the worker's edge: where it came from is written, what it held is not
             journal.unexpected(error)

@@ -96,7 +96,11 @@ class Pair:
     def fill(self, rows: int = 12) -> dict[str, list[str]]:
         """Put accounts with nasty values, parents, contacts and opportunities into the source."""
         accounts = [
-            {"Name": f"Account {n} {NASTY[n % 8][:200]}", "Description": NASTY[n % len(NASTY)], "AnnualRevenue": n * 1.25}
+            {
+                "Name": f"Account {n} {NASTY[n % 8][:200]}",
+                "Description": NASTY[n % len(NASTY)],
+                "AnnualRevenue": n * 1.25,
+            }
             for n in range(rows)
         ]
         account_ids = self.source.add_rows("Account", accounts)

@@ -167,7 +167,9 @@ async def test_a_mover_killed_in_mid_run_leaves_what_the_next_copy_completes(pai
 
     result = await pair.copy(THREE_OBJECTS, bulk_rows_min=bulk_rows_min, on_progress=kill_in_step_two)
     assert killed.is_set()
-    assert result.message == "Stopped: the process that moves the records was ended. Nothing to do: the next run goes on."
+    assert (
+        result.message == "Stopped: the process that moves the records was ended. Nothing to do: the next run goes on."
+    )
     pair.target.control("DELETE", "/faults")
     assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
     pair.assert_equal()

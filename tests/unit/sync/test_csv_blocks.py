@@ -23,7 +23,27 @@ from isthmus.sync.flow.csv_blocks import (
     rows_of,
 )
 
-NASTY = ["", '"', ",", "\n", "\r\n", "\r", "\x00", "\u2028", "\x85", " x ", "#N/A", "#N/a", "N/A", '""', "é", "𝄞", "=1", "'", "\ufeff"]
+NASTY = [
+    "",
+    '"',
+    ",",
+    "\n",
+    "\r\n",
+    "\r",
+    "\x00",
+    "\u2028",
+    "\x85",
+    " x ",
+    "#N/A",
+    "#N/a",
+    "N/A",
+    '""',
+    "é",
+    "𝄞",
+    "=1",
+    "'",
+    "\ufeff",
+]
 cell = st.one_of(st.sampled_from(NASTY), st.text(st.characters(codec="utf-8"), max_size=12))
 COLUMNS = 4
 
@@ -168,7 +188,10 @@ def test_blocks_show_counts_and_no_content() -> None:
 
 def test_many_rows_with_many_kinds_of_nulls_stay_in_order_within_their_kind() -> None:
     random_ = random.Random(7)
-    rows = [[f"k{n}", random_.choice(NASTY[1:10]), random_.choice(["", "x"]), random_.choice(["", "p"])] for n in range(3000)]
+    rows = [
+        [f"k{n}", random_.choice(NASTY[1:10]), random_.choice(["", "x"]), random_.choice(["", "p"])]
+        for n in range(3000)
+    ]
     mapped = codec().map(export(rows))
     for part in mapped.parts:
         keys = [int(row[0][1:]) for row in parsed(part.content)]
