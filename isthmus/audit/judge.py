@@ -27,7 +27,8 @@ class Judged:
 
 
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
-    """Judge the snapshot and make the documents."""
+    """Judge the snapshot and make the documents. `org` is what the operator calls the org."""
+    org = str(org)  # an Alias is text with a rule; what is written is the text
     if options.pseudonym_key is not None:
         snapshot = pseudonymise(snapshot, options.pseudonym_key)
     basis = Basis(options.thresholds, price_book(options.prices), options.contract)

@@ -23,9 +23,10 @@ from isthmus.audit.reading import MoverSetting, Read, read_org
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database
+from isthmus.db.errors import DatabaseError
 from isthmus.db.ticket import Ticket
 from isthmus.journal import Journal
-from isthmus.orgs.keeper_client import KeeperClient, KeeperRefused, RunKind
+from isthmus.orgs.keeper_client import KeeperClient, KeeperRefused, KeeperUnavailable, RunKind
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
@@ -62,14 +63,24 @@ async def perform_audit(audit: AuditId, app: AuditApp) -> None:
         claimed = await store.claim(tx, audit)
     if claimed is None:
         return
+    settled = False
     try:
         await performing.carry_out(claimed)
+        settled = True
     except AuditFailed as failed:
+        settled = True
         await performing.fail(claimed, failed)
     except KeeperRefused:
+        settled = True
         await performing.fail(claimed, AuditFailed(Failure.LEASE_LOST))
     except store.AttemptLost:
-        return
+        settled = True
+    except (DatabaseError, KeeperUnavailable, asyncio.CancelledError):
+        settled = True  # not the audit's fault: the job is tried again
+        raise
+    finally:
+        if not settled:  # an error of ours: it goes on to the worker, which writes it down, but no audit hangs
+            await performing.fail(claimed, AuditFailed(Failure.INTERNAL))
 
 
 class _Performing:

@@ -110,9 +110,7 @@ def test_a_second_audit_replaces_the_first_and_leaves_other_files_alone(demo: Or
     assert verify_bundle(out / "bundle").report.pseudonymous
 
 
-def test_a_folder_that_is_not_ours_to_replace_is_refused_before_anything_is_read(
-    demo: Orgsim, tmp_path: Path
-) -> None:
+def test_a_folder_that_is_not_ours_to_replace_is_refused_before_anything_is_read(demo: Orgsim, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     calls = len(demo.transcript())
     with pytest.raises(OutputRefused, match="is no evidence bundle"):

@@ -104,7 +104,9 @@ def test_another_time_zone_hash_seed_and_locale_give_the_same_bytes(judged: Judg
         "print(verify_bundle(Path(sys.argv[1])).fingerprint)"
     )
     environment = {**os.environ, "TZ": zone, "PYTHONHASHSEED": "7", "LC_ALL": "C"}
-    done = subprocess.run([sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == fingerprint_of(judged.bundle)
 
 

@@ -81,7 +81,9 @@ def test_blind_data_name_nobody_and_print_no_activity(situation: Callable[[], Or
     assert [f for f in report.findings if f.subject_kind == "user" or f.rule == "R11"] == []
     assert report.seats_active is None
     assert report.seats_unused is None
-    assert all(line.active_90 is None and line.unused is None and line.reclaim_monthly is None for line in report.licenses)
+    assert all(
+        line.active_90 is None and line.unused is None and line.reclaim_monthly is None for line in report.licenses
+    )
     assert all(point.seats is None and point.annual is None for point in report.sensitivity)
     assert report.weeks == ()
     assert report.withheld

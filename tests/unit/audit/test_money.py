@@ -65,7 +65,7 @@ def test_the_contract_s_minimum_and_quantity_bound_the_renewal() -> None:
     c=st.integers(0, 60),
     minimum=st.integers(0, 500),
 )
-def test_no_figure_exceeds_its_pool(total: int, used: int, a: int, b: int, c: int, minimum: int) -> None:
+def test_no_figure_exceeds_its_pool(*, total: int, used: int, a: int, b: int, c: int, minimum: int) -> None:
     money = pool_money(Pool("L", total, used, PRICE, minimum=minimum), seats(a, b, c), Decimal("0.05"))
     assert 0 <= money.reclaim.total <= min(total, used, a + b)
     assert 0 <= money.renewal.total <= max(0, total - minimum)
@@ -83,7 +83,7 @@ def company() -> Org:
     org.license(PLATFORM, name="Salesforce Platform", key="AUL", total=2)
     org.regulars(20)
     org.user("Ivan", last=130)
-    org.user("Paul", last=130, license=PLATFORM)
+    org.user("Paul", last=130, seat=PLATFORM)
     return org
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -29,7 +30,9 @@ def test_the_queries_are_constants_on_the_five_objects_and_never_filter_what_can
         assert query.text.split(" FROM ")[1].split()[0] in OBJECTS
         where = query.text.partition(" WHERE ")[2].partition(" GROUP BY ")[0]
         assert where in {"", "LoginTime >= {since} AND LoginTime < {until}"}  # peer defects 8 and 9
-        assert not {"SourceIp", "Browser", "Platform", "CountryIso", "LoginGeoId"} & set(query.text.replace(",", "").split())
+        assert not {"SourceIp", "Browser", "Platform", "CountryIso", "LoginGeoId"} & set(
+            query.text.replace(",", "").split()
+        )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_blocks_are_disjoint_and_leave_nothing_out(since: datetime, seconds: int
     cut = list(blocks(start, end))
     assert cut[0].since == start
     assert cut[-1].until == end
-    assert all(a.until == b.since for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a.until == b.since for a, b in pairwise(cut))
     assert all(w.since < w.until <= w.since + timedelta(days=7) for w in cut)
 
 

@@ -74,16 +74,16 @@ def test_a_free_seat_a_deactivated_user_and_a_user_without_profile_are_left_alon
     org = company()
     org.license("100FREE", name="Chatter Free", key="PID_CHATTER_FREE")
     for i, last in enumerate((None, 300, 120)):
-        org.user(f"Free {i}", last=last, license="100FREE")
+        org.user(f"Free {i}", last=last, seat="100FREE")
         org.user(f"Gone {i}", last=last, active=False)
-        org.user(f"System {i}", last=last, license=None)
+        org.user(f"System {i}", last=last, seat=None)
     assert found(org.analyse(), rule) == []
 
 
 def test_an_unknown_licence_is_unclassified_never_free() -> None:  # peer defect 2
     org = company()
     org.license("100ODD", name="Wonder Cloud", key="PID_WONDER")
-    org.user("Nora", last=None, license="100ODD")
+    org.user("Nora", last=None, seat="100ODD")
     analysis = org.analyse()
     assert found(analysis, "R06") == ["Nora"]
     assert any("not in our catalogue" in gate.says for gate in analysis.gates)
@@ -202,7 +202,9 @@ def test_nobody_deactivated_means_no_such_finding() -> None:
     ("granted", "last", "hit"),
     [(60, 61, True), (60, 59, False), (60, None, True), (29.9, 100, False), (30.1, 100, True)],
 )
-def test_a_grant_is_never_used_if_the_holder_has_not_logged_in_since(granted: float, last: float | None, *, hit: bool) -> None:
+def test_a_grant_is_never_used_if_the_holder_has_not_logged_in_since(
+    granted: float, last: float | None, *, hit: bool
+) -> None:
     org = company()
     org.grant(org.user("Pia", last=last), org.psl(used=1), granted)
     assert found(org.analyse(), "R11") == (["Pia"] if hit else [])

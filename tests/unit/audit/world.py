@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from isthmus.audit.analysis import Analysis, Basis, analyse
 from isthmus.audit.contract import ContractItem
 from isthmus.audit.model import (
@@ -61,7 +63,7 @@ class Org:
 
     def license(
         self,
-        id: str = CRM,
+        row_id: str = CRM,
         *,
         name: str = "Salesforce",
         key: str = "SFDC",
@@ -71,7 +73,7 @@ class Org:
         updated: datetime | None = None,
     ) -> LicenseRow:
         row = LicenseRow(
-            id=id,
+            id=row_id,
             name=name,
             label=name,
             key=key,
@@ -89,7 +91,7 @@ class Org:
         *,
         last: float | None = 1,
         created: float = 400,
-        license: str | None = CRM,
+        seat: str | None = CRM,
         active: bool = True,
         human: Iterable[float] | None = None,
         machine: Iterable[float] = (),
@@ -108,7 +110,7 @@ class Org:
             active=active,
             user_type="Standard",
             created_at=ago(created),
-            license=license,
+            license=seat,
             department=department,
             last_login_at=None if last is None else ago(last),
             **more,
@@ -130,14 +132,14 @@ class Org:
         at = ago(days)
         self.logins.append(LoginRow(user.id, at.date(), kind, success, count, at, at))
 
-    def regulars(self, count: int, license: str = CRM) -> None:
+    def regulars(self, count: int, seat: str = CRM) -> None:
         """People who are there every day of the history."""
         for i in range(count):
             days = [d + 0.1 for d in range(int(self.history_days))]
-            self.user(f"Regular {i}", last=0.1, license=license, human=days)
+            self.user(f"Regular {i}", last=0.1, seat=seat, human=days)
 
-    def psl(self, id: str = "0PL000000000001AAA", *, key: str = "CpqPsl", total: int = 50, used: int = 0) -> PslRow:
-        row = PslRow(id=id, name=key, key=key, label=key, status="Active", total=total, used=used)
+    def psl(self, row_id: str = "0PL000000000001AAA", *, key: str = "CpqPsl", total: int = 50, used: int = 0) -> PslRow:
+        row = PslRow(id=row_id, name=key, key=key, label=key, status="Active", total=total, used=used)
         self.psls.append(row)
         return row
 
@@ -152,8 +154,6 @@ class Org:
         if not self.licenses:
             self.license()
         counts = {row.id: sum(1 for u in self.users if u.active and u.license == row.id) for row in self.licenses}
-        import msgspec
-
         rows = tuple(msgspec.structs.replace(r, used=counts[r.id]) if r.used < 0 else r for r in self.licenses)
         builder.take(LicensesMessage(rows))
         builder.take(PslsMessage(tuple(self.psls)))
@@ -211,7 +211,7 @@ def example(seats: int = 30) -> Org:
     org.user("Bea Borderline", last=100, human=[100, 101])
     org.user("Quentin Quarter", last=95, human=[95, 170])
     for i in range(4):
-        org.user(f"Platform {i}", license=PLATFORM, last=2)
+        org.user(f"Platform {i}", seat=PLATFORM, last=2)
     gone = org.user("Gone Gil", active=False, last=50)
     psl = org.psl(used=2)
     org.grant(gone, psl, 100)
