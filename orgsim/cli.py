@@ -106,15 +106,14 @@ def _rows(text: str) -> dict[str, int]:
 
 
 def _facts() -> int:
-    from orgsim.facts import load_facts  # noqa: PLC0415  # serving does not need the fact files
+    from orgsim.facts import FactFault, counts, load_facts  # noqa: PLC0415  # serving does not need the fact files
 
-    facts = load_facts()
-    by_source: dict[str, int] = {}
-    for fact in facts:
-        by_source[fact.source] = by_source.get(fact.source, 0) + 1
-    for source, count in sorted(by_source.items(), key=lambda entry: -entry[1]):
-        sys.stdout.write(f"{source:12} {count:5} {100 * count / len(facts):5.1f} %\n")
-    sys.stdout.write(f"{'all':12} {len(facts):5}\n")
+    try:
+        found = counts(load_facts())
+    except FactFault as fault:
+        raise _Unusable(str(fault)) from None
+    for source, count in found.items():
+        sys.stdout.write(f"{source:12} {count:5} {100 * count / max(1, found['total']):6.1f} %\n")
     return EXIT_DONE
 
 
@@ -150,7 +149,8 @@ async def _serve(given: argparse.Namespace) -> None:
             await runner.setup()
             await web.SockSite(runner, sock, ssl_context=context, backlog=_BACKLOG).start()
         control_url = f"http://{_bracketed(given.host)}:{control.getsockname()[1]}"
-        _announce(emulator, control_url)
+        scheme = "https" if tls is not None else "http"
+        _announce(emulator, control_url, f"{scheme}://{_bracketed(given.host)}:{api.getsockname()[1]}")
         await stop.wait()
     finally:
         await emulator.close()
@@ -158,7 +158,7 @@ async def _serve(given: argparse.Namespace) -> None:
         await desk.cleanup()
 
 
-def _announce(emulator: Emulator, control_url: str) -> None:
+def _announce(emulator: Emulator, control_url: str, listening: str) -> None:
     line = {
         "instance_url": emulator.instance_url,
         "control_url": control_url,
@@ -167,6 +167,7 @@ def _announce(emulator: Emulator, control_url: str) -> None:
         "username": emulator.seeded.admin_username,
         "password": PASSWORD,
         "access_token": emulator.new_access_token(),
+        "listening": listening,
         "org_id": emulator.org.id18,
         "name": emulator.options.name,
         "seed": emulator.options.seed,

@@ -12,7 +12,7 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     PATCH  /rows/{object}/{id}     change fields; LastModified* and SystemModstamp move on unless given -> the record
     DELETE /rows/{object}/{id}     into the recycle bin; ?hard=true for good
     GET    /counts                 {object: rows that are not deleted}
-    GET    /sinks                  {object: what the bench profile absorbed by Bulk: rows, distinctKeys, rowBytes, checksum}
+    GET    /sinks                  {object: {rows, distinctKeys, rowBytes, checksum}} of what bench tables absorbed
     GET    /state                  {"sha256", "schema", "tables": {object: digest}} over all rows and all metadata
     GET    /transcript             array of {at, method, path, query, status, bytes_in, bytes_out, note}
     DELETE /transcript             forget it

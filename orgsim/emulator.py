@@ -183,7 +183,7 @@ class Emulator:
             self.authority.grants.expire_access_token(signed.session.token)
 
     def reset(self) -> None:
-        """Make everything anew from the options: rows, clock, settings, whims; jobs and faults go, tokens and apps stay."""
+        """Make all anew from the options: rows, clock, settings, whims; jobs and faults go, tokens and apps stay."""
         for task in list(self._tasks):
             task.cancel()
         self.query_jobs.clear()

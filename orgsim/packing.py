@@ -48,7 +48,7 @@ def unpacked(data: bytes, encoding: str, bytes_max: int) -> bytes:
     unpacker = isal_zlib.decompressobj(window)  # pyright: ignore[reportUnknownMemberType]  # half-typed stubs
     try:
         plain = unpacker.decompress(data, bytes_max + 1)  # pyright: ignore[reportUnknownMemberType]  # half-typed stubs
-    except IsalError:
+    except IsalError:  # pyright: ignore[reportGeneralTypeIssues]  # its stub calls the class an instance
         raise Unreadable from None
     if len(plain) > bytes_max:
         raise Overlong

@@ -378,10 +378,7 @@ _MAKERS: Final[dict[str, Callable[[FieldDef, Metadata], FieldDef]]] = {
 
 def _custom_field_object() -> ObjectDef:
     fields = [FieldDef("Id", "id", length=18, byte_length=18, soap_type="tns:ID", nillable=False)]
-    fields += [
-        FieldDef(name, "string", length=255, byte_length=765)
-        for name in _SHADOW_TEXTS
-    ]
+    fields += [FieldDef(name, "string", length=255, byte_length=765) for name in _SHADOW_TEXTS]
     fields += [FieldDef(name, "int", digits=9, soap_type="xsd:int") for name in ("Length", "Precision", "Scale")]
     return ObjectDef("CustomField", "Custom Field", "Custom Fields", FIELD_PREFIX, fields)
 

@@ -12,10 +12,16 @@ DATA = "/services/data/v62.0"
 
 def test_rows_go_in_without_rules_and_come_out_complete(org: Orgsim):
     [parent] = org.add_rows("Account", [{"Name": "Parent"}])
-    values = {"LastName": "Ng", "FirstName": "Al", "AccountId": parent, "SystemModstamp": "2020-01-02T03:04:05.000+0000"}
+    values = {
+        "LastName": "Ng",
+        "FirstName": "Al",
+        "AccountId": parent,
+        "SystemModstamp": "2020-01-02T03:04:05.000+0000",
+    }
     [row_id] = org.add_rows("Contact", [values])
     [row] = org.rows("Contact")
-    assert len(row_id) == 18 and row["Id"] == row_id
+    assert len(row_id) == 18
+    assert row["Id"] == row_id
     assert (row["Name"], row["AccountId"], row["Phone"]) == ("Al Ng", parent, None)
     assert row["SystemModstamp"] == "2020-01-02T03:04:05.000+0000"
     described = {field["name"] for field in org.call("GET", f"{DATA}/sobjects/Contact/describe")[2]["fields"]}
@@ -32,7 +38,8 @@ def test_ids_come_back_in_the_order_of_the_rows(org: Orgsim):
 def test_a_change_moves_the_stamp_and_a_deletion_hides_the_row(org: Orgsim):
     [row_id] = org.add_rows("Account", [{"Name": "x", "SystemModstamp": "2020-01-01T00:00:00Z"}])
     changed = org.control("PATCH", f"/rows/Account/{row_id}", {"Name": "y"})
-    assert changed["Name"] == "y" and changed["SystemModstamp"] > "2026"
+    assert changed["Name"] == "y"
+    assert changed["SystemModstamp"] > "2026"
     org.control("DELETE", f"/rows/Account/{row_id}")
     assert org.rows("Account") == []
     assert org.control("GET", "/rows/Account?deleted=true")[0]["IsDeleted"] is True
@@ -79,7 +86,8 @@ def test_the_transcript_holds_each_call_once_and_no_credential(org: Orgsim):
     assert (first["method"], first["path"], first["query"], first["status"]) == ("GET", f"{DATA}/limits", "x=1", 200)
     assert first["bytes_out"] > 0
     assert "secret" not in second["query"]
-    assert third["status"] == 501 and third["note"].startswith("not emulated")
+    assert third["status"] == 501
+    assert third["note"].startswith("not emulated")
 
 
 def test_the_state_is_the_same_after_reading_and_differs_after_writing(org: Orgsim):

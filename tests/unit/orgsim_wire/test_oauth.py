@@ -85,9 +85,7 @@ def signed_in(emulator: Emulator, scope: str = "api refresh_token openid", **mor
 
 
 def redeem(emulator: Emulator, code: str, verifier: str) -> tuple[int, dict[str, str]]:
-    return token(
-        emulator, grant_type="authorization_code", code=code, redirect_uri=CALLBACK, code_verifier=verifier
-    )
+    return token(emulator, grant_type="authorization_code", code=code, redirect_uri=CALLBACK, code_verifier=verifier)
 
 
 def is_alive(emulator: Emulator, access_token: str) -> bool:
@@ -106,7 +104,8 @@ def test_a_person_logs_in_agrees_and_the_client_gets_tokens(emulator: Emulator):
     assert answer["instance_url"] == "http://127.0.0.1:1"
     assert answer["id"].endswith(f"/id/{emulator.org.id18}/{emulator.seeded.admin_id}")
     assert answer["token_type"] == "Bearer"
-    assert answer["issued_at"].isdigit() and len(answer["issued_at"]) == 13
+    assert answer["issued_at"].isdigit()
+    assert len(answer["issued_at"]) == 13
     assert set(answer["scope"].split()) == {"api", "refresh_token", "openid"}
     assert is_alive(emulator, answer["access_token"])
 
@@ -149,7 +148,10 @@ def test_who_agreed_once_is_not_asked_again_unless_the_client_insists(emulator: 
 
 @pytest.mark.parametrize(
     ("values", "code"),
-    [({"client_id": "nobody"}, "invalid_client_id"), ({"redirect_uri": "https://evil.example/"}, "redirect_uri_mismatch")],
+    [
+        ({"client_id": "nobody"}, "invalid_client_id"),
+        ({"redirect_uri": "https://evil.example/"}, "redirect_uri_mismatch"),
+    ],
 )
 def test_an_untrustworthy_callback_gets_a_page_and_no_redirect(emulator: Emulator, values: dict[str, str], code: str):
     answer = Browser(emulator).open(code_challenge=challenge_of("v" * 43), **values)
@@ -221,7 +223,9 @@ def test_another_redirect_uri_than_at_the_start_is_refused(emulator: Emulator):
 
 def test_a_refresh_rotates_the_token_and_keeps_the_identity(emulator: Emulator):
     first = signed_in(emulator)
-    status, second = token(emulator, grant_type="refresh_token", refresh_token=first["refresh_token"], code_verifier="x")
+    status, second = token(
+        emulator, grant_type="refresh_token", refresh_token=first["refresh_token"], code_verifier="x"
+    )
     assert status == 200
     assert second["refresh_token"] != first["refresh_token"]
     assert second["id"] == first["id"]
@@ -302,7 +306,9 @@ def test_a_deactivated_user_can_neither_call_nor_refresh(emulator: Emulator):
     assert row is not None
     emulator.org.store("User", {**row, "IsActive": False})
     assert not is_alive(emulator, given["access_token"])
-    assert token(emulator, grant_type="refresh_token", refresh_token=given["refresh_token"])[1]["error"] == "inactive_user"
+    assert (
+        token(emulator, grant_type="refresh_token", refresh_token=given["refresh_token"])[1]["error"] == "inactive_user"
+    )
 
 
 @pytest.mark.parametrize(
@@ -411,16 +417,17 @@ def test_client_credentials_act_as_the_named_user(emulator: Emulator):
 
 def test_soap_login_works_up_to_version_64(emulator: Emulator):
     body = (
-        '<se:Envelope xmlns:se="http://schemas.xmlsoap.org/soap/envelope/"><se:Body><login xmlns="urn:x">'
-        "<username>admin@orgsim.example</username><password>orgsim</password></login></se:Body></se:Envelope>"
-    ).encode()
+        b'<se:Envelope xmlns:se="http://schemas.xmlsoap.org/soap/envelope/"><se:Body><login xmlns="urn:x">'
+        b"<username>admin@orgsim.example</username><password>orgsim</password></login></se:Body></se:Envelope>"
+    )
 
     def ask(version: str, content: bytes) -> Response:
         return emulator.answer(Request.build("POST", f"/services/Soap/u/{version}", body=content))
 
     answer = text_of(ask("62.0", body))
     found = re.search(r"<sessionId>([^<]+)</sessionId>", answer)
-    assert found is not None and is_alive(emulator, found[1])
+    assert found is not None
+    assert is_alive(emulator, found[1])
     refused = ask("62.0", body.replace(b">orgsim<", b">wrong<"))
     assert (refused.status, "<sf:exceptionCode>INVALID_LOGIN" in text_of(refused)) == (500, True)
     assert ask("65.0", body).status == 500

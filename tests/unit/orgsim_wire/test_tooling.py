@@ -30,7 +30,7 @@ def described(org: Orgsim) -> dict[str, Any]:
 
 
 def grant(org: Orgsim) -> tuple[int, dict[str, str], Any]:
-    soql = f"SELECT Id FROM PermissionSet WHERE IsOwnedByProfile = true AND Profile.Name = 'System Administrator'"
+    soql = "SELECT Id FROM PermissionSet WHERE IsOwnedByProfile = true AND Profile.Name = 'System Administrator'"
     [row] = org.call("GET", f"{DATA}/query?q={quote(soql)}")[2]["records"]
     values = {"ParentId": row["Id"], "SobjectType": "Account", "Field": FULL_NAME}
     return org.call(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from orgsim.faults import Faults, FaultRule
+from orgsim.faults import FaultRule, Faults
 from orgsim.whims import LEVELS, Whims
 from orgsim.wire import Request
 from tests.support.orgsim import Orgsim
@@ -68,7 +68,9 @@ def test_off_means_off():
 
 
 def test_a_planted_answer_replaces_the_work(org: Orgsim):
-    org.control("POST", "/faults", {"method": "POST", "path": "/sobjects/Account", "status": 503, "body": "down", "times": 1})
+    org.control(
+        "POST", "/faults", {"method": "POST", "path": "/sobjects/Account", "status": 503, "body": "down", "times": 1}
+    )
     assert org.call("POST", f"{DATA}/sobjects/Account", {"Name": "x"})[::2] == (503, "down")
     assert org.rows("Account") == []
     assert org.call("POST", f"{DATA}/sobjects/Account", {"Name": "x"})[0] == 201

@@ -1,0 +1,174 @@
+"""simple-salesforce, unmodified, over TLS with orgsim's own authority: what it was written for must work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce import Salesforce
+from simple_salesforce.exceptions import (
+    SalesforceAuthenticationFailed,
+    SalesforceExpiredSession,
+    SalesforceMalformedRequest,
+    SalesforceResourceNotFound,
+)
+
+from tests.support.orgsim import Orgsim, start_orgsim
+
+TEXT_ID = {"label": "Ext", "type": "Text", "length": 18, "externalId": True, "unique": True, "caseSensitive": True}
+
+
+class ToOrgsim(HTTPAdapter):
+    """Maps login.salesforce.com to the emulator, inside this process only."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+        assert request.url is not None
+        request.url = request.url.replace("https://login.salesforce.com", self._target)
+        return super().send(request, *args, **more)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture(scope="module")
+def running(folder: Any) -> Iterator[Orgsim]:
+    with start_orgsim(tls=folder) as process:
+        for name in ("Account", "Contact"):
+            process.control("POST", "/fields", {"FullName": f"{name}.Ext__c", "Metadata": TEXT_ID})
+        yield process
+
+
+@pytest.fixture(scope="module")
+def session(folder: Any, running: Orgsim) -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False  # neither a proxy nor another authority from the environment
+    made.verify = str(folder / "ca.pem")
+    made.mount("https://login.salesforce.com", ToOrgsim(running.instance_url))
+    return made
+
+
+@pytest.fixture
+def client(running: Orgsim, session: requests.Session) -> Salesforce:
+    for name in ("Contact", "Account"):
+        for row in running.rows(name):
+            running.control("DELETE", f"/rows/{name}/{row['Id']}?hard=true")
+    return Salesforce(instance_url=running.instance_url, session_id=running.access_token, session=session)
+
+
+def test_it_signs_in_with_a_password(running: Orgsim, session: requests.Session):
+    client = Salesforce(username=running.username, password="orgsim", security_token="", session=session)
+    assert client.sf_instance == urlsplit(running.instance_url).netloc
+    assert client.query("SELECT Id FROM Organization")["totalSize"] == 1
+
+
+def test_a_wrong_password_is_its_authentication_error(running: Orgsim, session: requests.Session):
+    with pytest.raises(SalesforceAuthenticationFailed) as refused:
+        Salesforce(username=running.username, password="wrong", security_token="", session=session)
+    assert refused.value.code == "INVALID_LOGIN"
+
+
+def test_it_describes(client: Salesforce):
+    listed = client.describe()
+    assert listed is not None
+    assert {"Account", "Contact"} <= {entry["name"] for entry in listed["sobjects"]}
+    assert "LastName" in {field["name"] for field in client.Contact.describe()["fields"]}
+    assert client.Account.metadata()["objectDescribe"]["keyPrefix"] == "001"
+
+
+def test_it_creates_reads_changes_and_deletes(client: Salesforce):
+    made = client.Account.create({"Name": "Zoë's Café ☕"})
+    assert made["success"] is True
+    assert made["errors"] == []
+    row_id = made["id"]
+    assert client.Account.get(row_id)["Name"] == "Zoë's Café ☕"
+    assert client.Account.update(row_id, {"Phone": "1"}) == 204
+    assert client.query(f"SELECT Phone FROM Account WHERE Id = '{row_id}'")["records"][0]["Phone"] == "1"
+    assert client.Account.delete(row_id) == 204
+    with pytest.raises(SalesforceResourceNotFound):
+        client.Account.get(row_id)
+
+
+def test_it_upserts_by_external_id(client: Salesforce):
+    assert client.Account.upsert("Ext__c/A1", {"Name": "first"}) == 201
+    assert client.Account.upsert("Ext__c/A1", {"Name": "second"}) in {200, 204}
+    assert client.Account.get_by_custom_id("Ext__c", "A1")["Name"] == "second"
+
+
+def test_it_pages_through_queries(client: Salesforce, running: Orgsim):
+    running.add_rows("Account", [{"Name": f"Account {number}"} for number in range(4500)])
+    first = client.query("SELECT Id, Name FROM Account")
+    assert (first["totalSize"], first["done"], len(first["records"])) == (4500, False, 2000)
+    found = client.query_all("SELECT Id, Name FROM Account")
+    assert len({row["Id"] for row in found["records"]}) == 4500
+    assert sum(1 for _ in client.query_all_iter("SELECT Id FROM Account")) == 4500
+
+
+def test_it_reads_the_limits_and_the_usage_header(client: Salesforce):
+    assert client.limits()["DailyApiRequests"]["Max"] == 100_000
+    assert client.api_usage["api-usage"].total == 100_000
+
+
+def test_it_sees_what_changed_and_was_deleted(client: Salesforce):
+    made = client.Account.create({"Name": "seen"})
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=1), now + timedelta(minutes=5)
+    assert made["id"] in client.Account.updated(start, end)["ids"]
+    client.Account.delete(made["id"])
+    assert made["id"] in {row["id"] for row in client.Account.deleted(start, end)["deletedRecords"]}
+
+
+def test_its_errors_carry_salesforces_codes(client: Salesforce, running: Orgsim, session: requests.Session):
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        client.Contact.create({"FirstName": "no last name"})
+    assert refused.value.content[0]["errorCode"] == "REQUIRED_FIELD_MISSING"
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        client.query("SELECT Nope FROM Account")
+    assert refused.value.content[0]["errorCode"] == "INVALID_FIELD"
+    stranger = Salesforce(instance_url=running.instance_url, session_id="00Dxx!no", session=session)
+    with pytest.raises(SalesforceExpiredSession):
+        stranger.query("SELECT Id FROM Account")
+
+
+def test_it_inserts_and_upserts_in_bulk(client: Salesforce, running: Orgsim):
+    records = [{"LastName": f'Person "{number}"\nof many', "Ext__c": str(number)} for number in range(300)]
+    [outcome] = client.bulk2.Contact.insert(records=records)
+    assert (outcome["numberRecordsProcessed"], outcome["numberRecordsFailed"]) == (300, 0)
+    assert {row["LastName"] for row in running.rows("Contact")} == {record["LastName"] for record in records}
+    changed = [
+        {"Ext__c": "0", "LastName": "Changed"},
+        {"Ext__c": "new", "LastName": "Made"},
+        {"Ext__c": "x", "LastName": ""},
+    ]
+    [outcome] = client.bulk2.Contact.upsert(records=changed, external_id_field="Ext__c")
+    assert (outcome["numberRecordsProcessed"], outcome["numberRecordsFailed"]) == (3, 1)
+    failed = client.bulk2.Contact.get_failed_records(outcome["job_id"])
+    assert "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --" in failed
+    good = client.bulk2.Contact.get_successful_records(outcome["job_id"])
+    assert good.count("\n") == 3
+    assert client.bulk2.Contact.get_unprocessed_records(outcome["job_id"]).startswith('"Ext__c"')
+
+
+def test_it_deletes_in_bulk(client: Salesforce, running: Orgsim):
+    ids = running.add_rows("Contact", [{"LastName": "x"}, {"LastName": "y"}])
+    [outcome] = client.bulk2.Contact.delete(records=[{"Id": ids[0]}])
+    assert outcome["numberRecordsFailed"] == 0
+    assert [row["Id"] for row in running.rows("Contact")] == ids[1:]
+
+
+def test_it_queries_in_bulk_page_by_page(client: Salesforce, running: Orgsim):
+    running.add_rows("Contact", [{"LastName": f"Person {number}"} for number in range(120)])
+    pages = list(client.bulk2.Contact.query("SELECT Id, LastName FROM Contact", max_records=50))
+    assert len(pages) == 3
+    assert all(page.startswith('"Id","LastName"') for page in pages)
+    assert sum(page.count("Person") for page in pages) == 120
