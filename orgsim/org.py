@@ -128,6 +128,9 @@ class Org:
     def metadata_changed(self) -> None:
         """Drop everything worked out from schema and permissions; conditional describes notice too."""
         self.metadata_changed_at = self.clock.stamp()
+        self._forget_access()
+
+    def _forget_access(self) -> None:
         self._shapes.clear()
         self._plans.clear()
         self._access.clear()
@@ -277,7 +280,7 @@ class Org:
         def roll_back() -> None:
             while mine:
                 mine.pop()()
-            self.metadata_changed()
+            self._forget_access()
 
         try:
             yield roll_back
@@ -333,7 +336,9 @@ class Org:
             before = table.get(cast("str", row["Id"]))
             self._remember(table, cast("str", row["Id"]), before)
         table.put(row)
-        if key in ACCESS_OBJECTS:
+        if key == "user":  # changes who may see what, but is no change of metadata
+            self._forget_access()
+        elif key in ACCESS_OBJECTS:
             self.metadata_changed()
 
     def forget(self, object_name: str, row_id: str) -> None:

@@ -28,6 +28,7 @@ OFFSET_MAX: Final = 2000
 SEMI_JOINS_MAX: Final = 2
 CHILD_QUERIES_MAX: Final = 20
 CHILD_ROWS_PAGE: Final = 2000
+NESTED_CHILDREN_SINCE: Final = 58
 
 
 def run_query(
@@ -160,6 +161,8 @@ def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
     inner = Scope(scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows)
     if is_grouped(query):
         raise malformed(scope.source, query.object_position, "Aggregate functions are not supported in child queries")
+    if scope.version < NESTED_CHILDREN_SINCE and any(isinstance(item, SelectChildren) for item in query.select):
+        raise malformed(scope.source, query.object_position, "Child queries may be nested from version 58.0 on")
     if query.offset is not None:
         raise malformed(scope.source, query.object_position, "OFFSET clause only supported in the outer query")
     shape = draw_shape(inner, query, child_entry)

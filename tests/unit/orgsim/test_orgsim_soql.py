@@ -404,8 +404,6 @@ def test_a_third_semi_join_is_too_many(crm):
 
 
 def test_a_stream_has_flat_columns_and_typed_values(crm):
-    from orgsim.org import WriteContext
-
     ctx = WriteContext(crm.admin, "bulk")
     stream = crm.org.stream(
         "SELECT LastName, Account.Name, Account.AnnualRevenue FROM Contact ORDER BY LastName", ctx=ctx
