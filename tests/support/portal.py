@@ -166,7 +166,6 @@ class Portal:
         page.locator(".isthmus-main").wait_for()
 
 
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
