@@ -109,11 +109,22 @@ class Session:
     ) -> Reply:
         """Send a request and return its 2xx reply; `version` is filled in. Other statuses raise `SalesforceError`.
 
-        An idempotent route with a `bytes` body (or none) is tried `ATTEMPTS_MAX` times.
+        An idempotent route with a `bytes` body (or none) is tried `ATTEMPTS_MAX` times, also after half a reply.
         """
-        async with self._stream(route, holes, body) as reply:
-            parts = [chunk async for chunk in self._guarded(route, reply)]
-        return Reply(reply.status, reply.headers, b"".join(parts))
+        attempts = self._attempts(route, body)
+        for attempt in range(1, attempts + 1):
+            try:
+                async with self._stream(route, holes, body) as reply:
+                    parts = [chunk async for chunk in reply.chunks()]
+            except Interrupted:
+                if attempt < attempts:
+                    await asyncio.sleep(_wait_s(attempt))
+                    continue
+                raise Transient(route) from None
+            except ReplyTooLarge:
+                raise Unexpected(route) from None
+            return Reply(reply.status, reply.headers, b"".join(parts))
+        raise Transient(route)
 
     def stream(
         self, route: RouteName, holes: Mapping[str, HoleValue] | None = None, body: Body | None = None
@@ -184,13 +195,11 @@ class Session:
     async def _stream(
         self, route: RouteName, holes: Mapping[str, HoleValue] | None, body: Body | None
     ) -> AsyncGenerator[StreamReply]:
-        table_entry = self._channel.route(route)
         filled = dict(holes or {})
-        if "version" in table_entry.holes:
+        if "version" in self._channel.route(route).holes:
             filled["version"] = self._api_version
-        replayable = body is None or isinstance(body, bytes)
-        attempts = ATTEMPTS_MAX if table_entry.idempotent and replayable else 1
-        renewals = 1 if replayable else 0
+        attempts = self._attempts(route, body)
+        renewals = 1 if _is_replayable(body) else 0
         lease = await self._leases.current()
         attempt = 1
         while True:
@@ -204,7 +213,7 @@ class Session:
                     continue
                 if isinstance(error, Expired) or attempt == attempts:
                     raise
-                await asyncio.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+                await asyncio.sleep(_wait_s(attempt))
                 attempt += 1
                 lease = await self._leases.current()
                 continue
@@ -238,19 +247,21 @@ class Session:
                 raise
             raise Transient(call.route) from None
 
-    async def _guarded(self, route: RouteName, reply: StreamReply) -> AsyncGenerator[bytes]:
-        try:
-            async for chunk in reply.chunks():
-                yield chunk
-        except Interrupted:
-            raise Transient(route, http_status=reply.status) from None
-        except ReplyTooLarge:
-            raise Unexpected(route, http_status=reply.status) from None
+    def _attempts(self, route: RouteName, body: Body | None) -> int:
+        return ATTEMPTS_MAX if self._channel.route(route).idempotent and _is_replayable(body) else 1
 
     def _note_usage(self, headers: Mapping[str, str]) -> None:
         match = _USAGE.search(headers.get("sforce-limit-info", ""))
         if match is not None:
             self._usage = ApiLimits(int(match[1]), int(match[2]))
+
+
+def _is_replayable(body: Body | None) -> bool:
+    return body is None or isinstance(body, bytes)
+
+
+def _wait_s(attempt: int) -> float:
+    return FIRST_WAIT_S * 2 ** (attempt - 1)
 
 
 def decode(route: RouteName, body: bytes, reply_type: type[Decoded]) -> Decoded:

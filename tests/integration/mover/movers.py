@@ -45,11 +45,8 @@ def child_command(*, ca_file: Path | None = None) -> tuple[str, ...]:
     return (sys.executable, "-I", "-B", "-X", "utf8", CHILD, *flags)
 
 
-def test_job(name: str, sides: Sequence[Side] = ()) -> bytes:
+def job_of(name: str, sides: Sequence[Side] = ()) -> bytes:
     return msgspec.json.encode({"name": name, "endpoints": [side.endpoint for side in sides]})
-
-
-test_job.__test__ = False
 
 
 @asynccontextmanager

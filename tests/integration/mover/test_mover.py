@@ -16,20 +16,24 @@ import pytest
 from isthmus.egress.dial import PinnedDialer
 from isthmus.salesforce.describe import MissingMessage, SchemaJob, SchemaMessage, joined
 from isthmus.salesforce.lease import LeaseRevoked
+from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import ExitKind, MoverFailure
 from isthmus.sandbox.spawn import MoverRefused, mover_command, spawn
-from isthmus.sandbox.packets import packet_pair
 from tests.support.orgsim import start_orgsim
 
 sys.path.insert(0, str(Path(__file__).parent))
-from movers import LIMITS, child_command, running, side_of, test_job  # noqa: E402
+from movers import LIMITS, child_command, job_of, running, side_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a mover is confined on Linux only")
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_mover_reports_and_ends_without_a_trace():
-    descriptors = len(os.listdir("/proc/self/fd"))
-    async with running(child_command(), test_job("hello")) as mover:
+    descriptors = open_descriptors()
+    async with running(child_command(), job_of("hello")) as mover:
         pid = mover.pid
         assert [message async for message in mover.messages()] == [b"hello"]
         ended = await mover.exit()
@@ -38,11 +42,11 @@ async def test_a_mover_reports_and_ends_without_a_trace():
     assert ended.memory_max_kb > 0
     assert not psutil.pid_exists(pid)
     assert [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE] == []
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
 
 
 async def test_an_exception_leaves_as_a_code_and_never_as_text():
-    async with running(child_command(), test_job("fail")) as mover:
+    async with running(child_command(), job_of("fail")) as mover:
         assert [message async for message in mover.messages()] == []
         ended = await mover.exit()
     assert (ended.kind, ended.failure) == (ExitKind.FAILED, MoverFailure.UNEXPECTED)
@@ -50,14 +54,14 @@ async def test_an_exception_leaves_as_a_code_and_never_as_text():
 
 
 async def test_what_a_mover_prints_is_counted_and_thrown_away(capfd):
-    async with running(child_command(), test_job("chatter")) as mover:
+    async with running(child_command(), job_of("chatter")) as mover:
         ended = await mover.exit()
     assert ended.output_bytes == 1234
     assert capfd.readouterr() == ("", "")
 
 
 async def test_a_mover_stops_when_asked():
-    async with running(child_command(), test_job("wait")) as mover:
+    async with running(child_command(), job_of("wait")) as mover:
         assert await anext(mover.messages()) == b"waiting"
         await mover.stop()
         ended = await mover.exit()
@@ -65,7 +69,7 @@ async def test_a_mover_stops_when_asked():
 
 
 async def test_a_mover_that_does_not_listen_is_killed():
-    async with running(child_command(), test_job("spin")) as mover:
+    async with running(child_command(), job_of("spin")) as mover:
         assert await anext(mover.messages()) == b"spinning"
         await mover.stop()
         ended = await mover.exit()
@@ -73,7 +77,7 @@ async def test_a_mover_that_does_not_listen_is_killed():
 
 
 async def test_a_killed_mover_is_seen_to_have_died():
-    async with running(child_command(), test_job("wait")) as mover:
+    async with running(child_command(), job_of("wait")) as mover:
         messages = mover.messages()
         assert await anext(messages) == b"waiting"
         os.kill(mover.pid, signal.SIGKILL)
@@ -83,23 +87,23 @@ async def test_a_killed_mover_is_seen_to_have_died():
 
 
 async def test_leaving_the_block_kills_a_mover_that_still_runs():
-    async with running(child_command(), test_job("wait")) as mover:
+    async with running(child_command(), job_of("wait")) as mover:
         pid = mover.pid
     assert not psutil.pid_exists(pid)
 
 
 async def test_an_error_of_the_parent_comes_out_as_itself():
     with pytest.raises(ZeroDivisionError):
-        async with running(child_command(), test_job("wait")):
+        async with running(child_command(), job_of("wait")):
             raise ZeroDivisionError
 
 
 PARENT = """
 import asyncio, os, sys
 sys.path[:0] = [{root!r}, {here!r}]
-from movers import child_command, running, test_job
+from movers import child_command, running, job_of
 async def main():
-    async with running(child_command(), test_job("wait")) as mover:
+    async with running(child_command(), job_of("wait")) as mover:
         await anext(mover.messages())
         print(mover.pid, flush=True)
         await asyncio.sleep(60)
@@ -146,7 +150,7 @@ async def test_a_mover_reaches_only_the_orgs_that_its_parent_dials():
     async def refuse(_index: int):
         raise IndexError
 
-    async with running(child_command(), test_job("versions", [side]), [side], dial=refuse) as mover:
+    async with running(child_command(), job_of("versions", [side]), [side], dial=refuse) as mover:
         ended = await mover.exit()
     assert (ended.kind, ended.failure) == (ExitKind.FAILED, MoverFailure.DIAL_REFUSED)
 
@@ -184,7 +188,7 @@ async def test_records_pass_from_org_to_org_through_a_locked_down_mover(tmp_path
         target.control("POST", "/fields", TRACKING_FIELD)
         sides = [side_of(org.instance_url, org.access_token) for org in (source, target)]
         command = child_command(ca_file=tls / "ca.pem" if tls else None)
-        async with running(command, test_job("relay", sides), sides) as mover:
+        async with running(command, job_of("relay", sides), sides) as mover:
             messages = [message async for message in mover.messages()]
             ended = await mover.exit()
         assert (ended.kind, messages) == (ExitKind.DONE, [b"3 0"])
@@ -202,7 +206,7 @@ TRACKING_FIELD = {
 async def test_a_server_without_a_known_authority_gets_nothing(tmp_path):
     with start_orgsim(name="a", tls=tmp_path / "tls") as org:
         side = side_of(org.instance_url, org.access_token)
-        async with running(child_command(), test_job("versions", [side]), [side]) as mover:
+        async with running(child_command(), job_of("versions", [side]), [side]) as mover:
             ended = await mover.exit()
         assert (ended.kind, ended.failure) == (ExitKind.FAILED, MoverFailure.TLS_REFUSED)
         assert org.transcript() == []
@@ -217,7 +221,7 @@ async def test_a_token_for_another_host_is_never_sent():
         async def dial(_index: int):
             return await PinnedDialer(loopback=True).dial(side.host)
 
-        async with running(child_command(), test_job("versions", [side]), [swapped], dial=dial) as mover:
+        async with running(child_command(), job_of("versions", [side]), [swapped], dial=dial) as mover:
             ended = await mover.exit()
         assert (ended.kind, ended.failure) == (ExitKind.FAILED, MoverFailure.UNREADABLE)
         assert org.transcript() == []
@@ -228,7 +232,7 @@ async def test_a_revocation_that_the_keeper_pushes_stops_work_in_flight():
     ours, theirs = packet_pair()
     with ours:
         async with spawn(
-            child_command(), test_job("wait"), dial=None, lease_socket=theirs, limits=LIMITS, allow_no_sandbox=False
+            child_command(), job_of("wait"), dial=None, lease_socket=theirs, limits=LIMITS, allow_no_sandbox=False
         ) as mover:
             assert await anext(mover.messages()) == b"waiting"
             await asyncio.get_running_loop().sock_sendall(
@@ -244,7 +248,7 @@ async def test_a_connection_without_a_lease_does_nothing():
         stranger = type(side)(
             side.host, side.token, type(side.endpoint)(uuid.uuid4(), side.host.origin, side.endpoint.purpose, "62.0")
         )
-        async with running(child_command(), test_job("versions", [stranger]), [side]) as mover:
+        async with running(child_command(), job_of("versions", [stranger]), [side]) as mover:
             ended = await mover.exit()
         assert (ended.kind, ended.failure) == (ExitKind.FAILED, MoverFailure.LEASE_NOT_RUNNING)
         assert org.transcript() == []

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 look-alikes are the point
 """Which hosts and addresses we talk to: a corpus of look-alikes, and the accepted set exactly as listed."""
 
 from __future__ import annotations
