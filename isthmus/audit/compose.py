@@ -24,7 +24,7 @@ from isthmus.audit.figures import (
     SensitivityPoint,
     WeekPoint,
 )
-from isthmus.audit.finding import Fact, Finding, Grade, Subject, Withhold
+from isthmus.audit.finding import Fact, Finding, Grade, Withhold
 from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow
 from isthmus.audit.prices import AT_LIST, UNPRICED
 from isthmus.audit.rules.r02_psl_convention import convention_of
@@ -215,9 +215,7 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
     rule = next(check.rule for check in CHECKS if check.rule.id == finding.rule)
     pool = view.licenses.get(finding.pool) or view.psls.get(finding.pool)
     pool_name = pool.label if pool is not None else ""
-    user_id = finding.subject_id
-    if finding.subject is Subject.PSL_ASSIGNMENT:
-        user_id = next((g.user for g in view.grants.get(finding.pool, ()) if g.id == finding.subject_id), "")
+    user_id = view.grant_holders.get(finding.subject_id, finding.subject_id)
     user = view.users.get(user_id)
     valued = position in analysis.valued and finding.pool in analysis.money
     price = analysis.prices.get(finding.pool)

@@ -115,6 +115,11 @@ class View:
         return found
 
     @cached_property
+    def grant_holders(self) -> dict[str, str]:
+        """The user of each grant, by the grant's id."""
+        return {row.id: row.user for row in self.snapshot.assigns}
+
+    @cached_property
     def _activities(self) -> dict[str, Activity]:
         human: dict[str, datetime] = {}
         machine: dict[str, datetime] = {}
