@@ -273,7 +273,10 @@ class Org:
 
     @contextmanager
     def savepoint(self) -> Generator[Callable[[], None]]:
-        """Remember every write inside the block; the yielded function takes them all back (ids stay used up)."""
+        """Remember every write inside the block; the yielded function takes them all back (ids stay used up).
+
+        An exception that leaves the block takes them back too.
+        """
         outer, self._undo = self._undo, []
         mine = self._undo
 
@@ -284,6 +287,9 @@ class Org:
 
         try:
             yield roll_back
+        except BaseException:
+            roll_back()
+            raise
         finally:
             if outer is not None:
                 outer.extend(mine)

@@ -262,6 +262,13 @@ def test_malformed_collections_are_refused_whole(api, body, code):
     assert (answer.status, answer.payload[0]["errorCode"]) == (400, code)
 
 
+def test_a_value_of_the_wrong_json_kind_refuses_the_whole_collection(api):
+    body = {"records": rows({"Name": "A"}, {"Name": ["not", "text"]})}
+    answer = api.call("POST", "/composite/sobjects", body)
+    assert (answer.status, answer.payload[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
+    assert api.org.tables["account"].count() == 0
+
+
 def sub(reference, method, url, body=None):
     return {
         "referenceId": reference,
