@@ -96,11 +96,11 @@ class Portal:
             "client_id": org.client_id,
         }
         ready = browser.submit(form_page, form_page.form("/orgs/connect"), wanted)
-        login = browser.get(ready.link("authorize"))
-        values = {"username": org.username, "pw": org.password, "action": "login"}
-        page = browser.submit(login, login.form(""), values)
-        if "/oauth/callback" not in page.url and page.url.startswith(org.instance_url):
-            page = browser.submit(page, page.form(""), {"action": "allow"})
+        page = browser.get(ready.link("authorize"))
+        # Whoever is logged in already, or has consented before, is sent on without the page for it.
+        for values in ({"username": org.username, "pw": org.password, "action": "login"}, {"action": "allow"}):
+            if page.url.startswith(org.instance_url):
+                page = browser.submit(page, page.form(""), values)
         for entry in self.get("/api/v1/orgs")["orgs"]:
             for connection in entry["connections"]:
                 if (connection["alias"], connection["purpose"], connection["state"]) == (org.name, purpose, "active"):

@@ -195,12 +195,17 @@ def _print(report: Report, files: tuple[Path, ...]) -> None:
     say(f"Unused: {unused}", style="bold")
     for total in report.money:
         say(
-            f"A year, {total.basis}: reclaim now {total.reclaim_now:,.0f} {total.currency}, "
+            f"A year, {_basis(total.basis)}: reclaim now {total.reclaim_now:,.0f} {total.currency}, "
             f"cash at renewal {total.cash_at_renewal:,.0f}, at risk {total.at_risk:,.0f}"
         )
     for line in report.withheld:
         say(f"Withheld: {line}", style="yellow")
-    rows = [(rule.id, rule.title, "not run" if rule.findings is None else rule.findings) for rule in report.rules]
+    gates = {gate.rule for gate in report.gates}
+    rows = [
+        (rule.id, rule.title, "withheld" if rule.findings is None else rule.findings)
+        for rule in report.rules
+        if rule.id not in gates
+    ]
     print_table("Findings", ("rule", "what", "findings"), rows)
     say(f"{report.api_calls} API calls. In {files[0].parent}: {_names(files)}")
 
@@ -233,3 +238,7 @@ def _plain(report: Report, files: tuple[Path, ...]) -> dict[str, object]:
         "api_calls": report.api_calls,
         "files": [str(file) for file in files],
     }
+
+
+def _basis(basis: str) -> str:
+    return "at list price" if basis == "list" else basis

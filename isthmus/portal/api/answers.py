@@ -15,7 +15,9 @@ JSON_TYPE: Final = "application/json"
 
 def answer(value: object, *, status: int = 200, cookies: list[Cookie] | None = None) -> Response[bytes]:
     """Return `value` (rows as dataclasses or structs) as JSON; instants in UTC, money as decimal strings."""
-    return Response(msgspec.json.encode(value, enc_hook=_plain), status_code=status, media_type=JSON_TYPE, cookies=cookies)
+    return Response(
+        msgspec.json.encode(value, enc_hook=_plain), status_code=status, media_type=JSON_TYPE, cookies=cookies
+    )
 
 
 def _plain(value: object) -> object:
