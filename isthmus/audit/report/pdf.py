@@ -154,6 +154,9 @@ def _standfirst(report: Report, main: MoneyTotal | None) -> str:
         f"Certain from Salesforce's own fields (grade A): {grades['a']}. Very likely (B): {grades['b']}. "
         f"To be asked about first (C): {grades['c']}."
     )
+    others = report.seats_assigned - report.seats_unused - (report.seats_active or 0)
+    if report.seats_active is not None and others > 0:
+        text += f" {number(others)} more are neither active nor a finding: new starters, or used by software only."
     if main is not None and not report.money_withheld:
         cash = money_text(main.cash_at_renewal, main.currency)
         text += f" Renewing {number(main.renewal_seats)} fewer seats would save {cash} a year."
