@@ -111,8 +111,10 @@ def duration(seconds: float | None) -> str:
     if whole < MINUTE_S:
         return f"{seconds:.1f} s" if seconds < MINUTE_S / 6 else f"{whole} s"
     if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
-    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+        rest = f" {whole % MINUTE_S} s" if whole % MINUTE_S else ""
+        return f"{whole // MINUTE_S} min{rest}"
+    rest = f" {whole % HOUR_S // MINUTE_S} min" if whole % HOUR_S >= MINUTE_S else ""
+    return f"{whole // HOUR_S} h{rest}"
 
 
 def tone(state: StrEnum | str) -> str:

@@ -25,8 +25,9 @@ from isthmus.portal.visitors import FIELD_LENGTH_MAX, Visitor
 from isthmus.values import AuditId, ConnectionId, Purpose
 
 _LIST = WayOut("/audits", "All audits")
-FINDINGS_SHOWN_MAX: Final = 200
-CHARTS_MAX: Final = 8
+FINDINGS_SHOWN: Final = 50
+FINDINGS_SHOWN_MAX: Final = 1000
+CHARTS_MAX: Final = 4
 LABELS: Final[Mapping[DocumentKind, str]] = MappingProxyType(
     {
         DocumentKind.PDF: "Report (PDF)",
@@ -156,15 +157,20 @@ async def _read(
         if detail is None:
             missing("Audit", _LIST)
         wanted = read_filter(query(request))
-        found = await service.findings(tx, audit_id, wanted, rows_max=FINDINGS_SHOWN_MAX + 1) if detail.report else []
+        found = await service.findings(tx, audit_id, wanted, rows_max=_rows(request) + 1) if detail.report else []
     return detail, found
+
+
+def _rows(request: WebRequest) -> int:
+    return FINDINGS_SHOWN_MAX if query(request).get("rows") else FINDINGS_SHOWN
 
 
 def _finding_values(request: WebRequest, found: list[FindingView]) -> dict[str, Any]:
     wanted = read_filter(query(request))
     return {
-        "findings": found[:FINDINGS_SHOWN_MAX],
-        "more": len(found) > FINDINGS_SHOWN_MAX,
+        "findings": found[: _rows(request)],
+        "more": len(found) > _rows(request),
+        "rows_max": FINDINGS_SHOWN_MAX,
         "wanted": Wanted(wanted.rule or "", wanted.grade or "", wanted.license or "", wanted.text or ""),
     }
 

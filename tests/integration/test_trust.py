@@ -1,0 +1,52 @@
+"""The promises over a real database: kept as it is made, withdrawn when somebody changes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isthmus.clock import SystemClock
+from isthmus.db.address import Role
+from isthmus.orgs.keeper_client import KeeperClient
+from isthmus.trust.model import PromiseReport, Verdict
+from isthmus.trust.service import TrustWorld, compute
+from tests.support.postgres import FreshDatabase
+
+
+async def _computed(fresh: FreshDatabase, nowhere: Path) -> dict[str, PromiseReport]:
+    database = await fresh.open_as(Role.PORTAL)
+    tenant = await fresh.make_tenant()
+    world = TrustWorld(database, KeeperClient(nowhere), fresh.settings, SystemClock())
+    return {report.key: report for report in await compute(world, fresh.ticket(Role.PORTAL, tenant))}
+
+
+async def test_a_sound_database_keeps_its_promises_and_a_silent_keeper_hides_none(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    found = await _computed(fresh_database, tmp_path / "nobody.sock")
+    assert len(found) == 12
+    assert found["no-record-stored"].verdict is Verdict.KEPT, found["no-record-stored"].evidence
+    assert found["row-security"].verdict is Verdict.KEPT, found["row-security"].evidence
+    assert found["database-version"].verdict is Verdict.KEPT
+    assert found["key-custody"].verdict is Verdict.NOT_YET_KNOWN
+    assert found["confinement"].verdict is Verdict.NOT_YET_KNOWN
+
+
+async def test_a_text_column_that_the_worker_may_write_is_seen_at_once(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    superuser = await fresh_database.superuser()
+    await superuser.execute("alter table sync.run add column note text")
+    await superuser.execute("grant update (note) on sync.run to isthmus_worker")
+    found = await _computed(fresh_database, tmp_path / "nobody.sock")
+    assert found["no-record-stored"].verdict is Verdict.WITHDRAWN
+    assert "run.note is text." in found["no-record-stored"].evidence
+
+
+async def test_a_table_whose_row_security_was_switched_off_is_seen_at_once(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    superuser = await fresh_database.superuser()
+    await superuser.execute("alter table orgs.org no force row level security")
+    found = await _computed(fresh_database, tmp_path / "nobody.sock")
+    assert found["row-security"].verdict is Verdict.WITHDRAWN
+    assert any("orgs.org" in line for line in found["row-security"].evidence)
