@@ -171,7 +171,8 @@ async def _start_once(settings: Settings, launch: Launch) -> EmbeddedServer | No
     server = EmbeddedServer(process, process.pid)
     deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
     while process.returncode is None:
-        if await _answers(settings) and process.returncode is None:
+        # Another server on the same place would answer too: the pid file says whose answer it is.
+        if _serving_pid(launch) == process.pid and await _answers(settings):
             return server
         if asyncio.get_running_loop().time() > deadline:
             await server.stop()
@@ -179,6 +180,14 @@ async def _start_once(settings: Settings, launch: Launch) -> EmbeddedServer | No
             raise DatabaseUnusable(message)
         await asyncio.sleep(POLL_S)
     return None
+
+
+def _serving_pid(launch: Launch) -> int | None:
+    """Return the pid that the data directory's lock file names. No wrapper forks, so it is that of our child."""
+    try:
+        return int((launch.data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
 
 
 async def _answers(settings: Settings) -> bool:

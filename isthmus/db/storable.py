@@ -7,7 +7,6 @@ A text that is to be stored has been parsed into one of the types below first, s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -109,7 +108,10 @@ Scalar: TypeAlias = (
     | Blob
     | None
 )
-Storable: TypeAlias = Scalar | Sequence[UUID] | Sequence[int] | Sequence[ApiName]
+Storable: TypeAlias = (
+    Scalar | list[UUID] | tuple[UUID, ...] | list[int] | tuple[int, ...] | list[ApiName] | tuple[ApiName, ...]
+)
+"""No `Sequence`: `bytes` is a sequence of `int`."""
 _TEXTS: Final = (ApiName, Alias, UserText, SalesforceId, SalesforceUsername, ScopeList, AuditText)
 _PLAIN: Final = (UUID, int, float, Decimal, datetime, date, timedelta)
 

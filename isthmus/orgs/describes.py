@@ -53,7 +53,7 @@ async def load_describes(tx: TenantTx, org: OrgId, objects: Sequence[ApiName]) -
         """,
         row=_Row,
         org=org,
-        objects=objects,
+        objects=list(objects),
     )
     found = [CachedDescribe(msgspec.json.decode(row.describe, type=ObjectDescribe), row.read_at) for row in rows]
     return {ApiName.parse(cached.describe.name): cached for cached in found}
