@@ -1,0 +1,67 @@
+"""The YAML form: what is accepted comes back equal, what is not is refused by line, place and remedy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.sync.spec import SpecRefused, json_schema, parse_spec, spec_text
+
+ROOT = Path(__file__).parents[3]
+HEAD = "version: 1\nname: x\nsteps:\n"
+
+
+def test_every_example_is_accepted_and_survives_being_written_again() -> None:
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    assert examples
+    for example in examples:
+        spec = parse_spec(example.read_text())
+        assert parse_spec(spec_text(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("version: 2\nname: x\nsteps: [{object: A}]\n", 1, "version"),
+        (HEAD + "  - object: A\n    foo: 1\n", 5, "steps[0].foo: this key is not known"),
+        (HEAD + "  - object: A\n    owner: pass\n", 5, "`owner` (owner strategies) is not available in this version"),
+        (HEAD + "  - object: A\n    deletes: delete\n", 5, "`deletes` (carrying deletes over) is not available"),
+        ("version: 1\nname: x\ndirection: two-way\nsteps: [{object: A}]\n", 3, "two-way` is not available"),
+        (HEAD + "  - object: A b\n", 4, "an API name, such as Account"),
+        (HEAD + "  - object: A\n    fields:\n      Name: a b\n", 6, "`=text` for a constant"),
+        (HEAD + "  - source: A\n", 4, "both `source` and `target`"),
+        (HEAD + "  - object: A\n    object: B\n", 5, "stands there twice"),
+        ("version: 1\nsteps: [{object: A}]\n", 1, "`name` is missing"),
+        ("version: 1\nname: &a x\nsteps: [{object: A}]\n", 2, "anchors and aliases"),
+        ("version: 1\nname: [x\n", 3, "it is not YAML"),
+        ("- a\n", 1, "it is not a mapping"),
+        ("version: 1\nname: x\ninterval_s: 5\nsteps: [{object: A}]\n", 3, "interval_s"),
+    ],
+)
+def test_a_fault_is_named_by_line_and_place(text: str, line: int, says: str) -> None:
+    with pytest.raises(SpecRefused) as refused:
+        parse_spec(text)
+    assert says in str(refused.value)
+    assert refused.value.line == line
+    assert refused.value.remedy
+
+
+def test_yaml_guesses_nothing() -> None:
+    spec = parse_spec(HEAD + "  - object: A\n    fields: {No: Yes, On: =2020-01-01, B: =true}\n")
+    assert spec.steps[0].fields == {"No": "Yes", "On": "=2020-01-01", "B": "=true"}
+
+
+@given(text=st.text(max_size=200))
+def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
+    try:
+        parse_spec(text)
+    except SpecRefused as refused:
+        assert refused.remedy
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert json.loads((ROOT / "docs/sync.schema.json").read_text()) == json_schema()
