@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 from uuid import UUID
 
 from isthmus.values import Alias, ApiName, InvalidValue, OrgHost, Secret, UserText
@@ -120,8 +120,11 @@ class NotStorable(TypeError):
     """A value of a kind that may not be stored; the message names the kind, never the value."""
 
 
-def as_parameter(value: Storable | Secret) -> object:  # noqa: PLR0911 one line per kind reads best
-    """Return `value` as the driver takes it. A `Secret` becomes bytes, for definer functions. Raises `NotStorable`."""
+def as_parameter(value: object) -> object:  # noqa: PLR0911 one line per kind reads best
+    """Return a storable value as the driver takes it, a `Secret` (for definer functions) as bytes.
+
+    Judges again what the type checker has judged, for callers that silenced it. Raises `NotStorable`.
+    """
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, _PLAIN):
@@ -135,7 +138,7 @@ def as_parameter(value: Storable | Secret) -> object:  # noqa: PLR0911 one line 
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, (list, tuple)):
-        return [as_parameter(item) for item in value]
+        return [as_parameter(item) for item in cast("list[object]", value)]
     message = f"a value of type {type(value).__name__} may not be stored; parse it into one of the storable types"
     raise NotStorable(message)
 
