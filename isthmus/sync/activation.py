@@ -17,7 +17,7 @@ from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import ActivateJob
 from isthmus.sync.model import TRACKING_FIELD, EndReason, PauseReason, Plan, SyncState
 from isthmus.sync.moving import moving_to
-from isthmus.sync.run import Run
+from isthmus.sync.run import Run, begin
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 TRACKING_LABEL = "SwiftPort Source Id"
@@ -46,7 +46,7 @@ async def perform_activation(sync: SyncId, app: SyncApp) -> None:
 
     driven = await drive(
         activation_job(plan, Endpoint(endpoint.id, endpoint.origin, Purpose.SYNC, API_VERSION_DEFAULT)),
-        steps=len(plan.tracking),
+        begun=begin(len(plan.tracking)),
         moving=moving_to([endpoint.origin], app.settings),
         lease_socket=lease,
         on_start=started,

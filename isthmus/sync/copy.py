@@ -163,7 +163,7 @@ class _Copy:
         async with self._leases() as lease:
             return await drive(
                 activation_job(plan, self._endpoints[TARGET]),
-                steps=len(plan.tracking),
+                begun=begin(len(plan.tracking)),
                 moving=moving_to([self._endpoints[TARGET].origin], self._settings),
                 lease_socket=lease,
                 on_start=_unobserved,
@@ -178,7 +178,7 @@ class _Copy:
         async with self._leases() as lease:
             return await drive(
                 job,
-                steps=len(plan.steps),
+                begun=begin(len(plan.steps)),
                 moving=self._moving(),
                 lease_socket=lease,
                 on_start=_unobserved,

@@ -191,7 +191,7 @@ async def pause(tx: TenantTx, sync: SyncId) -> None:
 
 
 async def resume(tx: TenantTx, sync: SyncId) -> None:
-    """Start the schedule again from where it stood. Raises `SyncProblem` if the sync is not paused, or an org is gone."""
+    """Start the schedule again from where it stood. Raises `SyncProblem` if it is not paused, or an org is gone."""
     found = await _definition(tx, sync)
     if found.state is not SyncState.PAUSED:
         _problem("Only a paused sync can be resumed. Activate it instead.")

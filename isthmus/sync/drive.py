@@ -15,7 +15,7 @@ from isthmus.sandbox.spawn import Dial, Mover, MoverLimits, MoverRefused, mover_
 from isthmus.sync.flow.frames import BadFrame, Frame, decode
 from isthmus.sync.flow.job import ActivateJob, SyncJob
 from isthmus.sync.model import EndReason
-from isthmus.sync.run import OutOfOrder, Run, advance, begin, stopped
+from isthmus.sync.run import OutOfOrder, Run, advance, stopped
 
 _FAILURES: Final = {
     MoverFailure.LEASE_REVOKED: EndReason.SOURCE_LEASE_LOST,
@@ -62,18 +62,20 @@ OnFrame = Callable[[Run, Frame], Awaitable[None]]
 async def drive(
     job: SyncJob | ActivateJob,
     *,
-    steps: int,
+    begun: Run,
     moving: Moving,
     lease_socket: socket.socket,
     on_start: OnStart,
     on_frame: OnFrame,
 ) -> Driven:
-    """Run `job` in a mover. `on_frame` gets the run after each frame; a mover that waits for it reads no further.
+    """Run `job` in a mover, from `begun` on.
+
+    `on_frame` gets the run after each frame; a mover that waits for it reads no further.
 
     Never raises for what a mover does: the run's `end` says it. Whatever the callbacks raise passes through, and the
     mover is killed.
     """
-    run = begin(steps)
+    run = begun
     command = mover_command(loopback=moving.loopback, ca_file=moving.ca_file)
     try:
         async with spawn(

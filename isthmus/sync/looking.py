@@ -88,7 +88,8 @@ async def _runs(tx: TenantTx, *, sync: SyncId | None, run: RunId | None, rows_ma
     return await tx.fetch_all(
         """
         select r.id, r.sync_id, r.kind::text as kind, r.state, r.end_reason, r.requested_at, r.started_at, r.ended_at,
-               r.calls_source, r.calls_target, coalesce(s.expected, 0) as rows_expected, coalesce(s.read, 0) as rows_read,
+               r.calls_source, r.calls_target, coalesce(s.expected, 0) as rows_expected,
+               coalesce(s.read, 0) as rows_read,
                coalesce(s.written, 0) as rows_written, coalesce(s.created, 0) as rows_created,
                coalesce(s.failed, 0) as rows_failed
         from sync.run r

@@ -6,6 +6,7 @@ count that cannot be trusted is worse than none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -62,9 +63,10 @@ class Run:
         return sum(step.rows_failed for step in self.steps)
 
 
-def begin(steps: int) -> Run:
-    """Return a run that has just started, with `steps` steps."""
-    return Run(steps=tuple(StepRun() for _ in range(steps)))
+def begin(steps: int, settled: Mapping[int, StepRun] | None = None) -> Run:
+    """Return a run that has just started, with `steps` steps; `settled` are those that an earlier attempt finished."""
+    done = settled or {}
+    return Run(steps=tuple(done.get(number, StepRun()) for number in range(steps)))
 
 
 def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per kind of frame

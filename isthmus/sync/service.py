@@ -70,7 +70,7 @@ async def perform(run: RunId, app: SyncApp) -> None:
 class _Job:
     """What to do: endpoints with their states, steps, and which failed window each retry is."""
 
-    plan: Plan
+    begun: Run
     endpoints: Sequence[store.EndpointRow]
     steps: tuple[StepJob, ...]
     retries: Sequence[store.FailedWindow]
@@ -97,7 +97,7 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         own = () if by_hand else (WindowJob(marks.get(number)),)
         again = (WindowJob(w.since, w.until, n) for n, w in enumerate(retries, start=1) if w.step == number)
         steps.append(StepJob(number, step, (*own, *again)))
-    return _Job(plan, [found for found in rows if found is not None], tuple(steps), retries)
+    return _Job(begin(len(plan.steps), settled), [found for found in rows if found is not None], tuple(steps), retries)
 
 
 class _Tickets:
@@ -128,13 +128,13 @@ class _Keeping:
         self._tickets = tickets
         self._job = job
         self._saved_s = 0.0
-        self._saved: tuple[StepRun, ...] = ()
+        self._saved: tuple[StepRun, ...] = job.begun.steps
 
     async def carry_out(self) -> Run:
         """Move, then close the run whatever happened."""
         refusal = self._refusal()
         if refusal is not None:
-            state = stopped(begin(len(self._job.plan.steps)), refusal)
+            state = stopped(self._job.begun, refusal)
         else:
             driven = await self._drive()
             state = await self._explained(driven)
@@ -160,7 +160,7 @@ class _Keeping:
         moving = moving_to([endpoint.origin for endpoint in endpoints], self._app.settings)
         return await drive(
             job,
-            steps=len(self._job.plan.steps),
+            begun=self._job.begun,
             moving=moving,
             lease_socket=lease,
             on_start=self._started,
@@ -186,8 +186,8 @@ class _Keeping:
 
     async def _save_counts(self, tx: TenantTx, run: Run) -> None:
         for number, step in enumerate(run.steps):
-            known = self._saved[number] if self._saved else StepRun()
-            if step is not known and step != StepRun():
+            known = self._saved[number]
+            if step != known:
                 await store.save_step(tx, self._run, number, step)
                 if step.rows_failed != known.rows_failed:
                     for outcome, rows in run.outcomes.items():

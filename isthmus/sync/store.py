@@ -9,7 +9,7 @@ from uuid import UUID
 
 from isthmus.db.database import TenantTx
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.model import PauseReason, SyncState, Window
+from isthmus.sync.model import Path, PauseReason, SyncState, Window
 from isthmus.sync.run import Run, StepRun
 
 NO_FIELD = -1
@@ -71,6 +71,17 @@ class FailedWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class _Settled:
+    step: int
+    path: int
+    rows_expected: int
+    rows_read: int
+    rows_written: int
+    rows_created: int
+    rows_failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Number:
     number: int
 
@@ -121,7 +132,7 @@ async def endpoint(tx: TenantTx, connection: UUID) -> EndpointRow | None:
     )
 
 
-async def settled_steps(tx: TenantTx, run: UUID) -> set[int]:
+async def settled_steps(tx: TenantTx, run: UUID) -> dict[int, StepRun]:
     """Return the steps that an earlier attempt at this run finished, and forget the counts of the others."""
     await tx.execute(
         """
@@ -132,9 +143,25 @@ async def settled_steps(tx: TenantTx, run: UUID) -> set[int]:
     )
     await tx.execute("delete from sync.run_step where run_id = %(run)s and not settled", run=run)
     rows = await tx.fetch_all(
-        "select step as number from sync.run_step where run_id = %(run)s and settled", row=_Number, run=run
+        """
+        select step, path, rows_expected, rows_read, rows_written, rows_created, rows_failed from sync.run_step
+        where run_id = %(run)s and settled
+        """,
+        row=_Settled,
+        run=run,
     )
-    return {row.number for row in rows}
+    return {
+        row.step: StepRun(
+            path=Path(row.path),
+            rows_expected=row.rows_expected,
+            rows_read=row.rows_read,
+            rows_written=row.rows_written,
+            rows_created=row.rows_created,
+            rows_failed=row.rows_failed,
+            done=True,
+        )
+        for row in rows
+    }
 
 
 async def checkpoints(tx: TenantTx, sync: UUID, plan_version: int) -> dict[int, datetime]:

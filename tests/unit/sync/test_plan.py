@@ -25,7 +25,7 @@ def text(name: str, length: int = 80, **more: object) -> FieldDescribe:
             "updateable": True,
             "filterable": True,
             **more,
-        }  # fmt: skip
+        }
     )
 
 
