@@ -15,13 +15,13 @@ from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.address import Role
 from isthmus.db.ticket import Ticket
-from isthmus.keeper.first_start import prepare
 from isthmus.keeper.world import open_custodian, run
 from isthmus.orgs.custodian import Custodian
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.orgs.model import AuthorizationWanted
 from isthmus.values import Alias, ConnectionId, OrgHost, OrgId, Purpose, Secret, UserText
 from isthmus.vault.keys import create_key_file
+from isthmus.wiring.first_start import prepare
 from tests.support.browser import answer_consent
 from tests.support.orgsim import Orgsim
 from tests.support.postgres import FreshDatabase, TestTenant

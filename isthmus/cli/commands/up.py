@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import signal
 import socket
 import urllib.parse
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import click
 
 from isthmus.accounts.service import LINK_PATH
+from isthmus.cli.only_one import only_one
 from isthmus.cli.output import note, print_json, refuse, say
 from isthmus.cli.running import settings_here
 from isthmus.cli.supervisor import ProcessFailed, Supervisor
@@ -26,11 +23,8 @@ from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.embedded import EmbeddedServer, start_embedded
 from isthmus.db.errors import DatabaseError
-from isthmus.db.private_files import make_private_folder
-from isthmus.keeper.first_start import Ready, prepare
 from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
-from isthmus.vault.keys import KeyMissing, KeyUnusable
-from isthmus.vault.vault import WrongKey
+from isthmus.wiring.first_start import KeyRefused, Ready, first_start
 
 MODULES: Final = ("isthmus.keeper", "isthmus.worker", "isthmus.portal")
 READY_TIMEOUT_S: Final = 60.0
@@ -52,27 +46,12 @@ def command(*, as_json: bool) -> None:
     """
     settings = settings_here()
     try:
-        with _only_one(settings):
+        with only_one(settings):
             _refuse_port_in_use(settings)
             asyncio.run(_up(settings, as_json=as_json))
-    except (KeyMissing, KeyUnusable, WrongKey, DatabaseError, ProcessFailed) as failure:
+    except (KeyRefused, DatabaseError, ProcessFailed) as failure:
         what, _, remedy = str(failure).partition(". ")
         refuse(f"Isthmus does not start: {what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
-
-
-@contextmanager
-def _only_one(settings: Settings) -> Generator[None]:
-    """Hold the installation's lock; refuse where another `isthmus up` holds it."""
-    make_private_folder(settings.home)
-    with Path(settings.home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            refuse(
-                f"Isthmus is running already in {settings.home}.",
-                "Stop that one first (Ctrl-C where it runs), or set ISTHMUS_HOME to another place.",
-            )
-        yield
 
 
 def _refuse_port_in_use(settings: Settings) -> None:
@@ -104,7 +83,7 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
         if settings.database_url is None:
             note("Starting PostgreSQL …")
             server = await start_embedded(settings)
-        ready = await prepare(settings, clock=clock, random_bytes=secrets.token_bytes)
+        ready = await first_start(settings, clock=clock, random_bytes=secrets.token_bytes)
         note("Starting keeper, worker and portal …")
         supervisor = Supervisor(MODULES, os.environ, settings.log_dir, clock)
         async with asyncio.TaskGroup() as group:

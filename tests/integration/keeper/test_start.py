@@ -17,7 +17,6 @@ from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.errors import SchemaTooNew
 from isthmus.db.migrate import SCHEMA_VERSION
-from isthmus.keeper.first_start import prepare
 from isthmus.keeper.rotation import begin_rotation, finish_rotation
 from isthmus.keeper.server import SocketInUse, listen, peer_uid
 from isthmus.keeper.world import open_custodian
@@ -25,6 +24,7 @@ from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
 from isthmus.orgs.leasing import Leased, lease
 from isthmus.vault.keys import KeyMissing, create_key_file
 from isthmus.vault.vault import WrongKey
+from isthmus.wiring.first_start import prepare
 from tests.support.keeper import RunningKeeper
 from tests.support.orgsim import Orgsim
 from tests.support.postgres import FreshDatabase

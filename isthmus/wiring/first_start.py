@@ -15,8 +15,8 @@ from isthmus.config import Settings
 from isthmus.db.migrate import has_schema, owner_transaction, prepare_database
 from isthmus.db.private_files import make_private_folder
 from isthmus.values import Secret, UserText
-from isthmus.vault.keys import FileKeys, RandomBytes, create_key_file, read_key_file
-from isthmus.vault.vault import Vault
+from isthmus.vault.keys import FileKeys, KeyMissing, KeyUnusable, RandomBytes, create_key_file, read_key_file
+from isthmus.vault.vault import Vault, WrongKey
 
 TENANT_NAME: Final = UserText("My company")
 OWNER_NAME: Final = UserText("Owner")
@@ -28,6 +28,18 @@ class Ready:
 
     created: bool
     owner_link: Secret | None
+
+
+class KeyRefused(Exception):
+    """The key is missing, unusable or another one; the message says which, and what to do."""
+
+
+async def first_start(settings: Settings, *, clock: Clock, random_bytes: RandomBytes) -> Ready:
+    """As `prepare`, for callers that may not know the vault: what is wrong with the key is one `KeyRefused`."""
+    try:
+        return await prepare(settings, clock=clock, random_bytes=random_bytes)
+    except (KeyMissing, KeyUnusable, WrongKey) as refused:
+        raise KeyRefused(str(refused)) from None
 
 
 async def prepare(settings: Settings, *, clock: Clock, random_bytes: RandomBytes) -> Ready:
