@@ -30,7 +30,7 @@ from isthmus.sync.app import SyncApp
 from isthmus.sync.attestation import save_attestation
 from isthmus.sync.drive import Driven, drive
 from isthmus.sync.errors import TRANSIENT_CODES
-from isthmus.sync.flow.frames import Frame, Moved, RowsFailed, WindowSettled
+from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
 from isthmus.sync.model import EndReason, PauseReason, Plan, RunState, SyncState
 from isthmus.sync.moving import moving_to
@@ -174,7 +174,7 @@ class _Keeping:
 
     async def _framed(self, run: Run, frame: Frame) -> None:
         now_s = self._app.clock.monotonic_s()
-        often = isinstance(frame, (Moved, RowsFailed)) and now_s - self._saved_s < SAVE_EVERY_S
+        often = isinstance(frame, (Moved, RowsFailed, Calls)) and now_s - self._saved_s < SAVE_EVERY_S
         if often:
             return
         self._saved_s = now_s
