@@ -1,6 +1,6 @@
 """`python -m isthmus.portal`: the web process. It reads the settings, checks the database's gate, then serves.
 
-What it cannot use it says in one line and exits with `EX_CONFIG`, so that its supervisor does not try again in vain.
+What it cannot use it says in one line and exits with status 2, so that its supervisor does not try again in vain.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import sys
+from typing import Final
 
 import uvicorn
 
@@ -26,8 +27,9 @@ from isthmus.portal.app import create_app
 from isthmus.portal.services import PortalServices
 from isthmus.portal.statics import AssetsMissing
 
-BACKLOG = 256
-DRAIN_S = 3
+BACKLOG: Final = 256
+DRAIN_S: Final = 3
+EXIT_REFUSED: Final = 2
 
 
 class Unusable(Exception):
@@ -66,10 +68,7 @@ async def serve(settings: Settings) -> None:
     database = await Database.open(settings, Role.PORTAL)
     try:
         async with database.gate_connection() as connection:
-            faults = await gate.check(connection, Role.PORTAL)
-        if faults:
-            message = f"the database does not isolate tenants: {faults[0]} ({len(faults)} faults). Run isthmus doctor."
-            raise Unusable(message)
+            await gate.require_sound(connection, Role.PORTAL, managed_server=settings.database_url is not None)
         keeper = KeeperClient(settings.keeper_portal_socket)
         app = create_app(PortalServices(database, keeper, settings, clock, journal, secrets.token_bytes))
         config = uvicorn.Config(
@@ -95,7 +94,7 @@ def main() -> int:
         asyncio.run(serve(read_settings(os.environ)))
     except (SettingsInvalid, AssetsMissing, Unusable, DatabaseError) as problem:
         sys.stderr.write(f"portal: {problem}\n")
-        return os.EX_CONFIG
+        return EXIT_REFUSED
     return 0
 
 

@@ -7,6 +7,7 @@
 | `check` | draw the plan from the definition and the cached describes of both orgs; changes nothing |
 | `activate` | freeze the plan, ask the worker to create missing tracking fields and then switch on |
 | `pause` / `resume` | stop and start the schedule |
+| `pause_revoked` | stop the schedules of all syncs of a revoked connection |
 | `request_run` | queue one run now; with `retry=True` only the windows with failed rows |
 | `read_schema` | ask the worker to read the describes of a connection's org anew |
 | `export` | the YAML form again |
@@ -42,6 +43,7 @@ __all__ = [
     "export",
     "list_syncs",
     "pause",
+    "pause_revoked",
     "read_schema",
     "remove",
     "request_run",
@@ -187,6 +189,21 @@ async def pause(tx: TenantTx, sync: SyncId) -> None:
         """,
         sync=sync,
         reason=PauseReason.BY_HAND,
+    )
+
+
+async def pause_revoked(tx: TenantTx, connection: ConnectionId) -> None:
+    """Stop the schedules of every sync that uses a connection which was revoked; a run in flight stops by its lease."""
+    await tx.execute(
+        """
+        update sync.state s set state = 'paused', due_at = null, changed_at = now(), pause_reason = (
+            case when d.source_connection = %(connection)s then 'source_revoked' else 'target_revoked' end
+        )::sync.pause_reason
+        from sync.definition d
+        where d.tenant_id = s.tenant_id and d.id = s.sync_id and s.state in ('active', 'activating')
+            and %(connection)s in (d.source_connection, d.target_connection)
+        """,
+        connection=connection,
     )
 
 

@@ -80,7 +80,7 @@ def _sync(world: World) -> None:
     page.get_by_role("button", name="Run now").wait_for()
     world.pages["sync"] = page.url.removeprefix(world.product.url).partition("?")[0]
     page.get_by_role("button", name="Run now").click()
-    page.get_by_role("heading", name="Counts").wait_for()
+    page.get_by_role("heading", name="Counts", exact=True).wait_for()
     world.pages["run"] = page.url.removeprefix(world.product.url).partition("?")[0]
     page.locator("[data-reload-on]").wait_for(state="detached")
 
@@ -189,4 +189,16 @@ def test_after_signing_out_the_back_button_shows_nothing(world: World) -> None:
     page.go_back()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     assert page.get_by_text("acme").count() == 0
+    other.context.close()
+
+
+def test_a_denied_consent_is_explained_and_can_be_begun_again(world: World) -> None:
+    other = Portal(world.browser, world.product)
+    other.sign_in(world.product.new_sign_in_url())
+    other.begin_connecting(world.target, "denied", "audit")
+    other.page.get_by_role("link", name="Log in at Salesforce").click()
+    other.page.get_by_role("button", name="Cancel").click()
+    expect(other.page.get_by_role("heading", name="Access was denied at Salesforce")).to_be_visible()
+    other.page.get_by_role("link", name="Start again").click()
+    expect(other.page.get_by_role("heading", name="Connect an org")).to_be_visible()
     other.context.close()

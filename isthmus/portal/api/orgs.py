@@ -11,6 +11,7 @@ from isthmus.portal.api.answers import answer
 from isthmus.portal.connecting import explained, read_wish
 from isthmus.portal.desk import ApiActing, Door, SignedIn, WayOut, World, id_of
 from isthmus.portal.orgs_view import by_org
+from isthmus.portal.pages.orgs import revoke_now
 from isthmus.portal.visitors import BINDING_COOKIE, BINDING_MAX_AGE_S
 from isthmus.values import ConnectionId
 
@@ -51,10 +52,7 @@ async def connect(world: World, door: Door, api_actor: ApiActing, data: ConnectB
 async def revoke(world: World, api_actor: ApiActing, connection: str) -> Response[bytes]:
     """Revoke a connection: nothing further is sent with it after this answer."""
     connection_id = ConnectionId(id_of(connection, "Connection", WayOut("/orgs", "All orgs")))
-    try:
-        await world.keeper.revoke(api_actor.visitor.ticket, connection_id)
-    except ConnectingFailed as error:
-        raise explained(error) from None
+    await revoke_now(world, api_actor.visitor, connection_id)
     return answer({"connection": connection_id, "state": "revoked"})
 
 

@@ -52,7 +52,7 @@ async def home(request: WebRequest, world: World, pages: Renderer, visitor: Sign
 def figures(audit: AuditView, report: Report | None) -> list[Figure]:
     """Return the figures of an audit that the first page shows."""
     return [
-        Figure("Seats purchased", formats.number(audit.seats)),
+        Figure("Seats purchased", formats.number(report.seats_purchased if report else None)),
         Figure("Assigned", formats.number(report.seats_assigned if report else None)),
         Figure("Active, estimated", formats.number(report.seats_active if report else None)),
         Figure("Reclaim now, a year", formats.money(audit.reclaim_annual, audit.currency)),

@@ -122,11 +122,18 @@ async def revoke_form(
 async def revoke(world: World, actor: Acting, connection: str) -> Redirect:
     """Revoke: locally at once, at Salesforce by the keeper."""
     found, _ = await _connection(world, actor.visitor, connection)
+    await revoke_now(world, actor.visitor, found.id)
+    return Redirect(f"/orgs/{found.org_id}?done=revoked", status_code=303)
+
+
+async def revoke_now(world: World, visitor: Visitor, connection: ConnectionId) -> None:
+    """Revoke a connection, then show its syncs as stopped. Raises `Problem`."""
     try:
-        await world.keeper.revoke(actor.visitor.ticket, found.id)
+        await world.keeper.revoke(visitor.ticket, connection)
     except ConnectingFailed as error:
         raise explained(error) from None
-    return Redirect(f"/orgs/{found.org_id}?done=revoked", status_code=303)
+    async with world.database.tenant(visitor.ticket) as tx:
+        await definitions.pause_revoked(tx, connection)
 
 
 async def _connection(world: World, visitor: Visitor, text: str) -> tuple[Connection, list[SyncView]]:
