@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from litestar import Response, get, post
 from litestar.response import Redirect
 
-from isthmus.orgs.connections import list_connections
+from isthmus.orgs.connections import known_client_id, list_connections
 from isthmus.orgs.model import SCOPES, ConnectingFailed, Connection
 from isthmus.portal.connecting import explained, read_wish
 from isthmus.portal.desk import (
@@ -66,6 +66,7 @@ async def connect_form(request: WebRequest, world: World, pages: Renderer, visit
         environment=environment,
         address="" if environment in {"production", "sandbox"} else address,
         alias=wanted.get("alias", ""),
+        client_id=await _client_id_before(world, visitor, wanted.get("alias", "")),
     )
     return _connect_page(request, world, pages, visitor, values=values)
 
@@ -144,6 +145,13 @@ async def _connection(world: World, visitor: Visitor, text: str) -> tuple[Connec
     if found is None:
         missing("Connection", _LIST)
     return found, [s for s in syncs if found.id in {s.source_connection, s.target_connection}]
+
+
+async def _client_id_before(world: World, visitor: Visitor, unverified_alias: str) -> str:
+    """Return the app through which the org of that alias was connected last, so that nobody has to look it up again."""
+    async with world.database.tenant(visitor.ticket) as tx:
+        org = next((c.org_id for c in await list_connections(tx) if c.alias == unverified_alias), None)
+        return str(await known_client_id(tx, org) or "") if org else ""
 
 
 def _connect_page(
