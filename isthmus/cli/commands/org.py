@@ -15,6 +15,7 @@ from isthmus.cli.output import note, print_json, print_table, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections
 from isthmus.orgs.model import Connection, ConnectionState
+from isthmus.sync import definitions
 from isthmus.values import Alias, InvalidValue, Purpose
 from isthmus.wiring.installation import Installation
 
@@ -158,6 +159,8 @@ def revoke(alias: Alias, purpose: str | None, tenant: str | None, *, yes: bool, 
             ]
         for connection in found:
             await installation.keeper.revoke(installation.ticket, connection.id)
+            async with installation.transaction() as tx:
+                await definitions.pause_revoked(tx, connection.id)
         return found
 
     revoked = with_installation(work, tenant)
