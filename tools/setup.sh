@@ -62,12 +62,9 @@ sync_environment() {
     cp "$lock" "$stamp"
 }
 
-get_assets() {
-    cmp -s isthmus/portal/static/vendor/.lock package-lock.json && return
-    say "fetching the portal's browser assets with npm"
-    .venv/bin/python tools/assets.py ||
-        stop "the portal's browser assets could not be fetched. Check the network or the npm registry, then run this again."
-    cp package-lock.json isthmus/portal/static/vendor/.lock
+get_assets() { # keeps its own stamp, and says what is wrong and what to do
+    [ -d isthmus/portal/static/vendor ] || say "fetching the portal's browser assets with npm"
+    npm_config_update_notifier=false .venv/bin/python tools/assets.py >&2 || exit 2
 }
 
 get_chromium() {
