@@ -1,13 +1,23 @@
-"""The `isthmus` command: parse, call a service, print. Exit status 0 done, 1 done in part, 2 refused."""
+"""The `isthmus` command: parse, call a service, print. Exit status 0 done, 1 done in part, 2 refused.
+
+Whatever ends a command early ends it here, in one form: one message with its remedy, exit status 2, no traceback, and
+one JSON object on standard output where the command was given --json.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import click
+
+from isthmus.cli.ending import told
+from isthmus.cli.refusal import EXIT_REFUSED, show_refusal
 
 # Loaded when they are used: `isthmus --help` must not wait for a report engine.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -47,7 +57,7 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="isthmus")
-def main() -> None:
+def commands() -> None:
     """Isthmus: audit Salesforce licences, and sync records org to org, with promises you can verify.
 
     \b
@@ -55,3 +65,34 @@ def main() -> None:
     Start your own installation:    isthmus up
     Check this machine:             isthmus doctor
     """
+
+
+def main() -> None:
+    """Run the command line of this process and end it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name must not end a command where the terminal lacks it
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit status."""
+    try:
+        status: object = commands.main(list(arguments), prog_name="isthmus", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough, as `isthmus … | head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_REFUSED
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        click.echo(help_wanted.format_message(), err=True)
+        return EXIT_REFUSED
+    except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001 - the one place where nothing may fall through
+        what, remedy = told(ended)
+        show_refusal(what, remedy, as_json=_wants_json(arguments))
+        return EXIT_REFUSED
+    return status if isinstance(status, int) else 0
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the command line asks for JSON, even where it was too wrong to be parsed."""
+    return "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)

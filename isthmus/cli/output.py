@@ -6,47 +6,31 @@ import json
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Never
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-EXIT_DONE: Final = 0
-EXIT_PARTIAL: Final = 1
-EXIT_REFUSED: Final = 2
+from isthmus.cli.refusal import EXIT_DONE, EXIT_PARTIAL, EXIT_REFUSED, Refused, refuse
 
-
-class Refused(click.ClickException):
-    """The command cannot do what was asked; exit status 2. Says what happened and what to do."""
-
-    exit_code = EXIT_REFUSED
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}\n  {remedy}")
-        self.what = what
-        self.remedy = remedy
-
-    def show(self, file: object = None) -> None:
-        """Print the two lines on standard error, or one JSON object where the command was given --json."""
-        del file
-        context = click.get_current_context(silent=True)
-        if context is not None and context.params.get("as_json"):
-            print_json({"error": self.what, "remedy": self.remedy})
-        console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        console.print(self.what, style="bold red")
-        console.print(f"  {self.remedy}")
-
-
-def refuse(what: str, remedy: str) -> Never:
-    """Stop the command with exit status 2."""
-    raise Refused(what, remedy) from None
+__all__ = [
+    "EXIT_DONE",
+    "EXIT_PARTIAL",
+    "EXIT_REFUSED",
+    "Refused",
+    "note",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "refuse",
+    "say",
+]
 
 
 def print_json(value: Mapping[str, object] | Sequence[object], *, one_line: bool = False) -> None:
     """Print one JSON document on standard output, at once."""
-    json.dump(value, sys.stdout, indent=None if one_line else 2, ensure_ascii=False, default=str)
+    ascii_only = (sys.stdout.encoding or "").lower() != "utf-8"  # JSON can say every character in ASCII
+    json.dump(value, sys.stdout, indent=None if one_line else 2, ensure_ascii=ascii_only, default=str)
     sys.stdout.write("\n")
     sys.stdout.flush()
 
