@@ -96,8 +96,9 @@ def _summary(audit: story.AuditTold, first: story.RunTold, delta: story.RunTold,
     )
     for money in report["money"]:
         reclaim, renewal = float(money["reclaim_now"]), float(money["cash_at_renewal"])
+        basis = "at list price" if money["basis"] == "list" else money["basis"]
         print(
-            f"        a year, {'at list price' if money['basis'] == 'list' else money['basis']}: {reclaim:,.0f} {money['currency']} to reclaim now, "
+            f"        a year, {basis}: {reclaim:,.0f} {money['currency']} to reclaim now, "
             f"{renewal:,.0f} {money['currency']} at renewal"
         )
     print(f"        {audit.folder / 'report.pdf'}")
