@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from orgsim.errors import ApiError, NotEmulated, not_found
-from orgsim.router import Call
+from orgsim.router import Call, Handler
 from orgsim.schema.model import ObjectDef
-from orgsim.store.results import RowError, WriteContext
+from orgsim.store.results import Row, RowError, WriteContext
 from orgsim.wire import Response, empty_response
 
 _BATCH_SIZE: Final = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
-_REFUSED_HEADERS: Final = ("if-match", "if-none-match", "sforce-query-lob", "sforce-locale")
+_REFUSED_HEADERS: Final = ("sforce-query-lob", "sforce-locale")
+_REFUSED_PREFIX: Final = "x-sfdc-packageversion"
+_TAG_HEADERS: Final = ("if-match", "if-none-match")
+_TAGGED_OBJECT: Final = "Account"
 _RECORD_STATUS: Final = {
     "INVALID_CROSS_REFERENCE_KEY": 404,
     "ENTITY_IS_DELETED": 404,
@@ -29,9 +34,16 @@ def check_headers(call: Call) -> None:
         if name in headers:
             what = f"the header {name}"
             raise NotEmulated(what)
+    _check_tags(call)
+    if any(name.startswith(_REFUSED_PREFIX) for name in headers):
+        what = "package versions (x-sfdc-packageversion-...)"
+        raise NotEmulated(what)
+    if "defaultnamespace=" in headers.get("sforce-call-options", "").lower().replace(" ", ""):
+        what = "a default namespace in Sforce-Call-Options"
+        raise NotEmulated(what)
     duplicate = headers.get("sforce-duplicate-rule-header", "").lower()
     if "includerecorddetails=true" in duplicate.replace(" ", ""):
-        what = "includeRecordDetails in Sforce-Duplicate-Rule-Header (no duplicate rules exist here)"
+        what = "includeRecordDetails in Sforce-Duplicate-Rule-Header"
         raise NotEmulated(what)
     assign = headers.get("sforce-auto-assign", "").upper()
     if assign not in {"", "TRUE", "FALSE"}:
@@ -49,6 +61,64 @@ def check_headers(call: Call) -> None:
         raise NotEmulated(what)
 
 
+def _check_tags(call: Call) -> None:
+    """Entity tags exist for rows of Account; elsewhere a condition that nobody checks would be a silent guess."""
+    given = [name for name in _TAG_HEADERS if name in call.request.headers]
+    tagged = call.params.get("object", "").lower() == _TAGGED_OBJECT.lower() and "id" in call.params
+    if given and not tagged:
+        what = f"the header {given[0]} on anything but a row of {_TAGGED_OBJECT}"
+        raise NotEmulated(what)
+
+
+def guarded(handler: Handler) -> Handler:
+    """Return the handler behind a check of the headers that change meaning."""
+
+    def checked(call: Call) -> Response:
+        check_headers(call)
+        return handler(call)
+
+    return checked
+
+
+def missing(call: Call) -> Response:
+    """Answer a resource that the real service has below an object or row: loudly that it is not here."""
+    what = f"the resource {call.request.method} below sobjects"
+    raise NotEmulated(what)
+
+
+def entity_tag(call: Call, definition: ObjectDef, row: Row) -> str | None:
+    """Return the ETag of a row of Account; None for other objects."""
+    if definition.name != _TAGGED_OBJECT:
+        return None
+    digest = hashlib.sha256(f"{row['Id']} {row.get('SystemModstamp')} {row.get('LastModifiedDate')}".encode()).digest()
+    zipped = "--gzip" if "gzip" in (call.request.header("accept-encoding") or "") else ""
+    return f'"{base64.b64encode(digest[:15]).decode()}{zipped}"'
+
+
+def tag_condition(call: Call, tag: str | None) -> Response | None:
+    """Return 304 or raise 412 where If-Match or If-None-Match says so; None to go on."""
+    if tag is None:
+        return None
+    wanted, unwanted = (_tags(call.request.header(name)) for name in _TAG_HEADERS)
+    bare = _bare(tag)
+    if wanted and "*" not in wanted and bare not in wanted:
+        raise ApiError(412, "PRECONDITION_FAILED", "One or more conditions given in the request failed.")
+    if unwanted and ("*" in unwanted or bare in unwanted):
+        if call.request.method in {"GET", "HEAD"}:
+            return empty_response(304, (("ETag", tag),))
+        raise ApiError(412, "PRECONDITION_FAILED", "One or more conditions given in the request failed.")
+    return None
+
+
+def _tags(text: str | None) -> set[str]:
+    return {_bare(part) for part in (text or "").split(",") if part.strip()}
+
+
+def _bare(tag: str) -> str:
+    """Return a tag without quotes and compression mark: the same row, however it is packed."""
+    return tag.strip().strip('"').removesuffix("--gzip")
+
+
 def find_object(call: Call, name: str | None = None) -> ObjectDef:
     """Return the object of the path; ApiError 404 if it does not exist for the caller."""
     definition = call.org.visible_object(name if name is not None else call.params["object"], call.user_id)
@@ -59,7 +129,6 @@ def find_object(call: Call, name: str | None = None) -> ObjectDef:
 
 def writer(call: Call) -> WriteContext:
     """Return who writes, for the write engine."""
-    check_headers(call)
     return WriteContext(call.user_id, "rest", call.request.headers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orgsim.rest import collections, composite, queries, rows, service, tree
+from orgsim.rest.guard import guarded, missing
 from orgsim.router import Handler, Route
 
 BASE: Final = "/services/data/{version}"
@@ -30,6 +31,16 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/sobjects/{object}/{field}/{value}", rows.two_parts),
     ("PATCH", "/sobjects/{object}/{field}/{value}", rows.upsert_by_key),
     ("DELETE", "/sobjects/{object}/{field}/{value}", rows.delete_by_key),
+    ("GET", "/sobjects/{object}/describe/{part}", missing),
+    ("GET", "/sobjects/{object}/describe/{part}/{record_type}", missing),
+    ("GET", "/sobjects/{object}/defaultValues", missing),
+    ("GET", "/sobjects/{object}/listviews", missing),
+    ("GET", "/sobjects/{object}/listviews/{view}", missing),
+    ("GET", "/sobjects/{object}/quickActions", missing),
+    ("GET", "/sobjects/{object}/quickActions/{action}", missing),
+    ("GET", "/sobjects/{object}/{row}/fromThisEventOnwards", missing),
+    ("GET", "/sobjects/{object}/{row}/password", missing),
+    ("GET", "/sobjects/{object}/{row}/richTextImageFields", missing),
     ("POST", "/composite", composite.composite),
     ("POST", "/composite/batch", composite.batch),
     ("POST", "/composite/graph", composite.graph),
@@ -46,4 +57,4 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
 def rest_routes() -> tuple[Route, ...]:
     """Return the routes of REST data access."""
     first = Route("GET", "/services/data", service.versions, signed_in=False, counted=False)
-    return (first, *(Route(method, BASE + path, handler) for method, path, handler in _TABLE))
+    return (first, *(Route(method, BASE + path, guarded(handler)) for method, path, handler in _TABLE))

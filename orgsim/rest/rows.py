@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from orgsim.describe import describe_briefly, describe_global, describe_object
-from orgsim.errors import ApiError, not_found
+from orgsim.errors import ApiError, NotEmulated, not_found
 from orgsim.ids import normalize_id
-from orgsim.rest.guard import check_headers, find_object, http_date, not_modified, record_refusal, writer
+from orgsim.rest.guard import (
+    entity_tag,
+    find_object,
+    http_date,
+    not_modified,
+    record_refusal,
+    tag_condition,
+    writer,
+)
 from orgsim.rest.service import recent_items
 from orgsim.router import Call
 from orgsim.schema.model import FieldDef, ObjectDef
@@ -73,7 +81,12 @@ def read(call: Call) -> Response:
         unchanged = not_modified(call, stamp)  # pyright: ignore[reportArgumentType]  # a datetime
         if unchanged is not None:
             return unchanged
-    return json_response(record_of(call, definition, row, call.request.param("fields")))
+    tag = entity_tag(call, definition, row)
+    unchanged = tag_condition(call, tag)
+    if unchanged is not None:
+        return unchanged
+    headers = () if tag is None else (("ETag", tag),)
+    return json_response(record_of(call, definition, row, call.request.param("fields")), headers=headers)
 
 
 def record_of(call: Call, definition: ObjectDef, row: Row, fields: str | None) -> dict[str, object]:
@@ -123,15 +136,23 @@ def change(call: Call) -> Response:
     if any(key.lower() == "id" for key in body):
         message = "The Id field should not be specified in the sobject data."
         raise ApiError(400, "INVALID_FIELD", message)
+    _check_condition(call, definition)
     result = call.org.update(definition.name, call.params["id"], body, writer(call))
     if not result.success:
         raise record_refusal(result.errors[0])
     return empty_response()
 
 
+def _check_condition(call: Call, definition: ObjectDef) -> None:
+    row = call.org.row(definition.name, normalize_id(call.params["id"]) or "")
+    if row is not None:
+        tag_condition(call, entity_tag(call, definition, row))
+
+
 def delete(call: Call) -> Response:
     """Answer DELETE /sobjects/T/id."""
     definition = find_object(call)
+    _check_condition(call, definition)
     result = call.org.delete(definition.name, call.params["id"], writer(call))
     if not result.success:
         raise record_refusal(result.errors[0])
@@ -140,10 +161,13 @@ def delete(call: Call) -> Response:
 
 def relationship(call: Call) -> Response:
     """Answer GET /sobjects/T/id/Relationship: the parent row, or the children as a query result."""
-    check_headers(call)
     definition = find_object(call)
     row = _live_row(call, definition, call.params["id"])
     name = call.params["name"]
+    own = definition.field(name)
+    if own is not None and own.type == "base64":
+        what = "the content of a binary field"
+        raise NotEmulated(what)
     for field in call.org.visible_fields(definition.name, call.user_id):
         if (field.relationship_name or "").lower() == name.lower():
             parent_id = row.get(field.name)

@@ -1,0 +1,91 @@
+"""What orgsim does not emulate is refused loudly, each time, and leaves a trace: never a silent guess."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.orgsim import Orgsim
+
+V = "/services/data/v62.0"
+RESOURCES = (
+    "GET /actions", "GET /actions/standard", "GET /analytics/reports", "GET /appMenu/AppSwitcher", "GET /apexrest/x",
+    "GET /async-queries", "GET /chatter/feeds", "GET /commerce/sale", "GET /compactLayouts?q=Account",
+    "GET /connect/organization", "GET /consent/action/email?ids=x", "GET /dedupe/jobs", "GET /domino", "GET /eclair",
+    "GET /event/eventSchema/x", "GET /folders", "GET /graphql", "GET /jobs/unknown", "GET /knowledgeManagement/settings",
+    "GET /licensing", "GET /localizedvalue", "GET /metadata/deployRequest", "GET /nouns", "GET /payments",
+    "GET /process/approvals", "GET /process/rules", "GET /prechatForms", "GET /quickActions", "GET /query/?explain=x",
+    "GET /scheduling", "GET /serviceTemplates", "GET /sobjects/Account/describe/layouts",
+    "GET /sobjects/Account/describe/approvalLayouts", "GET /sobjects/Account/describe/compactLayouts",
+    "GET /sobjects/Account/quickActions", "GET /sobjects/Account/listviews/00B000000000001/results",
+    "GET /sobjects/Event/001000000000000AAA/fromThisEventOnwards", "GET /sobjects/Account/defaultValues/x/y",
+    "GET /sobjects/User/005000000000000AAA/password/x", "GET /support/dataCategoryGroups", "GET /tabs", "GET /theme",
+    "GET /tooling/executeAnonymous?anonymousBody=x", "GET /tooling/completions?type=apex", "GET /ui-api/apps",
+    "GET /wave", "PUT /graphql", "POST /graphql", "POST /actions/standard/emailSimple", "POST /analytics/reports",
+    "POST /process/approvals", "POST /tooling/runTestsAsynchronous", "POST /composite/unknown",
+)  # fmt: skip
+CLAUSES = (
+    "SELECT Id FROM Account WITH DATA CATEGORY Geography__c AT usa__c",
+    "SELECT Id FROM Account WITH SECURITY_ENFORCED",
+    "SELECT Id FROM Account WITH USER_MODE",
+    "SELECT Id FROM Account USING SCOPE Team",
+    "SELECT Id FROM Account USING SCOPE Delegated",
+    "SELECT Id FROM Account USING SCOPE My_Territory",
+    "SELECT Id FROM Account UPDATE TRACKING",
+    "SELECT Id FROM Account UPDATE VIEWSTAT",
+    "SELECT Id FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(1, 1), 'mi') < 20",
+    "SELECT Id, DISTANCE(BillingAddress, GEOLOCATION(1, 1), 'mi') FROM Account",
+    "SELECT Id FROM Opportunity WHERE Amount > USD5000",
+)
+HEADERS = {
+    "If-Match": '"x"',
+    "If-None-Match": '"x"',
+    "Sforce-Query-Lob": "x",
+    "Sforce-Locale": "de",
+    "Sforce-Mru": "updateMru=true",
+    "Sforce-Auto-Assign": "01Q000000000001",
+    "Sforce-Call-Options": "client=x, defaultNamespace=ns",
+    "X-SFDC-PackageVersion-ns": "1.0",
+    "Accept": "application/xml",
+    "Content-Type": "application/xml",
+}
+
+
+def _loud(org: Orgsim, method: str, target: str, body: object = None, **headers: str) -> None:
+    status, _, answer = org.call(method, target, body, **headers)
+    assert status == 501, answer
+    assert answer[0]["errorCode"] == "NOT_EMULATED"
+    last = org.transcript()[-1]
+    assert (last["method"], last["path"], last["status"]) == (method, target.partition("?")[0], 501)
+    assert last["note"]
+
+
+def test_the_list_is_long_enough():
+    assert len(RESOURCES) + len(CLAUSES) + len(HEADERS) >= 50
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_an_unknown_resource_is_refused_loudly(org: Orgsim, resource: str):
+    method, path = resource.split(" ")
+    _loud(org, method, V + path, {} if method != "GET" else None)
+
+
+@pytest.mark.parametrize("soql", CLAUSES)
+def test_an_unknown_clause_is_refused_loudly(org: Orgsim, soql: str):
+    _loud(org, "GET", f"{V}/query?q={quote(soql)}")
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_would_change_the_meaning_is_refused_loudly(org: Orgsim, name: str):
+    _loud(org, "POST", f"{V}/sobjects/Lead", {"LastName": "x", "Company": "y"}, **{name: HEADERS[name]})
+
+
+@pytest.mark.parametrize("name", ["Sforce-Call-Options", "Accept", "If-None-Match"])
+def test_such_a_header_is_refused_on_reads_too(org: Orgsim, name: str):
+    _loud(org, "GET", f"{V}/sobjects/Lead/describe", **{name: HEADERS[name]})
+
+
+def test_a_clause_in_a_bulk_query_is_refused_loudly(org: Orgsim):
+    body = {"operation": "query", "query": "SELECT Id FROM Account WITH SECURITY_ENFORCED"}
+    _loud(org, "POST", f"{V}/jobs/query", body)
