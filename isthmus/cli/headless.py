@@ -42,7 +42,17 @@ def find_org(name: str, environ: Mapping[str, str], sf_output: str | None) -> He
     if not url or not token:
         missing = f"{key}_ACCESS_TOKEN" if url else f"{key}_INSTANCE_URL"
         refuse(f"{missing} is not set.", "An org from the environment needs both its instance URL and an access token.")
-    return HeadlessOrg(name, url, Secret(token))
+    return HeadlessOrg(name, url, _token(token, f"{key}_ACCESS_TOKEN"))
+
+
+def _token(unverified: str, place: str) -> Secret:
+    """Return a token that can stand in a header. What it is instead is never repeated."""
+    if not unverified.isascii() or not unverified.isprintable() or " " in unverified:
+        refuse(
+            f"{place} is no access token: it holds blanks, line ends or characters that no token has.",
+            "Copy the accessToken of `sf org display --json` again, without quotes and line ends.",
+        )
+    return Secret(unverified)
 
 
 def _from_sf(name: str, text: str) -> HeadlessOrg:
@@ -54,4 +64,4 @@ def _from_sf(name: str, text: str) -> HeadlessOrg:
         refuse("Standard input is not the answer of `sf org display --json`.", remedy)
     if not isinstance(url, str) or not isinstance(token, str):
         refuse("The answer of `sf org display --json` has no instance URL and access token.", remedy)
-    return HeadlessOrg(name, url, Secret(token))
+    return HeadlessOrg(name, url, _token(token, "accessToken in the answer of `sf org display --json`"))

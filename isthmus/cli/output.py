@@ -6,12 +6,16 @@ import json
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from isthmus.cli.refusal import EXIT_DONE, EXIT_PARTIAL, EXIT_REFUSED, Refused, refuse
+
+TABLE_WIDTH: Final = 120
+TABLE_WIDTH_MIN: Final = 72
 
 __all__ = [
     "EXIT_DONE",
@@ -53,7 +57,10 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int | float) else str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    # A file has no width, and in too narrow a window wrapped lines say more than columns without room.
+    console.width = max(console.width if console.is_terminal else TABLE_WIDTH, TABLE_WIDTH_MIN)
+    console.print(table)
 
 
 @contextmanager

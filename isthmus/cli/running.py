@@ -22,10 +22,15 @@ Result = TypeVar("Result")
 def settings_here() -> Settings:
     """Return the settings of the environment, or stop with exit status 2."""
     try:
-        return read_settings(os.environ)
+        settings = read_settings(os.environ)
     except SettingsInvalid as invalid:
         what, _, remedy = str(invalid).partition(". ")
         refuse(f"{what}.", remedy or "See `isthmus up --help` for the settings.")
+    if settings.ca_file is not None and not os.access(settings.ca_file, os.R_OK):
+        refuse(
+            f"ISTHMUS_CA_FILE cannot be read: {settings.ca_file}", "Name a readable PEM file, or remove the setting."
+        )
+    return settings
 
 
 def with_installation(work: Callable[[Installation], Awaitable[Result]], tenant: str | None = None) -> Result:

@@ -131,7 +131,7 @@ def _options(
         return AuditOptions(
             prices=() if prices is None else parse_customer_prices(_text(prices), prices.name),
             contract=() if contract is None else parse_contract(_text(contract), contract.name),
-            as_of=None if as_of is None else _end_of(as_of.date()),
+            as_of=None if as_of is None else _end_of(as_of.date(), SystemClock().now()),
             pseudonym_key=_pseudonym_key(settings) if pseudonymous else None,
         )
     except PricesInvalid as invalid:
@@ -149,8 +149,11 @@ def _text(file: Path) -> str:
         refuse(f"{file.name} is not UTF-8 text.", "Save it as CSV UTF-8.")
 
 
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time(23, 59, 59), UTC)
+def _end_of(day: date, now: datetime) -> datetime:
+    """Return the end of a day, or now where that day is not over. A day to come would call everybody unused."""
+    if day > now.date():
+        refuse(f"--as-of {day} has not been yet.", "Name a day of the past six months, or leave --as-of out.")
+    return min(datetime.combine(day, time(23, 59, 59), UTC), now)
 
 
 def _pseudonym_key(settings: Settings) -> Secret:

@@ -17,6 +17,7 @@ from isthmus.cli.specs import read_spec
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.sync.copy import CopyOrg, CopyResult, StepCount, copy_once
+from isthmus.sync.model import Severity
 from isthmus.sync.spec import SyncSpec
 
 
@@ -40,7 +41,13 @@ def command(ctx: click.Context, file: Path, source: str, target: str, *, dry_run
     """
     settings = settings_here()
     spec = read_spec(file)
-    result = _run(spec, _org(source, settings), _org(target, settings), settings, dry_run=dry_run)
+    orgs = _org(source, settings), _org(target, settings)
+    if _same_org(*orgs):
+        refuse(
+            f"{source} and {target} are the same org: the copy would double every record in it.",
+            "Name two different orgs with --from and --to.",
+        )
+    result = _run(spec, *orgs, settings, dry_run=dry_run)
     if as_json:
         print_json(_plain(result))
     else:
@@ -57,6 +64,12 @@ def _org(name: str, settings: Settings) -> CopyOrg:
             f"Set {key}_INSTANCE_URL and {key}_ACCESS_TOKEN (sf org display --json --target-org {name} shows both).",
         )
     return CopyOrg(judged_host(org, settings), org.token)
+
+
+def _same_org(source: CopyOrg, target: CopyOrg) -> bool:
+    """Whether both are one org: at one address, or with tokens that begin with one org's id."""
+    ids = [org.token.reveal_text().partition("!")[0] for org in (source, target) if "!" in org.token.reveal_text()]
+    return source.host.origin == target.host.origin or (len(ids) == len((source, target)) and ids[0] == ids[1])
 
 
 def _run(spec: SyncSpec, source: CopyOrg, target: CopyOrg, settings: Settings, *, dry_run: bool) -> CopyResult:
@@ -98,7 +111,13 @@ def _print(result: CopyResult) -> None:
 
 def _plain(result: CopyResult) -> dict[str, object]:
     sandbox = result.sandbox
+    what, _, remedy = (result.message or "").partition(". ")
+    errors = [issue for issue in result.issues if issue.severity is Severity.ERROR]
+    if errors and result.plan is None:
+        what, remedy = f"{errors[0].where}: {errors[0].text}", errors[0].remedy
+    refusal = {} if result.message is None else {"error": f"{what.rstrip('.')}.", "remedy": remedy}
     return {
+        **refusal,
         "exit_status": result.exit_status,
         "dry_run": result.dry_run,
         "message": result.message,
