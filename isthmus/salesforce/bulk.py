@@ -19,7 +19,7 @@ from isthmus.salesforce import routes
 from isthmus.salesforce.csv_rows import BadCsv, CsvRows
 from isthmus.salesforce.errors import Expired, Incomplete, LeaseLost, Refused, SalesforceError, Transient, Unexpected
 from isthmus.salesforce.query import Soql
-from isthmus.salesforce.session import Session
+from isthmus.salesforce.session import RowCount, Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.values import ApiName
 
@@ -36,6 +36,7 @@ CHARGED_FIELDS_MAX: Final = 10_000
 
 _ABORT: Final = b'{"state":"Aborted"}'
 _CLOSE: Final = b'{"state":"UploadComplete"}'
+_COUNT = re.compile(r"[0-9]{1,12}")
 _JOB_ERROR = re.compile(r"[A-Za-z_]{3,64}")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(?:[.:][A-Za-z][A-Za-z0-9_]{0,79}){0,2}")
 
@@ -73,8 +74,8 @@ class _Job(msgspec.Struct, frozen=True):
 
 class _State(msgspec.Struct, frozen=True, rename="camel"):
     state: str
-    number_records_processed: int = 0
-    number_records_failed: int = 0
+    number_records_processed: RowCount = 0
+    number_records_failed: RowCount = 0
     error_message: str | None = None
 
 
@@ -110,6 +111,9 @@ async def export(session: Session, soql: Soql, *, deleted: bool = False) -> Asyn
                     raise Incomplete(routes.EXPORT_PAGE)
                 seen += page.page.rows
                 locator = page.next_locator
+            if locator is not None and not page.page.rows:
+                # An empty page that is not the last: an org could keep us reading for ever.
+                raise Incomplete(routes.EXPORT_PAGE)
             if locator is None:
                 break
         if seen != total or locator is not None:
@@ -224,7 +228,7 @@ async def _handed_out(first: bytes, rest: AsyncIterator[bytes], page: _OpenPage)
 
 def _rows_of(reply: StreamReply) -> int:
     text = reply.headers.get("sforce-numberofrecords", "")
-    if not text.isdecimal():
+    if not _COUNT.fullmatch(text):
         raise Unexpected(routes.EXPORT_PAGE)
     return int(text)
 
@@ -242,6 +246,8 @@ async def _outcome(session: Session, job: str, state: _State) -> IngestOutcome:
     unlisted = state.number_records_failed - failures.total()
     if unlisted > 0:
         failures[StatusCode.OTHER, ""] += unlisted
+    if failures.total() > state.number_records_processed:
+        raise Unexpected(routes.INGEST_STATE)
     unprocessed = 0
     if state.state != "JobComplete":
         unprocessed = await _unprocessed(session, job)

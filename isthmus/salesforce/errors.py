@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from isthmus.egress.policy import RouteName
 from isthmus.salesforce.status_code import StatusCode
+
+UNREADABLE_JSON: Final = (ValueError, RecursionError, ArithmeticError)
+"""What a decoder raises for a body that is no JSON of the wanted shape: wrong types or letters (`DecodeError` and
+`UnicodeDecodeError` are ValueErrors), nesting without end, numbers beyond all bounds."""
 
 
 class SalesforceError(Exception):

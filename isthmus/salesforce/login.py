@@ -16,6 +16,7 @@ from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.egress.policy import Call, RouteName
 from isthmus.egress.transport import Channel, Reply
 from isthmus.salesforce import routes
+from isthmus.salesforce.errors import UNREADABLE_JSON
 from isthmus.salesforce.version import choose_version
 from isthmus.values import OrgHost, Secret
 
@@ -155,7 +156,7 @@ async def userinfo(channel: Channel, access_token: Secret) -> UserInfo:
         raise GrantRefused(GrantRefusal.INVALID_GRANT)
     try:
         found = msgspec.json.decode(reply.body, type=_UserInfoReply)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise LoginUnavailable(sent=False) from None
     return UserInfo(found.organization_id, found.user_id, found.preferred_username)
 
@@ -165,7 +166,7 @@ async def supported_version(channel: Channel) -> str | None:
     try:
         reply = await channel.send(Call(routes.VERSIONS))
         versions = msgspec.json.decode(reply.body, type=list[_Version])
-    except (Unreachable, Interrupted, msgspec.DecodeError):
+    except (Unreachable, Interrupted, *UNREADABLE_JSON):
         raise LoginUnavailable(sent=False) from None
     return choose_version(entry.version for entry in versions)
 
@@ -177,7 +178,7 @@ async def _token(channel: Channel, app: App, fields: dict[str, str], *, loopback
         raise _refusal(reply)
     try:
         granted = msgspec.json.decode(reply.body, type=_TokenReply)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise LoginUnavailable(sent=True) from None
     instance = parse_login_host(granted.instance_url, allow_loopback_http=loopback)
     identity = _IDENTITY_URL.fullmatch(granted.id)
@@ -206,7 +207,7 @@ def _refusal(reply: Reply) -> GrantRefused | LoginUnavailable:
     """Sort an error of the token endpoint; 5xx, 429 and anything that is not OAuth's JSON will pass by itself."""
     try:
         error = msgspec.json.decode(reply.body, type=_ErrorReply).error
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         error = ""
     passing = reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if passing or not error or error == "rate_limit_exceeded":

@@ -12,10 +12,10 @@ import msgspec
 
 from isthmus.egress.policy import SOQL_LENGTH_MAX, HoleValue, RouteName
 from isthmus.salesforce import routes
-from isthmus.salesforce.errors import Incomplete, Unexpected
+from isthmus.salesforce.errors import UNREADABLE_JSON, Incomplete, Unexpected
 from isthmus.salesforce.filter import Filter
 from isthmus.salesforce.records import RecordBatch
-from isthmus.salesforce.session import Session
+from isthmus.salesforce.session import RowCount, Session
 from isthmus.values import ApiName
 
 Row = TypeVar("Row")
@@ -188,18 +188,18 @@ def _literal(value: Literal_) -> str:
 
 
 class _RecordPage(msgspec.Struct, frozen=True):
-    total: int = msgspec.field(name="totalSize")
+    total: RowCount = msgspec.field(name="totalSize")
     done: bool
     records: list[dict[str, Any]]
     more: str | None = msgspec.field(name="nextRecordsUrl", default=None)
 
 
 class _CountPage(msgspec.Struct, frozen=True):
-    total: int = msgspec.field(name="totalSize")
+    total: RowCount = msgspec.field(name="totalSize")
 
 
 class _TypedPage(msgspec.Struct, Generic[Row], frozen=True):
-    total: int = msgspec.field(name="totalSize")
+    total: RowCount = msgspec.field(name="totalSize")
     done: bool
     records: list[Row]
     more: str | None = msgspec.field(name="nextRecordsUrl", default=None)
@@ -233,6 +233,7 @@ async def pages(session: Session, soql: Soql, *, deleted: bool = False) -> Async
         yield RecordBatch(page.records)
         if page.done:
             break
+        _check_progress(route, len(page.records), seen, total)
         route = routes.QUERY_MORE
         reply = await session.call(route, {"locator": _locator(page.more)})
     if seen != total:
@@ -264,6 +265,7 @@ async def audit_pages(
         yield Page(page.records, page.total)
         if page.done:
             break
+        _check_progress(route, len(page.records), seen, total)
         reply = await session.call(routes.QUERY_MORE, {"locator": _locator(page.more)})
     if seen != total:
         raise Incomplete(route)
@@ -275,7 +277,7 @@ Decoded = TypeVar("Decoded")
 def _decoded(route: RouteName, decoder: msgspec.json.Decoder[Decoded], body: bytes) -> Decoded:
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise Unexpected(route) from None
 
 
@@ -286,8 +288,14 @@ def _locator(more: str | None) -> str:
     return more.rstrip("/").rpartition("/")[2]
 
 
-def _without_attributes(record: dict[str, Any]) -> None:
+def _check_progress(route: RouteName, rows: int, seen: int, total: int) -> None:
+    """A page that is not the last has rows, and leaves some: else an org could keep us reading for ever."""
+    if not rows or seen >= total:
+        raise Incomplete(route)
+
+
+def _without_attributes(record: dict[str, Any], depth: int = PATH_PARTS_MAX) -> None:
     record.pop("attributes", None)
     for value in record.values():
-        if isinstance(value, dict):
-            _without_attributes(value)  # pyright: ignore[reportUnknownArgumentType] JSON: text keys by construction
+        if isinstance(value, dict) and depth:
+            _without_attributes(value, depth - 1)  # pyright: ignore[reportUnknownArgumentType] JSON: text keys by construction

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from isthmus.egress.errors import Interrupted, ReplyTooLarge, Unreachable
 from isthmus.egress.policy import Call, HoleValue, RouteName
 from isthmus.egress.transport import Body, Channel, Reply, StreamReply
 from isthmus.salesforce import routes
-from isthmus.salesforce.errors import Expired, Limited, Refused, SalesforceError, Transient, Unexpected
+from isthmus.salesforce.errors import UNREADABLE_JSON, Expired, Limited, Refused, SalesforceError, Transient, Unexpected
 from isthmus.salesforce.lease import Lease, Leases
 from isthmus.salesforce.schema import ObjectDescribe, ObjectListed, parse_describe, parse_object_list
 from isthmus.salesforce.status_code import StatusCode
@@ -45,6 +45,8 @@ _LIMIT_CODES: Final = frozenset(
 _USAGE: Final = re.compile(r"\bapi-usage=([0-9]{1,12})/([0-9]{1,12})\b")
 
 Decoded = TypeVar("Decoded")
+RowCount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
+"""A count that an org gives: never negative, and no more than any org can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ class _ErrorEntry(msgspec.Struct, frozen=True):
 
 
 class _Limit(msgspec.Struct, frozen=True, rename="pascal"):
-    max: int
-    remaining: int
+    max: RowCount
+    remaining: RowCount
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -151,7 +153,7 @@ class Session:
         reply = await self.call(routes.DESCRIBE, {"object": name})
         try:
             return parse_describe(reply.body)
-        except msgspec.DecodeError:
+        except UNREADABLE_JSON:
             raise Unexpected(routes.DESCRIBE) from None
 
     async def describe_global(self) -> tuple[ObjectListed, ...]:
@@ -159,7 +161,7 @@ class Session:
         reply = await self.call(routes.OBJECTS)
         try:
             return parse_object_list(reply.body)
-        except msgspec.DecodeError:
+        except UNREADABLE_JSON:
             raise Unexpected(routes.OBJECTS) from None
 
     async def limits(self) -> ApiLimits:
@@ -172,7 +174,7 @@ class Session:
         reply = await self.call(routes.VERSIONS)
         try:
             return parsedate_to_datetime(reply.headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             raise Unexpected(routes.VERSIONS) from None
 
     async def covered_until(self, name: ApiName, start: datetime, end: datetime) -> datetime:
@@ -183,8 +185,11 @@ class Session:
         """
         updated = await self.json(routes.UPDATED, _Updated, {"object": name, "start": start, "end": end})
         try:
-            return datetime.fromisoformat(updated.latest_date_covered.replace("+0000", "+00:00")).astimezone(UTC)
-        except ValueError:
+            covered = datetime.fromisoformat(updated.latest_date_covered.replace("+0000", "+00:00"))
+            if covered.tzinfo is None:
+                raise Unexpected(routes.UPDATED)
+            return covered.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise Unexpected(routes.UPDATED) from None
 
     async def close(self) -> None:
@@ -232,17 +237,20 @@ class Session:
         if lease.instance != self._channel.host:
             # The token is for another host than the one dialled: it must not be sent there.
             raise Unexpected(call.route)
-        entered = False
+        answered = entered = False
+        counted = self._channel.route(call.route).counted
         try:
             async with self._channel.stream(call, body, bearer=lease.token) as reply:
-                if self._channel.route(call.route).counted:
-                    self._calls += 1
+                answered = True
+                self._calls += counted
                 self._note_usage(reply.headers)
                 if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
                     raise await _meaning(call.route, reply)
                 entered = True
                 yield reply
-        except (Unreachable, Interrupted):
+        except (Unreachable, Interrupted) as error:
+            # Cut before the answer: the org has most likely worked on it, so it counts.
+            self._calls += counted and not answered and isinstance(error, Interrupted)
             if entered:
                 raise
             raise Transient(call.route) from None
@@ -268,7 +276,7 @@ def decode(route: RouteName, body: bytes, reply_type: type[Decoded]) -> Decoded:
     """Decode a reply; what the type does not name is dropped. Raises `Unexpected`."""
     try:
         return msgspec.json.decode(body, type=reply_type)
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         raise Unexpected(route) from None
 
 
@@ -296,6 +304,6 @@ async def _error_code(reply: StreamReply) -> StatusCode:
             if len(body) > ERROR_BODY_BYTES_MAX:
                 return StatusCode.OTHER
         entries = msgspec.json.decode(body, type=list[_ErrorEntry])
-    except (Interrupted, ReplyTooLarge, msgspec.DecodeError):
+    except (Interrupted, ReplyTooLarge, *UNREADABLE_JSON):
         return StatusCode.OTHER
     return StatusCode.parse(entries[0].error_code) if entries else StatusCode.OTHER
