@@ -26,6 +26,7 @@ from isthmus.db.database import Database
 from isthmus.db.errors import DatabaseError
 from isthmus.db.ticket import Ticket
 from isthmus.journal import Journal
+from isthmus.orgs.attestation import save_attestation
 from isthmus.orgs.keeper_client import KeeperClient, KeeperRefused, KeeperUnavailable, RunKind
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
@@ -130,7 +131,7 @@ class _Performing:
 
         async def on_sandbox(report: SandboxReport) -> None:
             async with self._app.database.tenant(await self.ticket()) as tx:
-                await store.save_attestation(tx, report)
+                await save_attestation(tx, report)
 
         async def on_progress(message: ProgressMessage) -> None:
             now_s = self._app.clock.monotonic_s()

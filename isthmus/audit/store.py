@@ -16,7 +16,6 @@ from isthmus.audit.figures import Report
 from isthmus.audit.judge import Judged
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob
-from isthmus.sandbox.report import SandboxReport
 from isthmus.values import Alias, ApiName
 
 ROWS_PER_INSERT: Final = 1_000
@@ -110,32 +109,6 @@ async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -
     await _save_pools(tx, audit, judged.report)
     await _save_people(tx, audit, judged)
     await _save_summary(tx, audit, judged.report)
-
-
-async def save_attestation(tx: TenantTx, report: SandboxReport) -> None:
-    """Keep what the mover found of its own confinement, for the trust page."""
-    await tx.execute(
-        """
-        insert into trust.attestation (confined, landlock_abi, seccomp_mode, no_new_privs, dumpable, core_limit,
-            file_size_limit, processes_limit, threads, descriptors, swap_kb, tried, refused)
-        values (%(confined)s, %(landlock_abi)s, %(seccomp_mode)s, %(no_new_privs)s, %(dumpable)s, %(core_limit)s,
-            %(file_size_limit)s, %(processes_limit)s, %(threads)s, %(descriptors)s, %(swap_kb)s, %(tried)s,
-            %(refused)s)
-        """,
-        confined=report.confined,
-        landlock_abi=report.landlock_abi,
-        seccomp_mode=report.seccomp_mode,
-        no_new_privs=report.no_new_privs,
-        dumpable=report.dumpable,
-        core_limit=report.core_limit,
-        file_size_limit=report.file_size_limit,
-        processes_limit=report.processes_limit,
-        threads=report.threads,
-        descriptors=report.descriptors,
-        swap_kb=report.swap_kb,
-        tried=report.tried,
-        refused=report.refused,
-    )
 
 
 async def _save_documents(tx: TenantTx, audit: UUID, documents: Mapping[str, bytes]) -> None:

@@ -72,6 +72,8 @@ async def _connection(tx: TenantTx, alias: Alias) -> UUID:
 async def checked(installation: Installation, sync: SyncId) -> Drawn | Rejected:
     """Return the plan; waits while the worker reads the objects of the orgs."""
     deadline = installation.clock.monotonic_s() + SCHEMA_WAIT_S
+    async with installation.transaction() as tx:
+        await definitions.read_missing(tx, sync)
     while True:
         async with installation.transaction() as tx:
             try:

@@ -15,6 +15,7 @@ from isthmus.salesforce.world import MESSAGE_BYTES_MAX, MoverWorld
 from isthmus.values import ApiName
 
 __all__ = [
+    "CallsMessage",
     "FieldDescribe",
     "MissingMessage",
     "ObjectDescribe",
@@ -60,8 +61,22 @@ class MissingMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="missing
     object: str
 
 
+class CallsMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="calls"):
+    """The last message: how many API calls each endpoint was asked."""
+
+    calls: list[int]
+
+
 async def work(job: SchemaJob, world: MoverWorld) -> None:
-    """Describe every wanted object and report it. Raises `SalesforceError`, `LeaseLost`."""
+    """Describe every wanted object and report it, then the calls. Raises `SalesforceError`, `LeaseLost`."""
+    try:
+        await _describe_all(job, world)
+    finally:
+        calls = [session.calls for session in world.sessions]
+        await world.report.send(msgspec.json.encode(CallsMessage(calls)))
+
+
+async def _describe_all(job: SchemaJob, world: MoverWorld) -> None:
     for endpoint, (session, names) in enumerate(zip(world.sessions, job.objects, strict=True)):
         if not names:
             listed = await session.describe_global()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from isthmus.db.database import TenantTx
+from isthmus.orgs.attestation import save_attestation
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sandbox.spawn import Mover
 from isthmus.sync import store
 from isthmus.sync.app import SyncApp
-from isthmus.sync.attestation import save_attestation
 from isthmus.sync.drive import drive
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import ActivateJob
@@ -66,6 +66,7 @@ async def nothing_to_keep(_run: Run, _frame: Frame) -> None:
 
 
 async def _close(tx: TenantTx, sync: SyncId, run: Run) -> None:
+    await store.save_activation_calls(tx, sync, run.calls_target)
     if run.end is EndReason.FINISHED:
         await store.set_state(tx, sync, SyncState.ACTIVE, None)
     elif run.end in {EndReason.TARGET_REVOKED, EndReason.TARGET_LEASE_LOST}:

@@ -136,17 +136,20 @@ class _Copy:
         self._settings = settings
         self._endpoints = [Endpoint(uuid4(), org.host.origin, Purpose.SYNC, API_VERSION_DEFAULT) for org in orgs]
         self._plan: Plan | None = None
+        self._calls_before = (0, 0)
 
     async def carry_out(self, bulk_rows_min: int | None) -> CopyResult:
         try:
             drawn = await self._drawn()
         except SchemaUnread as unread:
+            self._count(unread.calls)
             return self._stopped(str(unread), ())
         if isinstance(drawn, Rejected):
             return self._stopped("The sync does not fit these orgs; see the errors.", drawn.issues)
         self._plan = drawn.plan
         if drawn.plan.tracking and not self._dry_run:
             made = await self._activated(drawn.plan)
+            self._count((0, made.run.calls_target))
             if made.run.end is not EndReason.FINISHED:
                 return self._stopped(_end_message(made.run), drawn.issues)
         driven = await self._moved(drawn.plan, bulk_rows_min)
@@ -155,8 +158,9 @@ class _Copy:
     async def _drawn(self) -> Drawn | Rejected:
         objects = objects_of(self._spec)
         async with self._leases() as lease:
-            found = await read_schemas(self._endpoints, objects, self._moving(), lease)
-        schemas = [schema_of(d.describe for d in side if d.describe is not None) for side in found]
+            read = await read_schemas(self._endpoints, objects, self._moving(), lease)
+        self._count(read.calls)
+        schemas = [schema_of(d.describe for d in side if d.describe is not None) for side in read.described]
         return draw_plan(self._spec, schemas[SOURCE], schemas[TARGET])
 
     async def _activated(self, plan: Plan) -> Driven:
@@ -184,6 +188,12 @@ class _Copy:
                 on_start=_unobserved,
                 on_frame=self._framed,
             )
+
+    def _count(self, calls: Sequence[int]) -> None:
+        """Add the API calls of a mover that ended before the one that moves records."""
+        if calls:
+            source, target = self._calls_before
+            self._calls_before = (source + calls[SOURCE], target + calls[TARGET])
 
     def _moving(self) -> Moving:
         return moving_to([endpoint.origin for endpoint in self._endpoints], self._settings)
@@ -224,8 +234,8 @@ class _Copy:
             dry_run=self._dry_run,
             steps=_counts(plan, run) if plan is not None and run.steps else (),
             failures=_failures(plan, run) if plan is not None else (),
-            calls_source=run.calls_source,
-            calls_target=run.calls_target,
+            calls_source=self._calls_before[SOURCE] + run.calls_source,
+            calls_target=self._calls_before[TARGET] + run.calls_target,
             seconds=self._clock.monotonic_s() - self._began_s,
             message=message,
             sandbox=driven.sandbox,

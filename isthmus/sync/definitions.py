@@ -4,12 +4,13 @@
 |---|---|
 | `save` | parse the YAML form and keep it; a new sync is inactive; the worker is asked to read missing describes |
 | `change` | replace the definition of a sync; an active one goes on by its frozen plan until activated again |
-| `check` | draw the plan from the definition and the cached describes of both orgs; changes nothing |
+| `check` | draw the plan from the definition and the cached describes of both orgs; changes and queues nothing |
 | `activate` | freeze the plan, ask the worker to create missing tracking fields and then switch on |
 | `pause` / `resume` | stop and start the schedule |
 | `pause_revoked` | stop the schedules of all syncs of a revoked connection |
 | `request_run` | queue one run now; with `retry=True` only the windows with failed rows |
 | `read_schema` | ask the worker to read the describes of a connection's org anew |
+| `read_missing` | ask the worker once more for describes that `check` and `activate` still miss |
 | `export` | the YAML form again |
 """
 
@@ -44,6 +45,7 @@ __all__ = [
     "list_syncs",
     "pause",
     "pause_revoked",
+    "read_missing",
     "read_schema",
     "remove",
     "request_run",
@@ -60,7 +62,11 @@ class SyncProblem(Exception):
 
 
 class SchemaPending(SyncProblem):
-    """The worker is still reading the objects of an org: ask again in some seconds."""
+    """The worker is still reading the objects of an org: ask again in some seconds.
+
+    `save` and `change` have asked the worker already, in transactions of their own; whoever meets this error queues
+    nothing and may poll as often as it likes. If it lasts (an org was away for half an hour): `read_missing`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +143,8 @@ async def check(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
     """Return the plan, or every reason why there is none. Raises `SchemaPending`, `SyncProblem`."""
     found = await _definition(tx, sync)
     spec = parse_spec(found.document)
-    if await _read_missing(tx, spec, found.source_connection, found.target_connection):
-        message = "The objects of the orgs are being read. Try again in some seconds."
+    if await _missing(tx, spec, found.source_connection, found.target_connection):
+        message = "The objects of the orgs are being read. Try again in some seconds; if it lasts, have them read anew."
         raise SchemaPending(message)
     sources, targets = objects_of(spec)
     return draw_plan(
@@ -249,6 +255,12 @@ async def read_schema(tx: TenantTx, connection: ConnectionId) -> None:
     await enqueue(tx, TaskName.READ_SCHEMA, connection, lock=connection)
 
 
+async def read_missing(tx: TenantTx, sync: SyncId) -> None:
+    """Ask the worker for describes that a sync needs and that were never read. Raises `SyncProblem`."""
+    found = await _definition(tx, sync)
+    await _read_missing(tx, parse_spec(found.document), found.source_connection, found.target_connection)
+
+
 async def export(tx: TenantTx, sync: SyncId) -> str:
     """Return the YAML form, in its normal writing. Raises `SyncProblem`."""
     return spec_text(parse_spec((await _definition(tx, sync)).document))
@@ -298,14 +310,18 @@ async def _want(tx: TenantTx, sync: SyncId, spec: SyncSpec) -> None:
             )
 
 
-async def _read_missing(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> bool:
-    """Ask for describes that were never read; return whether any is missing."""
-    missing = False
+async def _read_missing(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> None:
+    for connection in await _missing(tx, spec, source, target):
+        await read_schema(tx, connection)
+
+
+async def _missing(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> list[ConnectionId]:
+    """Return the connections that lack a describe which was never read."""
+    missing: list[ConnectionId] = []
     for connection, names in zip((source, target), objects_of(spec), strict=True):
         known = {described.name.casefold() for described in await kept_describes(tx, connection, names)}
         if any(name.casefold() not in known for name in names):
-            missing = True
-            await read_schema(tx, ConnectionId(connection))
+            missing.append(ConnectionId(connection))
     return missing
 
 

@@ -13,7 +13,14 @@ import msgspec
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import Blob
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
-from isthmus.salesforce.describe import MissingMessage, ObjectsMessage, SchemaJob, SchemaMessage, joined
+from isthmus.salesforce.describe import (
+    CallsMessage,
+    MissingMessage,
+    ObjectsMessage,
+    SchemaJob,
+    SchemaMessage,
+    joined,
+)
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.salesforce.version import API_VERSION_DEFAULT
@@ -29,11 +36,16 @@ ALWAYS_READ: Final = ("Account", "Contact", "Opportunity", "Lead", "Case", "Task
 """Read for every connection, so that a first sync can be drawn up without waiting."""
 UNSEEN: Final = b""
 """Kept instead of a describe: the connected user does not see the object."""
-_Message: TypeAlias = SchemaMessage | ObjectsMessage | MissingMessage
+_Message: TypeAlias = SchemaMessage | ObjectsMessage | MissingMessage | CallsMessage
 
 
 class SchemaUnread(Exception):
-    """An org's objects could not be read; the message says why and the remedy."""
+    """An org's objects could not be read; the message says why and the remedy. `calls` were made by endpoint."""
+
+    def __init__(self, message: str, calls: Sequence[int] = ()) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.calls = tuple(calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,14 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemasRead:
+    """What was described, and the API calls that it took, by endpoint."""
+
+    described: tuple[tuple[Described, ...], ...]
+    calls: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     name: str
     describe: bytes
@@ -52,11 +72,10 @@ class _Row:
 
 async def read_schemas(
     endpoints: Sequence[Endpoint], objects: Sequence[Sequence[str]], moving: Moving, lease_socket: socket.socket
-) -> list[list[Described]]:
+) -> SchemasRead:
     """Describe `objects[i]` in `endpoints[i]` through a mover. Raises `SchemaUnread`."""
     job = SchemaJob(list(endpoints), [list(names) for names in objects])
-    parts: dict[tuple[int, str], list[SchemaMessage]] = {}
-    found: list[list[Described]] = [[] for _ in endpoints]
+    reading = _Reading(len(endpoints))
     try:
         async with spawn(
             mover_command(loopback=moving.loopback, ca_file=moving.ca_file),
@@ -67,7 +86,7 @@ async def read_schemas(
             allow_no_sandbox=moving.allow_no_sandbox,
         ) as mover:
             async for message in mover.messages():
-                _take(msgspec.json.decode(message, type=_Message), parts, found)
+                reading.take(msgspec.json.decode(message, type=_Message))
             ended = await mover.exit()
     except MoverRefused as refused:
         raise SchemaUnread(str(refused)) from None
@@ -75,22 +94,32 @@ async def read_schemas(
         text = "The mover's answer is not understood. Portal, worker and mover are of different versions: restart."
         raise SchemaUnread(text) from None
     if ended.kind is not ExitKind.DONE:
-        raise SchemaUnread(_why(ended.failure))
-    return found
+        raise SchemaUnread(_why(ended.failure), reading.calls)
+    return SchemasRead(tuple(tuple(side) for side in reading.found), tuple(reading.calls))
 
 
-def _take(message: _Message, parts: dict[tuple[int, str], list[SchemaMessage]], found: list[list[Described]]) -> None:
-    match message:
-        case SchemaMessage(endpoint=endpoint, describe=describe):
-            got = parts.setdefault((endpoint, describe.name), [])
-            got.append(message)
-            whole = joined(got)
-            if whole is not None:
-                found[endpoint].append(Described(whole.name, whole))
-        case MissingMessage(endpoint=endpoint, object=name):
-            found[endpoint].append(Described(name, None))
-        case ObjectsMessage():
-            return
+class _Reading:
+    """What has come of one mover so far."""
+
+    def __init__(self, endpoints: int) -> None:
+        self.found: list[list[Described]] = [[] for _ in range(endpoints)]
+        self.calls = [0] * endpoints
+        self._parts: dict[tuple[int, str], list[SchemaMessage]] = {}
+
+    def take(self, message: _Message) -> None:
+        match message:
+            case SchemaMessage(endpoint=endpoint, describe=describe):
+                got = self._parts.setdefault((endpoint, describe.name), [])
+                got.append(message)
+                whole = joined(got)
+                if whole is not None:
+                    self.found[endpoint].append(Described(whole.name, whole))
+            case MissingMessage(endpoint=endpoint, object=name):
+                self.found[endpoint].append(Described(name, None))
+            case CallsMessage(calls=calls):
+                self.calls = list(calls)
+            case ObjectsMessage():
+                return
 
 
 def _why(failure: MoverFailure) -> str:
@@ -121,10 +150,16 @@ async def perform_schema(connection: ConnectionId, app: SyncApp) -> None:
     names = list(dict.fromkeys((*ALWAYS_READ, *wanted)))
     lease = await app.keeper.open_lease_channel(ticket, connection, [connection])
     endpoint = Endpoint(row.id, row.origin, Purpose.SYNC, API_VERSION_DEFAULT)
-    found = (await read_schemas([endpoint], [names], moving_to([row.origin], app.settings), lease))[0]
-    ticket = await app.keeper.ticket_for_run(RunKind.SCHEMA, connection)
-    async with app.database.tenant(ticket) as tx:
-        for described in found:
+    moving = moving_to([row.origin], app.settings)
+    try:
+        read = await read_schemas([endpoint], [names], moving, lease)
+    except SchemaUnread as unread:
+        async with app.database.tenant(await app.keeper.ticket_for_run(RunKind.SCHEMA, connection)) as tx:
+            await store.save_reading(tx, connection, sum(unread.calls))
+        raise
+    async with app.database.tenant(await app.keeper.ticket_for_run(RunKind.SCHEMA, connection)) as tx:
+        await store.save_reading(tx, connection, sum(read.calls))
+        for described in read.described[0]:
             await _save(tx, row.org_id, described)
 
 

@@ -20,6 +20,7 @@ import msgspec
 from isthmus.db.database import TenantTx
 from isthmus.db.ticket import Ticket
 from isthmus.journal import RunEnded, RunStarted
+from isthmus.orgs.attestation import save_attestation
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
@@ -27,7 +28,6 @@ from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sandbox.spawn import Mover
 from isthmus.sync import store
 from isthmus.sync.app import SyncApp
-from isthmus.sync.attestation import save_attestation
 from isthmus.sync.drive import Driven, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled

@@ -330,6 +330,26 @@ async def pause(tx: TenantTx, sync: UUID, reason: PauseReason) -> None:
     await set_state(tx, sync, SyncState.PAUSED, reason)
 
 
+async def save_activation_calls(tx: TenantTx, sync: UUID, calls: int) -> None:
+    """Write how many API calls the latest activation asked of the target."""
+    await tx.execute(
+        "update sync.state set activation_calls = %(calls)s where sync_id = %(sync)s", sync=sync, calls=calls
+    )
+
+
+async def save_reading(tx: TenantTx, connection: UUID, calls: int) -> None:
+    """Add the API calls that a reading of describes took of a connection's org."""
+    await tx.execute(
+        """
+        insert into sync.schema_reading (connection_id, calls) values (%(connection)s, %(calls)s)
+        on conflict (tenant_id, connection_id)
+            do update set calls = sync.schema_reading.calls + excluded.calls, read_at = now()
+        """,
+        connection=connection,
+        calls=calls,
+    )
+
+
 async def set_state(tx: TenantTx, sync: UUID, state: SyncState, reason: PauseReason | None) -> None:
     """Write a sync's state; an active one is due at once."""
     await tx.execute(

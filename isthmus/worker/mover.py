@@ -46,6 +46,7 @@ from isthmus.salesforce.world import MESSAGE_BYTES_MAX, MoverWorld
 from isthmus.sandbox.handed import HandedDialer
 from isthmus.sandbox.lockdown import CannotConfine, close_others, confine, die_with_parent, forget_sendmsg
 from isthmus.sandbox.packets import EXIT, EXIT_FRAME, MESSAGE, SANDBOX, STOP, receive_job
+from isthmus.sandbox.peak import PeakMemory
 from isthmus.sandbox.report import MoverFailure, SandboxReport
 from isthmus.values import OrgHost
 
@@ -93,13 +94,14 @@ def main(load: Callable[[bytes], Job] | None = None) -> None:
     arguments = _arguments(sys.argv[1:])
     die_with_parent(arguments.parent)
     control = socket.socket(fileno=arguments.control)
+    memory = PeakMemory.prepare()
     try:
-        failure, detail = _run(arguments, control, load or load_job)
+        failure, detail = _run(arguments, control, load or load_job, memory)
     except BaseException as error:  # noqa: BLE001 the outermost edge: nothing of an error may reach stderr
         failure, detail = failure_of(error)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
-    frame = EXIT + EXIT_FRAME.pack(failure, detail, cpu_us, usage.ru_maxrss)
+    frame = EXIT + EXIT_FRAME.pack(failure, detail, cpu_us, memory.peak_kb())
     try:
         control.setblocking(True)  # noqa: FBT003 positional by its signature
         control.send(frame)
@@ -109,7 +111,9 @@ def main(load: Callable[[bytes], Job] | None = None) -> None:
     os._exit(0 if failure is MoverFailure.NONE else 1)
 
 
-def _run(arguments: _Arguments, control: socket.socket, load: Callable[[bytes], Job]) -> tuple[MoverFailure, int]:
+def _run(
+    arguments: _Arguments, control: socket.socket, load: Callable[[bytes], Job], memory: PeakMemory
+) -> tuple[MoverFailure, int]:
     blocking, waiting = True, False
     control.setblocking(blocking)
     job = load(receive_job(control))
@@ -121,7 +125,7 @@ def _run(arguments: _Arguments, control: socket.socket, load: Callable[[bytes], 
     warm(tls)
     job.warm()
     forget_sendmsg()
-    close_others({arguments.control, arguments.dial, arguments.lease})
+    close_others({arguments.control, arguments.dial, arguments.lease} | memory.descriptors)
     with asyncio.Runner() as runner:
         runner.get_loop().set_exception_handler(_say_nothing)
         report = confine(allow_no_sandbox=arguments.allow_no_sandbox)

@@ -94,8 +94,8 @@ async def test_the_mover_reports_its_confinement_before_it_works(tmp_path):
     assert (report.seccomp_mode, report.no_new_privs, report.dumpable) == (2, 1, 0)
     assert (report.core_limit, report.file_size_limit, report.processes_limit) == (0, 0, 0)
     assert report.threads == 1
-    # 0 to 2, three sockets of ours, epoll and the loop's own pair: nothing else is open.
-    assert report.descriptors == 9
+    # 0 to 2, three sockets of ours, epoll, the loop's own pair and our own status file: nothing else is open.
+    assert report.descriptors == 10
     assert report.tried == report.refused == (1 << len(Probe)) - 1
 
 

@@ -97,6 +97,7 @@ create table sync.state (
     plan_version integer not null default 0,
     due_at timestamptz,
     changed_at timestamptz not null default now(),
+    activation_calls bigint not null default 0,
     primary key (tenant_id, sync_id),
     foreign key (tenant_id, sync_id) references sync.definition on delete cascade
 );
@@ -112,8 +113,30 @@ create policy own_update on sync.state for update to isthmus_portal, isthmus_wor
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select, insert (sync_id), update (state, pause_reason, plan_version, due_at, changed_at)
     on sync.state to isthmus_portal;
-grant select, update (state, pause_reason, due_at, changed_at)
+grant select, update (state, pause_reason, due_at, changed_at, activation_calls)
     on sync.state to isthmus_worker;
+
+-- API calls that readings of describes have asked of a connection's org: they belong to no run.
+create table sync.schema_reading (
+    tenant_id uuid not null default ctx.tenant(),
+    connection_id uuid not null,
+    calls bigint not null,
+    read_at timestamptz not null default now(),
+    primary key (tenant_id, connection_id),
+    foreign key (tenant_id, connection_id) references orgs.connection on delete cascade
+);
+alter table sync.schema_reading enable row level security;
+alter table sync.schema_reading force row level security;
+create policy own_select on sync.schema_reading for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.schema_reading for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.schema_reading for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.schema_reading to isthmus_portal;
+grant select, insert (connection_id, calls), update (calls, read_at)
+    on sync.schema_reading to isthmus_worker;
 
 -- One execution. `fence` rises with every attempt; whoever writes must carry the latest.
 create table sync.run (

@@ -13,6 +13,7 @@ create table trust.attestation (
     seccomp_mode integer not null,
     no_new_privs integer not null,
     dumpable integer not null,
+    memory_locked boolean not null,
     core_limit bigint not null,
     file_size_limit bigint not null,
     processes_limit bigint not null,
@@ -27,5 +28,5 @@ alter table trust.attestation force row level security;
 create policy anyone_select on trust.attestation for select to isthmus_portal, isthmus_worker using (true);
 create policy worker_insert on trust.attestation for insert to isthmus_worker with check (true);
 grant select on trust.attestation to isthmus_portal, isthmus_worker;
-grant insert (confined, landlock_abi, seccomp_mode, no_new_privs, dumpable, core_limit, file_size_limit,
-    processes_limit, threads, descriptors, swap_kb, tried, refused) on trust.attestation to isthmus_worker;
+grant insert (confined, landlock_abi, seccomp_mode, no_new_privs, dumpable, memory_locked, core_limit,
+    file_size_limit, processes_limit, threads, descriptors, swap_kb, tried, refused) on trust.attestation to isthmus_worker;

@@ -100,7 +100,7 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
 
 
 async def check(world: World, visitor: Visitor, sync: SyncId) -> Checked:
-    """Draw the plan of a sync now. Looking changes nothing: what the check would have queued is rolled back."""
+    """Draw the plan of a sync now. Looking changes nothing and queues nothing."""
     return await _check(world, visitor.ticket, sync)
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from isthmus.egress.dial import PinnedDialer
-from isthmus.salesforce.describe import MissingMessage, SchemaJob, SchemaMessage, joined
+from isthmus.salesforce.describe import CallsMessage, MissingMessage, SchemaJob, SchemaMessage, joined
 from isthmus.salesforce.lease import LeaseRevoked
 from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import ExitKind, MoverFailure
@@ -160,7 +160,7 @@ async def test_a_schema_job_describes_what_the_user_sees():
         side = side_of(org.instance_url, org.access_token)
         job = SchemaJob([side.endpoint], [["Account", "Opportunity", "Nothing__c"]])
         async with running(mover_command(loopback=True, ca_file=None), msgspec.json.encode(job), [side]) as mover:
-            decoder = msgspec.json.Decoder(SchemaMessage | MissingMessage)
+            decoder = msgspec.json.Decoder(SchemaMessage | MissingMessage | CallsMessage)
             messages = [decoder.decode(message) async for message in mover.messages()]
             assert (await mover.exit()).kind is ExitKind.DONE
     described = {message.describe.name for message in messages if isinstance(message, SchemaMessage)}
@@ -171,6 +171,7 @@ async def test_a_schema_job_describes_what_the_user_sees():
     assert name is not None
     assert (name.type, name.length, name.nillable) == ("string", 255, False)
     assert [m.object for m in messages if isinstance(m, MissingMessage)] == ["Nothing__c"]
+    assert messages[-1] == CallsMessage([3])
 
 
 ACCOUNTS = [

@@ -173,3 +173,15 @@ async def test_a_mover_killed_in_mid_run_leaves_what_the_next_copy_completes(pai
     pair.target.control("DELETE", "/faults")
     assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
     pair.assert_equal()
+
+
+@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
+async def test_every_api_call_that_an_org_counts_is_told(pair: Pair, bulk_rows_min: int) -> None:
+    """Reading the schemas and making the tracking fields included."""
+    pair.fill()
+    before = [org.control("POST", "/usage", {})["used"] for org in (pair.source, pair.target)]
+    result = await pair.copy(bulk_rows_min=bulk_rows_min)
+    assert result.exit_status == 0
+    after = [org.control("POST", "/usage", {})["used"] for org in (pair.source, pair.target)]
+    told = [result.calls_source, result.calls_target]
+    assert told == [late - early for early, late in zip(before, after, strict=True)]

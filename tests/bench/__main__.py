@@ -1,0 +1,50 @@
+"""Run the benches and print their figures; nothing is judged here.
+
+    python -m tests.bench [--rows 100000] [--growth] [--json]
+
+1. `copy` of accounts from one emulated org to another, over plain and over TLS connections, beside a relay of the same
+   bytes by two `curl` processes and a pipe: the relay does nothing with a record, so it is the floor.
+2. With `--growth`: the mover's peak memory for 10,000 to 1,000,000 rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from tests.bench.copying import Figures, measure
+
+GROWTH_ROWS = (10_000, 100_000, 1_000_000)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=100_000, help="accounts to copy (default 100000)")
+    parser.add_argument("--growth", action="store_true", help="also measure memory for 10k, 100k and 1M rows")
+    parser.add_argument("--json", action="store_true", help="one JSON object per bench")
+    options = parser.parse_args()
+    runs = [(options.rows, False), (options.rows, True)]
+    runs += [(rows, False) for rows in GROWTH_ROWS] if options.growth else []
+    exit_status = 0
+    for rows, tls in runs:
+        figures = measure(rows, tls=tls, relay=rows == options.rows)
+        show(figures, as_json=options.json)
+        exit_status = exit_status or int(figures.message is not None)
+    return exit_status
+
+
+def show(figures: Figures, *, as_json: bool) -> None:
+    told = figures.told()
+    if as_json:
+        print(json.dumps(told))
+        return
+    for name, value in told.items():
+        print(f"{name:26} {value}")
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""How fast, with how much CPU, memory and API calls, `copy` moves accounts from one emulated org to another.
+
+Both orgs are orgsim processes of the `bench` profile on this machine, so wall time is shared with them; CPU and memory
+are the mover's own, as it reports them at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import shlex
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from isthmus.clock import SystemClock
+from isthmus.sync.copy import CopyOrg, CopyResult, copy_once
+from isthmus.sync.flow.mapping import StepMapping
+from isthmus.sync.spec import parse_spec
+from isthmus.values import OrgHost, Secret
+from tests.support.copying import sync_settings
+from tests.support.orgsim import Orgsim, start_orgsim
+
+TEXT = "version: 1\nname: bench\nsteps:\n  - object: Account\n"
+VERSION = "v62.0"
+CA_FILE = "ca.pem"
+LOCATOR = "sforce-locator"
+SAY_BYTES = ("-o", "/dev/null", "-w", "%{size_upload}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one bench measured. `relay_cpu_s` is the CPU of both curls of the relay, None if it was not run."""
+
+    rows: int
+    tls: bool
+    message: str | None
+    rows_in_target: int
+    seconds: float
+    mover_cpu_s: float
+    mover_peak_rss_bytes: int
+    calls_source: int
+    calls_target: int
+    columns: tuple[str, ...] = ()
+    relay_bytes: int | None = None
+    relay_cpu_s: float | None = None
+    relay_seconds: float | None = None
+
+    def told(self) -> dict[str, object]:
+        told: dict[str, object] = {
+            "rows": self.rows,
+            "tls": self.tls,
+            "message": self.message,
+            "rows_in_target": self.rows_in_target,
+            "seconds": round(self.seconds, 2),
+            "rows_per_second": round(self.rows_in_target / self.seconds),
+            "mover_cpu_s": round(self.mover_cpu_s, 2),
+            "mover_peak_rss_mb": round(self.mover_peak_rss_bytes / 1e6, 1),
+            "calls": f"{self.calls_source} + {self.calls_target}",
+        }
+        if self.relay_cpu_s is not None and self.relay_bytes is not None and self.relay_seconds is not None:
+            told["relay_megabytes"] = round(self.relay_bytes / 1e6, 1)
+            told["relay_seconds"] = round(self.relay_seconds, 2)
+            told["relay_cpu_s"] = round(self.relay_cpu_s, 2)
+            told["mover_cpu_over_relay"] = round(self.mover_cpu_s / self.relay_cpu_s, 1)
+        return told
+
+
+def measure(rows: int, *, tls: bool, relay: bool) -> Figures:
+    """Copy `rows` accounts once; with `relay` also let two curls carry the same export into the same target."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home) / "tls" if tls else None
+        with (
+            start_orgsim(name="from", profile="bench", rows={"Account": rows}, tls=folder) as source,
+            start_orgsim(name="to", profile="bench", rows={"Account": 0}, seed=2, tls=folder) as target,
+        ):
+            ca_file = folder / CA_FILE if folder else None
+            figures = _copied(rows, source, target, Path(home), ca_file)
+            return _relayed(figures, source, target, ca_file) if relay else figures
+
+
+def _copied(rows: int, source: Orgsim, target: Orgsim, home: Path, ca_file: Path | None) -> Figures:
+    settings = replace(sync_settings(home), ca_file=ca_file)
+    began = time.monotonic()
+    copying = copy_once(parse_spec(TEXT), _side(source), _side(target), settings=settings, clock=SystemClock())
+    result: CopyResult = asyncio.run(copying)
+    return Figures(
+        rows=rows,
+        tls=ca_file is not None,
+        message=result.message,
+        rows_in_target=target.control("GET", "/counts")["Account"],
+        seconds=time.monotonic() - began,
+        mover_cpu_s=result.mover_cpu_s or 0.0,
+        mover_peak_rss_bytes=result.mover_peak_rss_bytes or 0,
+        calls_source=result.calls_source,
+        calls_target=result.calls_target,
+        columns=StepMapping(result.plan.steps[0]).select if result.plan else (),
+    )
+
+
+def _side(org: Orgsim) -> CopyOrg:
+    scheme, _, rest = org.instance_url.partition("://")
+    name, _, port = rest.partition(":")
+    return CopyOrg(OrgHost(scheme, name, int(port)), Secret(org.access_token))
+
+
+def _relayed(figures: Figures, source: Orgsim, target: Orgsim, ca_file: Path | None) -> Figures:
+    """Ask for the same export, then pipe its pages from one curl into another."""
+    ask = _Asking(ca_file)
+    query = f"SELECT {','.join(figures.columns)} FROM Account"
+    export = ask(source, "POST", "/jobs/query", {"operation": "query", "query": query, "contentType": "CSV"})["id"]
+    while ask(source, "GET", f"/jobs/query/{export}")["state"] != "JobComplete":
+        time.sleep(0.2)
+    wanted = {"object": "Account", "operation": "upsert", "externalIdFieldName": "SwiftPort_Source_Id__c"}
+    upload = ask(target, "POST", "/jobs/ingest", {**wanted, "contentType": "CSV", "lineEnding": "LF"})["id"]
+    pages = ask.pages(source, export)
+    reading = " && ".join(shlex.join(ask.curl(source, page)) for page in pages)
+    put = ask.curl(
+        target, f"/jobs/ingest/{upload}/batches", "-X", "PUT", "-T", "-", "-H", "Content-Type: text/csv", *SAY_BYTES
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    pipe = f"({reading}) | {shlex.join(put)}"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, check=True)
+    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return replace(figures, relay_bytes=int(done.stdout), relay_cpu_s=cpu_s, relay_seconds=seconds)
+
+
+class _Asking:
+    """Calls by curl, so that a private authority works the same for all of them."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        self._trust = ["--cacert", str(ca_file)] if ca_file else []
+
+    def curl(self, org: Orgsim, path: str, *more: str) -> list[str]:
+        url = f"{org.instance_url}/services/data/{VERSION}{path}"
+        return ["curl", "-sS", "--fail", *self._trust, "-H", f"Authorization: Bearer {org.access_token}", *more, url]
+
+    def __call__(self, org: Orgsim, method: str, path: str, body: object = None) -> Any:
+        more = ["-X", method]
+        if body is not None:
+            more += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        return json.loads(subprocess.run(self.curl(org, path, *more), capture_output=True, check=True).stdout)
+
+    def pages(self, org: Orgsim, export: str) -> list[str]:
+        """Return the paths of the result's pages; read once, so that the measured reading need not look for them."""
+        first = f"/jobs/query/{export}/results"
+        found = [first]
+        while True:
+            head = subprocess.run(
+                self.curl(org, found[-1], "-D", "-", "-o", "/dev/null"), capture_output=True, check=True, text=True
+            ).stdout
+            named = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith(LOCATOR)]
+            if not named or named[0] == "null":
+                return found
+            found.append(f"{first}?locator={named[0]}")
