@@ -18,6 +18,7 @@ from orgsim.bulk.ingest import IngestJobs
 from orgsim.bulk.jobs import IngestJob, JobShelf, QueryJob
 from orgsim.bulk.query import QueryJobs
 from orgsim.bulk.sources import AbsorbingTable
+from orgsim.bulk1.service import BulkOne
 from orgsim.clock import OrgClock
 from orgsim.faults import Faults, RowFault, Trouble
 from orgsim.generate.profiles import populate
@@ -129,6 +130,7 @@ class Emulator:
         self.whims = Whims(options.whims, options.seed)
         self.query_jobs: JobShelf[QueryJob] = JobShelf()
         self.ingest_jobs: JobShelf[IngestJob] = JobShelf()
+        self.bulk_one = BulkOne(self.whims, self._start)
         self.tooling = Tooling()
         self._tasks: set[asyncio.Task[None]] = set()
         self.org, self.seeded = self._make_org()
@@ -141,6 +143,7 @@ class Emulator:
                     self.authority,
                     QueryJobs(self.query_jobs, self.whims, self._start),
                     IngestJobs(self.ingest_jobs, self.whims, self._start),
+                    self.bulk_one,
                     self.tooling,
                 ),
             )
@@ -189,6 +192,7 @@ class Emulator:
             task.cancel()
         self.query_jobs.clear()
         self.ingest_jobs.clear()
+        self.bulk_one.jobs.clear()
         self.faults.clear()
         self.tooling.clear()
         self.clock.set(datetime.now(UTC))

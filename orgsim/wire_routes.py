@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orgsim.bulk.ingest import IngestJobs
 from orgsim.bulk.query import QueryJobs
+from orgsim.bulk1.service import BulkOne
 from orgsim.oauth.authority import Authority
 from orgsim.oauth.authorize import PAGE_PATH, AuthorizePages
 from orgsim.oauth.identity import IdentityService
@@ -15,9 +16,11 @@ _OAUTH = "/services/oauth2"
 _JOBS = "/services/data/{version}/jobs"
 
 
-def wire_routes(authority: Authority, queries: QueryJobs, ingests: IngestJobs, tooling: Tooling) -> tuple[Route, ...]:
+def wire_routes(
+    authority: Authority, queries: QueryJobs, ingests: IngestJobs, bulk_one: BulkOne, tooling: Tooling
+) -> tuple[Route, ...]:
     """Return the routes of sign-in, bulk and tooling."""
-    return (*_sign_in(authority), *_bulk(queries, ingests), *tooling.routes())
+    return (*_sign_in(authority), *_bulk(queries, ingests), *bulk_one.routes(), *tooling.routes())
 
 
 def _sign_in(authority: Authority) -> tuple[Route, ...]:
