@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import msgspec
 
 from isthmus.audit.contract import ContractItem
-from isthmus.audit.finding import Finding, GateResult, Grade, Verdict, Withhold
+from isthmus.audit.exemptions import Exempt
+from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
+from isthmus.audit.history import History
 from isthmus.audit.model import LicenseRow
-from isthmus.audit.money import Pool, PoolMoney, pool_money, valued_findings
+from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.options import Thresholds
 from isthmus.audit.pricebook import PriceBook
-from isthmus.audit.prices import NEGOTIATED, Price, price_of_license, price_of_psl
-from isthmus.audit.rules.registry import CHECKS, GATES
+from isthmus.audit.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
+from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View
 
@@ -26,11 +29,16 @@ class Basis(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     prices: PriceBook
     contract: tuple[ContractItem, ...]
+    exempt: Exempt = Exempt()
+    history: History = History()
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the gates and rules say about a snapshot, and what it is worth."""
+    """What the gates and rules say about a snapshot, and what it is worth.
+
+    `worth` has, for each valued finding by position, what one of its seats is worth a month; None: no price is known.
+    """
 
     view: View
     basis: Basis
@@ -39,6 +47,7 @@ class Analysis:
     valued: frozenset[int]
     skipped_rules: frozenset[str]
     prices: Mapping[str, Price]
+    worth: Mapping[int, Decimal | None]
     money: Mapping[str, PoolMoney] = field(default_factory=dict[str, PoolMoney])
 
     def withheld(self, what: Withhold, pool: str | None = None) -> bool:
@@ -51,24 +60,42 @@ class Analysis:
 
 def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
-    view = View(snapshot, basis.thresholds)
+    prices = _prices(snapshot, basis)
+    view = View(snapshot, basis.thresholds, prices=prices, exempt=basis.exempt, history=basis.history)
     gates = tuple(result for gate in GATES for result in gate.examine(view))
     kept_back = {w for result in gates if result.verdict is Verdict.FAIL and not result.pools for w in result.withholds}
     found: list[Finding] = []
-    skipped: set[str] = set()
     for check in CHECKS:
-        if check.needs & kept_back:
-            skipped.add(check.rule.id)
-            continue
-        found.extend(check.check(view))
+        if not check.needs & kept_back:
+            found.extend(excused(view, finding) for finding in check.check(view))
+    direct = tuple(found)
+    for derived in DERIVED:
+        if not derived.needs & kept_back:
+            found.extend(excused(view, finding) for finding in derived.check(view, direct))
+    skipped = frozenset(entry.rule.id for entry in RULES if entry.needs & kept_back)
     findings = tuple(sorted(found, key=lambda finding: _order(view, finding)))
     valued = valued_findings(findings)
-    prices = _prices(view, basis)
-    analysis = Analysis(view, basis, gates, findings, valued, frozenset(skipped), prices)
+    worth = {position: _worth(findings[position], prices, basis) for position in sorted(valued)}
+    analysis = Analysis(view, basis, gates, findings, valued, skipped, prices, worth)
     if analysis.withheld(Withhold.MONEY):
         return analysis
-    return Analysis(
-        view, basis, gates, findings, valued, frozenset(skipped), prices, _money(view, basis, findings, valued, prices)
+    return replace(analysis, money=_money(analysis))
+
+
+def excused(view: View, finding: Finding) -> Finding:
+    """Return the finding; as mere information, saying why, if its person is exempt today."""
+    if finding.subject not in {Subject.USER, Subject.PSL_ASSIGNMENT}:
+        return finding
+    exemption = view.exemption_of(view.grant_holders.get(finding.subject_id, finding.subject_id), finding.rule)
+    if exemption is None:
+        return finding
+    until = f" until {exemption.until.isoformat()}" if exemption.until is not None else ""
+    return replace(
+        finding,
+        grade=Grade.D,
+        severity=Severity.INFO,
+        traps=(*finding.traps, f"exempt{until}: {exemption.reason}"),
+        saving=Saving.NONE,
     )
 
 
@@ -78,10 +105,10 @@ def contract_of(row: LicenseRow, contract: Sequence[ContractItem]) -> tuple[Cont
     return tuple(item for item in contract if item.license.strip().casefold() in names)
 
 
-def _prices(view: View, basis: Basis) -> dict[str, Price]:
-    book, on = basis.prices, view.now.date()
+def _prices(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
+    book, on = basis.prices, snapshot.reading.taken_at.date()
     prices: dict[str, Price] = {}
-    for row in view.snapshot.licenses:
+    for row in snapshot.licenses:
         price = price_of_license(row, on, book.shipped, book.own)
         items = [i for i in contract_of(row, basis.contract) if i.unit_price is not None]
         if price.basis != NEGOTIATED and items:
@@ -90,17 +117,40 @@ def _prices(view: View, basis: Basis) -> dict[str, Price]:
                 row.id, item.sku or row.label, item.unit_price, item.currency, NEGOTIATED, item.source, "given by you"
             )
         prices[row.id] = price
-    for psl in view.snapshot.psls:
+    for psl in snapshot.psls:
         prices[psl.id] = price_of_psl(psl, on, book.shipped, book.own)
     return prices
 
 
-def _money(
-    view: View, basis: Basis, findings: Sequence[Finding], valued: frozenset[int], prices: Mapping[str, Price]
-) -> dict[str, PoolMoney]:
+def _worth(finding: Finding, prices: Mapping[str, Price], basis: Basis) -> Decimal | None:
+    """Return what one seat of the finding is worth a month, or None if a price is missing or of another currency."""
+    of = [prices.get(pool) for pool in (finding.pool, *finding.worth_of)]
+    amounts = [price.amount for price in of if price is not None and price.amount is not None]
+    currencies = {price.currency for price in of if price is not None}
+    if len(amounts) < len(of) or len(currencies) > 1:
+        return None
+    least = min(amounts)
+    if not finding.replacement:
+        return least
+    instead = prices.get(finding.replacement) or named_price(finding.replacement, basis.prices.own)
+    if instead is None or instead.amount is None or instead.currency not in currencies:
+        return None
+    return max(ZERO, least - instead.amount)
+
+
+def _money(analysis: Analysis) -> dict[str, PoolMoney]:
+    view, basis, prices = analysis.view, analysis.basis, analysis.prices
     by_pool: dict[str, list[Finding]] = defaultdict(list)
-    for position in sorted(valued):
-        by_pool[findings[position].pool].append(findings[position])
+    less: dict[str, dict[Grade, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for position, worth in analysis.worth.items():
+        finding = analysis.findings[position]
+        price = prices.get(finding.pool)
+        full = price.amount if price is not None else None
+        if worth is None and full is not None:
+            continue  # listed, and counted among those without a price
+        by_pool[finding.pool].append(finding)
+        if worth is not None and full is not None and worth < full:
+            less[finding.pool][finding.grade] += (full - worth) * finding.quantity
     pools: list[Pool] = []
     for row in view.snapshot.licenses:
         items = contract_of(row, basis.contract)
@@ -109,8 +159,18 @@ def _money(
         if view.categories[row.id].seat_costs:
             sold = row.status == "Active"
             pools.append(Pool(row.id, row.total, row.used, prices[row.id], contracted, minimum, count_surplus=sold))
-    pools.extend(Pool(r.id, r.total, r.used, prices[r.id], count_surplus=False) for r in view.snapshot.psls)
-    return {pool.id: pool_money(pool, by_pool[pool.id], basis.thresholds.headroom) for pool in pools}
+    for psl in view.snapshot.psls:
+        own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
+        pools.append(Pool(psl.id, psl.total, psl.used, prices[psl.id], count_surplus=own))
+    return {
+        pool.id: pool_money(
+            pool,
+            by_pool[pool.id],
+            view.thresholds_of(pool.id).headroom,
+            Less(*(less[pool.id][grade] for grade in (Grade.A, Grade.B, Grade.C))),
+        )
+        for pool in pools
+    }
 
 
 def _order(view: View, finding: Finding) -> tuple[int, int, str, str, str]:

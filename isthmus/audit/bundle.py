@@ -5,7 +5,8 @@
 | reading.json | host, instant, history, requests sent, what was not readable |
 | licenses.jsonl psls.jsonl psl_assigns.jsonl users.jsonl logins.jsonl | the extracts, one row a line, sorted |
 | prices.json | the price book and the customer's own prices |
-| settings.json | thresholds, contract, what the org is called |
+| settings.json | thresholds, contract, exemptions, what the org is called |
+| history.json | seats of earlier audits, and who was seen deactivated by them |
 | figures.json | the report that followed from all of this |
 | manifest.json | name, length and SHA-256 of each file, and one over all of them: the bundle's fingerprint |
 
@@ -24,7 +25,9 @@ import msgspec
 
 from isthmus.audit.analysis import Basis
 from isthmus.audit.contract import ContractItem
+from isthmus.audit.exemptions import Exempt
 from isthmus.audit.figures import FORMAT, Report
+from isthmus.audit.history import History
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.options import Thresholds
 from isthmus.audit.pricebook import PriceBook
@@ -32,8 +35,9 @@ from isthmus.audit.snapshot import Reading, Snapshot, UserLogins
 
 MANIFEST: Final = "manifest.json"
 FIGURES: Final = "figures.json"
+HISTORY: Final = "history.json"
 EXTRACTS: Final = ("licenses.jsonl", "psls.jsonl", "psl_assigns.jsonl", "users.jsonl", "logins.jsonl")
-FILES: Final = ("reading.json", *EXTRACTS, "prices.json", "settings.json", FIGURES)
+FILES: Final = ("reading.json", *EXTRACTS, "prices.json", "settings.json", HISTORY, FIGURES)
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 Row = TypeVar("Row")
@@ -62,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     org: str
     thresholds: Thresholds
     contract: tuple[ContractItem, ...]
+    exempt: Exempt = Exempt()
 
 
 class BundleInvalid(Exception):
@@ -89,7 +94,8 @@ def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> 
         "users.jsonl": canonical_lines(snapshot.users),
         "logins.jsonl": canonical_lines(snapshot.logins),
         "prices.json": canonical(basis.prices),
-        "settings.json": canonical(Settings(org, basis.thresholds, basis.contract)),
+        "settings.json": canonical(Settings(org, basis.thresholds, basis.contract, basis.exempt)),
+        HISTORY: canonical(basis.history),
         FIGURES: canonical(report),
     }
     files[MANIFEST] = canonical(manifest_of(files))
@@ -143,7 +149,13 @@ def read_bundle(files: Files) -> tuple[Snapshot, Basis, str]:
         users=_decode_lines(files, "users.jsonl", UserRow),
         logins=_decode_lines(files, "logins.jsonl", UserLogins),
     )
-    basis = Basis(settings.thresholds, _decode(files, "prices.json", PriceBook), settings.contract)
+    basis = Basis(
+        settings.thresholds,
+        _decode(files, "prices.json", PriceBook),
+        settings.contract,
+        settings.exempt,
+        _decode(files, HISTORY, History),
+    )
     return snapshot, basis, settings.org
 
 

@@ -62,6 +62,7 @@ READERS: Final = 4
 """Windows of LoginHistory that are read at the same time."""
 CHUNK_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 1024
 WORD_LENGTH_MAX: Final = 80
+FEATURES_UNAVAILABLE: Final = "feature licences"
 STATIC_PERCENT: Final = 10
 
 Record = TypeVar("Record")
@@ -213,10 +214,10 @@ async def _read_psls(reading: _Reading) -> None:
 async def _read_users(reading: _Reading) -> None:
     describe = await reading.describe("User")
     _require(describe, "User", q.USER_FIELDS)
-    name = "users"
-    name += "_verified" if _has(describe, q.USER_VERIFIED_FIELDS) else ""
-    name += "_portal" if _has(describe, q.USER_PORTAL_FIELDS) else ""
-    async for page in reading.select(name, {}, UserRecord):
+    visible = frozenset(f.name for f in describe.fields) if describe is not None else frozenset[str]()
+    if not visible.issuperset(q.USER_FEATURE_FIELDS):
+        reading.unavailable.append(FEATURES_UNAVAILABLE)
+    async for page in reading.select(q.user_query(visible), {}, UserRecord):
         reading.rows += len(page)
         await reading.send_rows("users", (record.row() for record in page))
 

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit import money, texts
 from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.compose_money import totals, unpriced
+from isthmus.audit.compose_pools import license_line, psl_line
 from isthmus.audit.figures import (
     FORMAT,
     ContractLine,
     FactLine,
     FindingLine,
     GateLine,
-    GradeSplit,
-    LicenseLine,
-    MoneyTotal,
     PriceLine,
-    PslLine,
     Report,
     RuleLine,
     SensitivityPoint,
     WeekPoint,
 )
-from isthmus.audit.finding import Fact, Finding, Grade, Withhold
+from isthmus.audit.finding import Fact, Finding, Withhold
 from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow
-from isthmus.audit.prices import AT_LIST, UNPRICED
-from isthmus.audit.rules.r02_psl_convention import convention_of
-from isthmus.audit.rules.registry import CHECKS, GATES
+from isthmus.audit.prices import UNPRICED
+from isthmus.audit.rules.registry import GATES, RULES
 from isthmus.audit.snapshot import DAYS_A_WEEK
 
 SENSITIVITY_DAYS: Final = (60, 90, 120, 180)
+_RULE_BY_ID: Final = MappingProxyType({entry.rule.id: entry.rule for entry in RULES})
 PRODUCT: Final = "isthmus 0.1.0"
-SEAT_RULES: Final = ("R06", "R07", "R08")
 
 
 def compose(analysis: Analysis, org: str) -> Report:
     """Return the report of an analysis. `org` is what the operator calls the org."""
     view, reading = analysis.view, analysis.view.snapshot.reading
-    licenses = tuple(_license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
+    licenses = tuple(license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
     paid = [line for line in licenses if view.categories[line.id].seat_costs]
-    totals, unpriced = _totals(analysis), _unpriced(analysis)
+    sums, without_price = totals(analysis), unpriced(analysis)
     contract = _contract_lines(analysis)
     dates = sorted(line.notice_deadline for line in contract)
     ahead = [day for day in dates if day >= view.now.date()]
@@ -63,18 +61,18 @@ def compose(analysis: Analysis, org: str) -> Report:
         users=len(view.users),
         users_active=sum(1 for user in view.users.values() if user.active),
         withheld=texts.withheld(analysis),
-        assumptions=texts.assumptions(analysis, unpriced),
+        assumptions=texts.assumptions(analysis, without_price),
         blind_spots=texts.BLIND_SPOTS,
-        money=totals,
+        money=sums,
         money_withheld=analysis.withheld(Withhold.MONEY),
-        unpriced_seats=unpriced,
+        unpriced_seats=without_price,
         deadline=ahead[0] if ahead else dates[-1] if dates else None,
         licenses=licenses,
-        psls=tuple(_psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
+        psls=tuple(psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
         findings=tuple(_finding_line(analysis, i, finding) for i, finding in enumerate(analysis.findings)),
         gates=_gate_lines(analysis),
         rules=_rule_lines(analysis),
-        sensitivity=_sensitivity(analysis, totals[0].currency if totals else None),
+        sensitivity=_sensitivity(analysis, sums[0].currency if sums else None),
         weeks=_weeks(analysis),
         prices=_price_lines(analysis),
         contract=contract,
@@ -94,132 +92,17 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if any(count is None for count in known) else sum(count for count in known if count is not None)
 
 
-def _license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
-    view = analysis.view
-    price, pool = analysis.prices[row.id], analysis.money.get(row.id)
-    quiet = analysis.withheld(Withhold.ACTIVITY)
-    blind = quiet or analysis.withheld(Withhold.ESTIMATE, row.id)
-    holders = view.holders.get(row.id, [])
-
-    def active(days: int) -> int | None:
-        if blind or view.history_days < days:
-            return None
-        return sum(1 for user in holders if view.within(view.activity(user.id).human_last, days))
-
-    machines = [user for user in holders if view.within(view.activity(user.id).machine_last, 90)]
-    unused = [f for f in analysis.findings if f.rule in SEAT_RULES and f.pool == row.id and f.grade is not Grade.D]
-
-    def graded(grade: Grade) -> int | None:
-        return None if quiet else sum(1 for finding in unused if finding.grade is grade)
-
-    return LicenseLine(
-        id=row.id,
-        key=row.key,
-        name=row.label,
-        category=view.categories[row.id].value,
-        status=row.status,
-        purchased=row.total,
-        assigned=row.used,
-        active_30=active(30),
-        active_60=active(60),
-        active_90=active(90),
-        machines_90=None
-        if blind
-        else sum(1 for user in machines if not view.within(view.activity(user.id).human_last, 90)),
-        unused=None if quiet else len(unused),
-        unused_a=graded(Grade.A),
-        unused_b=graded(Grade.B),
-        unused_c=graded(Grade.C),
-        unit_price=price.amount,
-        currency=price.currency,
-        price_basis=price.basis,
-        reclaim_monthly=pool.monthly(pool.reclaim.total) if pool and not quiet else None,
-        renewal_seats=pool.renewal.total if pool else None,
-        renewal_monthly=pool.monthly(pool.renewal.total) if pool else None,
-        risk_monthly=pool.monthly(pool.risk.total) if pool and not quiet else None,
-    )
-
-
-def _psl_line(analysis: Analysis, row: PslRow) -> PslLine:
-    view = analysis.view
-    price, pool = analysis.prices[row.id], analysis.money.get(row.id)
-    grants = view.grants.get(row.id, [])
-    mine = [finding for finding in analysis.findings if finding.pool == row.id]
-    return PslLine(
-        id=row.id,
-        key=row.key,
-        name=row.label,
-        status=row.status,
-        purchased=row.total,
-        used=row.used,
-        assignments=len(grants),
-        assignments_active=sum(1 for g in grants if (user := view.users.get(g.user)) is not None and user.active),
-        convention=convention_of(view, row.id).value,
-        expires_on=row.expires_on,
-        held_by_deactivated=sum(1 for finding in mine if finding.rule == "R10"),
-        never_used=None
-        if analysis.withheld(Withhold.ACTIVITY)
-        else sum(1 for finding in mine if finding.rule == "R11"),
-        unit_price=price.amount,
-        currency=price.currency,
-        price_basis=price.basis,
-        reclaim_monthly=pool.monthly(pool.reclaim.total) if pool else None,
-        risk_monthly=pool.monthly(pool.risk.total) if pool else None,
-    )
-
-
-def _totals(analysis: Analysis) -> tuple[MoneyTotal, ...]:
-    priced = [p.pool.price for p in analysis.money.values() if p.pool.price.amount is not None]
-    currencies = sorted({price.currency for price in priced if price.currency is not None})
-    lines = [_total(analysis, currency) for currency in currencies]
-    return tuple(sorted(lines, key=lambda line: (-line.cash_at_renewal, line.currency)))
-
-
-def _total(analysis: Analysis, currency: str) -> MoneyTotal:
-    pools = [p for p in analysis.money.values() if p.pool.price.currency == currency]
-    priced = [(p, p.pool.price.amount) for p in pools if p.pool.price.amount is not None]
-
-    def split(which: str) -> GradeSplit:
-        parts = [(getattr(p, which), price) for p, price in priced]
-        a, b, c = (sum((price * getattr(s, g) for s, price in parts), money.ZERO) for g in ("a", "b", "c"))
-        return GradeSplit(*(money.annual(amount, 1) for amount in (a, b, c)))
-
-    reclaim, renewal, risk = split("reclaim"), split("renewal"), split("risk")
-    cash = renewal.a + renewal.b + renewal.c
-    bases = {p.pool.price.basis for p, _ in priced if p.reclaim.total + p.renewal.total + p.risk.total}
-    cost = sum(
-        (money.annual(price, p.pool.total if p.pool.contracted is None else p.pool.contracted) for p, price in priced),
-        money.ZERO,
-    )
-    return MoneyTotal(
-        currency=currency,
-        basis="list" if bases == {AT_LIST} else "yours" if AT_LIST not in bases else "list and yours",
-        reclaim_now=reclaim.a + reclaim.b + reclaim.c,
-        reclaim_seats=sum(p.reclaim.total for p, _ in priced),
-        reclaim_split=reclaim,
-        cash_at_renewal=cash,
-        renewal_seats=sum(p.renewal.total for p, _ in priced),
-        renewal_split=renewal,
-        at_risk=risk.c,
-        risk_seats=sum(p.risk.total for p, _ in priced),
-        break_even_uplift_percent=money.break_even_percent(cash, cost),
-    )
-
-
-def _unpriced(analysis: Analysis) -> int:
-    return sum(p.reclaim.total + p.risk.total for p in analysis.money.values() if p.pool.price.amount is None)
-
-
 def _finding_line(analysis: Analysis, position: int, finding: Finding) -> FindingLine:
     view = analysis.view
-    rule = next(check.rule for check in CHECKS if check.rule.id == finding.rule)
+    rule = _RULE_BY_ID[finding.rule]
     pool = view.licenses.get(finding.pool) or view.psls.get(finding.pool)
     pool_name = pool.label if pool is not None else ""
     user_id = view.grant_holders.get(finding.subject_id, finding.subject_id)
     user = view.users.get(user_id)
     valued = position in analysis.valued and finding.pool in analysis.money
     price = analysis.prices.get(finding.pool)
-    saving = price.amount * finding.quantity if valued and price is not None and price.amount is not None else None
+    worth = analysis.worth.get(position) if valued else None
+    saving = worth * finding.quantity if worth is not None else None
     return FindingLine(
         ordinal=position + 1,
         rule=finding.rule,
@@ -281,7 +164,7 @@ def _rule_lines(analysis: Analysis) -> tuple[RuleLine, ...]:
             if check.rule.id in analysis.skipped_rules
             else sum(1 for finding in analysis.findings if finding.rule == check.rule.id),
         )
-        for check in CHECKS
+        for check in RULES
     ]
     return (*gates, *checks)
 
@@ -296,12 +179,14 @@ def _sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityP
         seats = 0
         value = money.ZERO
         for user in view.seat_holders():
+            if view.exemption_of(user.id, "R08") is not None:
+                continue
             last = view.last_seen(user)
             # Who never came counts from the grace period on, whatever the threshold: as in R06.
             if (
                 view.within(last, days)
                 if last is not None
-                else view.within(user.created_at, view.thresholds.grace_days)
+                else view.within(user.created_at, view.thresholds_of(user.license).grace_days)
             ):
                 continue
             seats += 1

@@ -79,7 +79,8 @@ class Finding:
     """Something that a rule found. `pool` is the id of the licence or permission set licence concerned.
 
     `traps` name the benign explanations that apply; each has lowered `grade` by one already.
-    `quantity` seats are concerned.
+    `quantity` seats are concerned. `worth_of`: other pools, where a seat is worth the least of all their prices.
+    `replacement`: the pool (or the licence's name) whose seat is needed instead, so that its price is taken off.
     """
 
     rule: RuleId
@@ -93,6 +94,8 @@ class Finding:
     traps: tuple[str, ...] = ()
     saving: Saving = Saving.NONE
     quantity: int = 1
+    worth_of: tuple[str, ...] = ()
+    replacement: str = ""
 
 
 class Verdict(StrEnum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from isthmus.audit.analysis import Basis, analyse
 from isthmus.audit.bundle import bundle_files
 from isthmus.audit.compose import compose
+from isthmus.audit.exemptions import resolve
 from isthmus.audit.figures import Report
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.pricebook import price_book
@@ -29,9 +30,10 @@ class Judged:
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
     """Judge the snapshot and make the documents. `org` is what the operator calls the org."""
     org = str(org)  # an Alias is text with a rule; what is written is the text
+    exempt = resolve(options.exemptions, snapshot.users, named=options.pseudonym_key is None)
     if options.pseudonym_key is not None:
         snapshot = pseudonymise(snapshot, options.pseudonym_key)
-    basis = Basis(options.thresholds, price_book(options.prices), options.contract)
+    basis = Basis(options.thresholds, price_book(options.prices), options.contract, exempt, options.history)
     analysis = analyse(snapshot, basis)
     report = compose(analysis, org)
     bundle = bundle_files(snapshot, basis, org, report)

@@ -23,7 +23,9 @@ class LoginKind(StrEnum):
     UI = "ui"
     SSO = "sso"
     EXTERNAL = "external"
-    APP = "app"  # a person's own client: the mobile app, a mail add-in
+    COMMUNITY = "community"  # an internal user on a site: in person, but perhaps a lighter licence would do
+    APP = "app"  # a person's own client: the mobile app
+    MAIL = "mail"  # a mail add-in or a chat client: a person, who never opens Salesforce itself
     TOOL = "tool"  # a developer's tool: a person, but no evidence that a seat is used
     API = "api"
     MACHINE = "machine"
@@ -35,7 +37,19 @@ class LoginKind(StrEnum):
     @property
     def human(self) -> bool:
         """Whether it counts as a person's own use. Unknown kinds do: nobody is called inactive by a gap in a table."""
-        return self in {LoginKind.UI, LoginKind.SSO, LoginKind.EXTERNAL, LoginKind.APP, LoginKind.UNKNOWN}
+        return self.in_person or self is LoginKind.MAIL
+
+    @property
+    def in_person(self) -> bool:
+        """Whether the person opened Salesforce itself (or we do not know the word)."""
+        return self in {
+            LoginKind.UI,
+            LoginKind.SSO,
+            LoginKind.EXTERNAL,
+            LoginKind.COMMUNITY,
+            LoginKind.APP,
+            LoginKind.UNKNOWN,
+        }
 
     @property
     def machine(self) -> bool:
@@ -102,6 +116,7 @@ class UserRow(msgspec.Struct, frozen=True):
     failed_logins: int = 0
     email_verified: bool | None = None
     external: bool = False
+    features: tuple[str, ...] = ()
 
 
 class LoginRow(msgspec.Struct, frozen=True, array_like=True):

@@ -55,6 +55,15 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Less:
+    """Money per month, by grade, that seats are worth less than the pool's price: another seat is needed instead."""
+
+    a: Decimal = ZERO
+    b: Decimal = ZERO
+    c: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
 class PoolMoney:
     """What a pool's findings amount to, in seats; `price` says what one is worth."""
 
@@ -62,11 +71,30 @@ class PoolMoney:
     reclaim: Split
     renewal: Split
     risk: Split
+    less: Less = Less()
+
+    def by_grade(self, seats: Split) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what so many seats save per month, by grade; zeros without a price. Never more than their cost."""
+        amount = self.pool.price.amount
+        if amount is None:
+            return ZERO, ZERO, ZERO
+        return (
+            max(ZERO, amount * seats.a - self.less.a),
+            max(ZERO, amount * seats.b - self.less.b),
+            max(ZERO, amount * seats.c - self.less.c),
+        )
+
+    def saving(self, seats: Split) -> Decimal | None:
+        """Return what so many seats save per month, or None if the pool has no price."""
+        return sum(self.by_grade(seats), ZERO) if self.pool.price.amount is not None else None
 
     def monthly(self, seats: int) -> Decimal | None:
         """Return what so many seats cost per month, or None if the pool has no price."""
         amount = self.pool.price.amount
         return amount * seats if amount is not None else None
+
+
+NOTHING_LESS: Final = Less()
 
 
 def valued_findings(findings: Sequence[Finding]) -> frozenset[int]:
@@ -83,7 +111,7 @@ def valued_findings(findings: Sequence[Finding]) -> frozenset[int]:
     return frozenset(position for _, position in best.values())
 
 
-def pool_money(pool: Pool, findings: Iterable[Finding], headroom: Decimal) -> PoolMoney:
+def pool_money(pool: Pool, findings: Iterable[Finding], headroom: Decimal, less: Less = NOTHING_LESS) -> PoolMoney:
     """Return a pool's three figures from its valued findings."""
     seats = {Grade.A: 0, Grade.B: 0, Grade.C: 0, Grade.D: 0}
     for finding in findings:
@@ -98,7 +126,7 @@ def pool_money(pool: Pool, findings: Iterable[Finding], headroom: Decimal) -> Po
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0
     if not pool.count_surplus:
         fewer = min(fewer, certain)
-    return PoolMoney(pool, reclaim, _take(fewer, surplus + seats[Grade.A]), Split(c=seats[Grade.C]))
+    return PoolMoney(pool, reclaim, _take(fewer, surplus + seats[Grade.A]), Split(c=seats[Grade.C]), less)
 
 
 def _take(seats: int, of_grade_a: int) -> Split:

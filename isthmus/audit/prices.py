@@ -110,6 +110,11 @@ def price_of_psl(row: PslRow, on: date, book: tuple[ListPrice, ...], own: tuple[
     return _list_price(row.id, row.label, fits, on)
 
 
+def named_price(name: str, own: tuple[CustomerPrice, ...]) -> Price | None:
+    """Return the customer's own price of a product that the org need not have, or None."""
+    return _own_price(name, (name,), own)
+
+
 def _own_price(pool: str, names: tuple[str, ...], own: tuple[CustomerPrice, ...]) -> Price | None:
     folded = {_folded(name) for name in names if name}
     for price in own:

@@ -12,6 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from isthmus.audit.model import UserRow
+from isthmus.audit.people import normal_email
 from isthmus.audit.snapshot import Snapshot
 from isthmus.values import Secret
 
@@ -37,7 +38,7 @@ def _pseudonym(row: UserRow, key: Secret) -> UserRow:
         row,
         name=f"Person {person}",
         username=f"{person}@{DOMAIN}",
-        email=f"{_tag(row.email.casefold(), 'email', key)}@{DOMAIN}" if row.email else "",
+        email=f"{_tag(normal_email(row.email), 'email', key)}@{DOMAIN}" if row.email else "",
         federation_id=_tag(row.federation_id.casefold(), "federation", key) if row.federation_id else None,
         employee_number=_tag(row.employee_number, "employee", key) if row.employee_number else None,
     )

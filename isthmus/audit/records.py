@@ -117,6 +117,12 @@ class UserRecord(msgspec.Struct, frozen=True, rename="pascal"):
     number_of_failed_logins: int | None = None
     has_user_verified_email: bool | None = None
     contact_id: str | None = None
+    marketing: bool = msgspec.field(name="UserPermissionsMarketingUser", default=False)
+    offline: bool = msgspec.field(name="UserPermissionsOfflineUser", default=False)
+    content: bool = msgspec.field(name="UserPermissionsSFContentUser", default=False)
+    knowledge: bool = msgspec.field(name="UserPermissionsKnowledgeUser", default=False)
+    flow: bool = msgspec.field(name="UserPermissionsInteractionUser", default=False)
+    service: bool = msgspec.field(name="UserPermissionsSupportUser", default=False)
 
     def row(self) -> UserRow:
         """Return it as the audit keeps it."""
@@ -141,6 +147,17 @@ class UserRecord(msgspec.Struct, frozen=True, rename="pascal"):
             failed_logins=self.number_of_failed_logins or 0,
             email_verified=self.has_user_verified_email,
             external=self.contact_id is not None,
+            features=tuple(name for name, has in self._features() if has),
+        )
+
+    def _features(self) -> tuple[tuple[str, bool], ...]:
+        return (
+            ("Marketing User", self.marketing),
+            ("Offline User", self.offline),
+            ("Salesforce CRM Content User", self.content),
+            ("Knowledge User", self.knowledge),
+            ("Flow User", self.flow),
+            ("Service Cloud User", self.service),
         )
 
 

@@ -41,6 +41,13 @@ def assumptions(analysis: Analysis, unpriced: int) -> tuple[str, ...]:
         said.append(
             f"{unpriced} of the unused seats and grants have no known price: they are listed, not counted as money."
         )
+    if basis.exempt.users or basis.exempt.unmatched:
+        said.append(
+            f"{len(basis.exempt.users)} people are exempt by your file (leave, seasonal work, service accounts); "
+            f"{basis.exempt.unmatched} of its lines meet no user of this org, or several."
+        )
+    if basis.thresholds.licenses:
+        said.append(f"{len(basis.thresholds.licenses)} licences have thresholds of their own.")
     if not basis.contract:
         said.append(
             "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from types import MappingProxyType
 
 from isthmus.audit.catalogue import Category, category_of
+from isthmus.audit.exemptions import Exempt, ExemptUser
+from isthmus.audit.history import History
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.options import Thresholds
-from isthmus.audit.snapshot import Snapshot
+from isthmus.audit.prices import Price
+from isthmus.audit.snapshot import Snapshot, UserLogins
 
 COUNTER_LAG_MAX = timedelta(hours=24)
 
@@ -33,15 +37,29 @@ class Activity:
 
 
 NO_ACTIVITY = Activity()
+NO_PRICES: Mapping[str, Price] = MappingProxyType({})
+NO_HISTORY = History()
+NOBODY_EXEMPT = Exempt()
 
 
 class View:
-    """A snapshot with its indexes, and the thresholds to judge it by."""
+    """A snapshot with its indexes, and what to judge it by."""
 
-    def __init__(self, snapshot: Snapshot, thresholds: Thresholds) -> None:
-        """Take both; everything else is derived when it is asked for."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        thresholds: Thresholds,
+        *,
+        prices: Mapping[str, Price] = NO_PRICES,
+        exempt: Exempt = NOBODY_EXEMPT,
+        history: History = NO_HISTORY,
+    ) -> None:
+        """Take them; everything else is derived when it is asked for. `prices` are by pool."""
         self.snapshot = snapshot
         self.thresholds = thresholds
+        self.prices = prices
+        self.exempt = exempt
+        self.history = history
 
     @property
     def now(self) -> datetime:
@@ -62,6 +80,29 @@ class View:
     def inactive_days(self) -> int:
         """The threshold in force: the one asked for, or the whole history where that is shorter."""
         return min(self.thresholds.inactive_days, self.history_days)
+
+    def thresholds_of(self, license_: str | None) -> Thresholds:
+        """The thresholds of one licence, by its id."""
+        return self._thresholds.get(license_ or "", self.thresholds)
+
+    @cached_property
+    def _thresholds(self) -> dict[str, Thresholds]:
+        return {row.id: self.thresholds.of(row.key, row.name, row.label) for row in self.snapshot.licenses}
+
+    def inactive_days_of(self, license_: str | None) -> int:
+        """The threshold in force for one licence, by its id; never longer than the history."""
+        return min(self.thresholds_of(license_).inactive_days, self.history_days)
+
+    def exemption_of(self, user: str, rule: str) -> ExemptUser | None:
+        """Return the exemption that excuses the user from the rule today, or None."""
+        found = self._exempt.get(user)
+        if found is None or not found.kind.covers(rule):
+            return None
+        return found if found.until is None or self.now.date() <= found.until else None
+
+    @cached_property
+    def _exempt(self) -> dict[str, ExemptUser]:
+        return {item.user: item for item in self.exempt.users}
 
     def age_days(self, at: datetime) -> int:
         """Whole days from `at` to the audit."""
@@ -142,6 +183,18 @@ class View:
     def activity(self, user: str) -> Activity:
         """Return when the user was there."""
         return self._activities.get(user, NO_ACTIVITY)
+
+    def successes(self, user: str) -> list[UserLogins]:
+        """Return the user's successful logins, one row for each kind."""
+        return self._successes.get(user, [])
+
+    @cached_property
+    def _successes(self) -> dict[str, list[UserLogins]]:
+        found: dict[str, list[UserLogins]] = defaultdict(list)
+        for row in self.snapshot.logins:
+            if row.success:
+                found[row.user].append(row)
+        return found
 
     @property
     def people_seen(self) -> int:

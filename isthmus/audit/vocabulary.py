@@ -33,7 +33,7 @@ CERTIFICATE_TYPES: Final = frozenset({"certificate", "certificate-based login"})
 TYPES: Final = _fold(
     (LoginKind.UI, "Application|LightningLogin|Lightning Login|PasswordlessLogin|Passwordless Login"),
     (LoginKind.UI, "PasswordlessPasskeyLogin|Passwordless Passkey Login"),
-    (LoginKind.UI, "EmployeeLoginToCommunity|Employee Login to Community"),
+    (LoginKind.COMMUNITY, "EmployeeLoginToCommunity|Employee Login to Community"),
     (LoginKind.SSO, "Saml|Saml2|ThirdPartySso|Third Party SSO|SAML Idp Initiated SSO|SAML Sfdc Initiated SSO"),
     (LoginKind.EXTERNAL, "ChatterCommunityPortalUnPwd|ChatterCommunityThirdPartySso|SamlChatterNetworks|SamlSite"),
     (LoginKind.EXTERNAL, "Portal|PortalThirdPartySso|PrmPortal|PrmPortalThirdPartySso|SamlCspPortal|SamlPrmPortal"),
@@ -63,13 +63,10 @@ HUMAN_CLIENTS: Final = (
     "salesforce mobile",
     "salesforcea",
     "field service",
-    "salesforce for outlook",
-    "outlook",
-    "gmail",
-    "slack",
     "salesforce chatter",
     "salesforce authenticator",
 )
+MAIL_CLIENTS: Final = ("outlook", "gmail", "slack")
 DEVELOPER_TOOLS: Final = (
     "salesforce cli",
     "data loader",
@@ -80,6 +77,11 @@ DEVELOPER_TOOLS: Final = (
     "inspector",
     "postman",
     "force.com ide",
+)
+_APPLICATIONS: Final = (
+    (LoginKind.MAIL, MAIL_CLIENTS),
+    (LoginKind.APP, HUMAN_CLIENTS),
+    (LoginKind.TOOL, DEVELOPER_TOOLS),
 )
 BROWSER: Final = "browser"
 _FAILURES: Final = (
@@ -148,10 +150,11 @@ def _oauth_kind(folded_subtype: str, folded_application: str) -> LoginKind:
     by_subtype = SUBTYPES.get(folded_subtype)
     if by_subtype is LoginKind.MACHINE:
         return LoginKind.MACHINE
-    if any(client in folded_application for client in HUMAN_CLIENTS):
-        return LoginKind.APP
-    if any(tool in folded_application for tool in DEVELOPER_TOOLS):
-        return LoginKind.TOOL
+    by_application = next(
+        (kind for kind, names in _APPLICATIONS if any(name in folded_application for name in names)), None
+    )
+    if by_application is not None:
+        return by_application
     if folded_application == BROWSER:
         return LoginKind.UI
     if by_subtype is not None:

@@ -10,8 +10,9 @@ filtered, and a grouped query has no second page, hence windows in time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from types import MappingProxyType
 from typing import Final
 
@@ -71,6 +72,20 @@ USER_FIELDS: Final = (
 USER_PATHS: Final = ("Profile.Name", "Profile.UserLicenseId", "Profile.UserLicense.LicenseDefinitionKey")
 USER_VERIFIED_FIELDS: Final = ("HasUserVerifiedEmail",)
 USER_PORTAL_FIELDS: Final = ("ContactId",)
+USER_FEATURE_FIELDS: Final = (
+    "UserPermissionsMarketingUser",
+    "UserPermissionsOfflineUser",
+    "UserPermissionsSFContentUser",
+    "UserPermissionsKnowledgeUser",
+    "UserPermissionsInteractionUser",
+    "UserPermissionsSupportUser",
+)
+"""Feature licences that show as booleans on User; all of them are read, or none."""
+_USER_GROUPS: Final = (
+    ("verified", USER_VERIFIED_FIELDS),
+    ("portal", USER_PORTAL_FIELDS),
+    ("features", USER_FEATURE_FIELDS),
+)
 LOGIN_GROUPS: Final = ("UserId", "LoginType", "Status", "Application")
 LOGIN_SUBTYPE_GROUPS: Final = ("LoginSubType",)
 LOGIN_FIELDS: Final = ("UserId", "LoginType", "Status", "Application", "LoginTime")
@@ -81,6 +96,18 @@ _WINDOW_HOLES: Final[Mapping[str, Hole]] = MappingProxyType({"since": Hole.INSTA
 
 def _select(name: str, of: str, *groups: tuple[str, ...]) -> AuditSoql:
     return AuditSoql(name, f"SELECT {', '.join(f for group in groups for f in group)} FROM {of}")  # noqa: S608 constants
+
+
+def user_query(visible: frozenset[str]) -> str:
+    """Return the name of the query on User that asks for all groups of fields which are visible as a whole."""
+    return "_".join(("users", *(name for name, fields in _USER_GROUPS if visible.issuperset(fields))))
+
+
+def _user_queries() -> Iterator[AuditSoql]:
+    for chosen in product((False, True), repeat=len(_USER_GROUPS)):
+        groups = [group for group, wanted in zip(_USER_GROUPS, chosen, strict=True) if wanted]
+        name = "_".join(("users", *(name for name, _ in groups)))
+        yield _select(name, "User", USER_FIELDS, USER_PATHS, *(fields for _, fields in groups))
 
 
 def _logins(name: str, *groups: tuple[str, ...]) -> AuditSoql:
@@ -98,10 +125,7 @@ AUDIT_QUERIES: Final[Mapping[str, AuditSoql]] = MappingProxyType(
             _select("licenses_metered", "UserLicense", LICENSE_FIELDS, LICENSE_METER_FIELDS),
             _select("psls", "PermissionSetLicense", PSL_FIELDS),
             _select("psl_assigns", "PermissionSetLicenseAssign", PSL_ASSIGN_FIELDS),
-            _select("users", "User", USER_FIELDS, USER_PATHS),
-            _select("users_verified", "User", USER_FIELDS, USER_PATHS, USER_VERIFIED_FIELDS),
-            _select("users_portal", "User", USER_FIELDS, USER_PATHS, USER_PORTAL_FIELDS),
-            _select("users_verified_portal", "User", USER_FIELDS, USER_PATHS, USER_VERIFIED_FIELDS, USER_PORTAL_FIELDS),
+            *_user_queries(),
             AuditSoql("logins_oldest", "SELECT MIN(LoginTime) firstTime FROM LoginHistory"),
             AuditSoql("logins_count", f"SELECT COUNT(Id) logins FROM LoginHistory WHERE {_WINDOW}", _WINDOW_HOLES),  # noqa: S608 constants
             _logins("logins", LOGIN_GROUPS),

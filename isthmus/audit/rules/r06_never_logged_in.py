@@ -36,7 +36,7 @@ def check(view: View) -> Iterator[Finding]:
             facts.append(Fact("failed logins", user.failed_logins))
         if user.email_verified is not None:
             facts.append(Fact("e-mail address verified", user.email_verified))
-        recent = view.within(user.created_at, view.thresholds.grace_days)
+        recent = view.within(user.created_at, view.thresholds_of(user.license).grace_days)
         traps = (f"created on one day with {others} others who never came: a go-live may be ahead",)
         applies = others + 1 >= COHORT_MIN and not recent
         grade = Grade.D if recent else Grade.B if view.within(user.created_at, SURE_DAYS) else Grade.A

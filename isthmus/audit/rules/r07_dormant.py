@@ -50,4 +50,4 @@ def applies(view: View, user: UserRow) -> bool:
     start, last = view.history_start, user.last_login_at
     if start is None or last is None or view.activity(user.id).logins:
         return False
-    return last < start and not view.within(last, view.thresholds.inactive_days)
+    return last < start and not view.within(last, view.thresholds_of(user.license).inactive_days)

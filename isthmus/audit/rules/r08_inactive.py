@@ -66,7 +66,7 @@ def check(view: View) -> Iterator[Finding]:
 def absent_since(view: View, user: UserRow) -> datetime | None:
     """Return the last login of a user whom this rule concerns, else None (never came, dormant, or still coming)."""
     last = view.last_seen(user)
-    if last is None or view.within(last, view.inactive_days) or r07_dormant.applies(view, user):
+    if last is None or view.within(last, view.inactive_days_of(user.license)) or r07_dormant.applies(view, user):
         return None
     return last
 

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
-from isthmus.audit.model import LicenseRow
+from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -25,7 +25,7 @@ RULE: Final = Rule(
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each pool with a surplus."""
     for row in view.snapshot.licenses:
-        surplus = surplus_of(row, view.thresholds.headroom)
+        surplus = surplus_of(row, view.thresholds_of(row.id).headroom)
         if surplus <= 0 or not view.categories[row.id].seat_costs or row.status != "Active":
             continue
         lags = view.counter_lags(row)
@@ -49,7 +49,7 @@ def check(view: View) -> Iterator[Finding]:
         )
 
 
-def surplus_of(row: LicenseRow, headroom: Decimal) -> int:
+def surplus_of(row: LicenseRow | PslRow, headroom: Decimal) -> int:
     """Return the unassigned seats beyond the headroom (may be negative)."""
     kept = int((row.used * headroom).to_integral_value(ROUND_CEILING))
     return row.total - row.used - kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,22 @@ from isthmus.audit.rules import (
     r06_never_logged_in,
     r07_dormant,
     r08_inactive,
+    r08b_software_only,
+    r09_integration,
     r10_psl_deactivated,
     r11_psl_never_used,
+    r12_psl_inactive,
+    r13_psl_expiry,
+    r15_duplicate,
     r16_pool_surplus,
+    r17_pool_exhaustion,
     r18_over_allocation,
+    r19_right_size,
+    r20_login_metered,
+    r21_feature_licence,
+    r22_deactivated_recent,
+    r23_psl_pool,
+    r24_psl_wrong_base,
 )
 from isthmus.audit.view import View
 
@@ -42,6 +54,15 @@ class Check:
     needs: frozenset[Withhold] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A rule that looks at what the others found, and what must not be withheld for it to run."""
+
+    rule: Rule
+    check: Callable[[View, Sequence[Finding]], Iterator[Finding]]
+    needs: frozenset[Withhold] = frozenset()
+
+
 _ACTIVITY: Final = frozenset({Withhold.ACTIVITY})
 
 GATES: Final = (
@@ -56,12 +77,28 @@ CHECKS: Final = (
     Check(r06_never_logged_in.RULE, r06_never_logged_in.check, _ACTIVITY),
     Check(r07_dormant.RULE, r07_dormant.check, _ACTIVITY),
     Check(r08_inactive.RULE, r08_inactive.check, _ACTIVITY),
+    Check(r08b_software_only.RULE, r08b_software_only.check, _ACTIVITY),
+    Check(r09_integration.RULE, r09_integration.check, _ACTIVITY),
     Check(r10_psl_deactivated.RULE, r10_psl_deactivated.check),
     Check(r11_psl_never_used.RULE, r11_psl_never_used.check, _ACTIVITY),
+    Check(r13_psl_expiry.RULE, r13_psl_expiry.check),
+    Check(r15_duplicate.RULE, r15_duplicate.check, _ACTIVITY),
     Check(r16_pool_surplus.RULE, r16_pool_surplus.check),
     Check(r18_over_allocation.RULE, r18_over_allocation.check),
+    Check(r19_right_size.RULE, r19_right_size.check, _ACTIVITY),
+    Check(r20_login_metered.RULE, r20_login_metered.check),
+    Check(r22_deactivated_recent.RULE, r22_deactivated_recent.check, _ACTIVITY),
+    Check(r23_psl_pool.RULE, r23_psl_pool.check),
+    Check(r24_psl_wrong_base.RULE, r24_psl_wrong_base.check),
 )
+DERIVED: Final = (
+    Derived(r12_psl_inactive.RULE, r12_psl_inactive.check, _ACTIVITY),
+    Derived(r17_pool_exhaustion.RULE, r17_pool_exhaustion.check, _ACTIVITY),
+    Derived(r21_feature_licence.RULE, r21_feature_licence.check, _ACTIVITY),
+)
+RULES: Final = tuple(sorted((*CHECKS, *DERIVED), key=lambda entry: entry.rule.id))
+"""Every rule, in the order of the report."""
 SEAT_PRIORITY: Final = ("R06", "R07", "R15", "R09", "R08", "R19")
 """A user's seat is valued once, by the first of these rules that found it."""
-PSL_PRIORITY: Final = ("R10", "R11", "R12", "R14")
+PSL_PRIORITY: Final = ("R10", "R11", "R12", "R24")
 """A grant is valued once, by the first of these rules that found it."""

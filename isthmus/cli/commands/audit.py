@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Final
@@ -15,13 +16,16 @@ import click
 
 from isthmus.audit.bundle import BundleInvalid
 from isthmus.audit.contract import parse_contract
+from isthmus.audit.exemptions import parse_exemptions
 from isthmus.audit.failures import AuditFailed
 from isthmus.audit.figures import Report
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.once import OnceResult, OutputRefused, audit_once, check_output, write_output
-from isthmus.audit.options import AuditOptions
+from isthmus.audit.options import AuditOptions, Thresholds
+from isthmus.audit.previous import history_of
 from isthmus.audit.prices import PricesInvalid, parse_customer_prices
 from isthmus.audit.reading import MoverSetting
+from isthmus.audit.thresholds import parse_settings
 from isthmus.audit.verify import verify_bundle
 from isthmus.cli.headless import HeadlessOrg, find_org
 from isthmus.cli.installed_audit import audit_connected
@@ -39,6 +43,17 @@ FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 PSEUDONYM_KEY_BYTES: Final = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The files that the operator names."""
+
+    prices: Path | None
+    contract: Path | None
+    exempt: Path | None
+    thresholds: Path | None
+    previous: tuple[Path, ...]
+
+
 @click.group(name="audit")
 def command() -> None:
     """Find paid seats that nobody uses, by name, with money and evidence."""
@@ -53,6 +68,20 @@ def command() -> None:
     "--prices", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What you pay (CSV or TOML)."
 )
 @click.option("--contract", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your contract (CSV).")
+@click.option(
+    "--exempt",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Who is excused, until when (CSV).",
+)
+@click.option(
+    "--settings", "thresholds", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Thresholds (TOML)."
+)
+@click.option(
+    "--previous",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="An earlier audit's bundle; may be repeated. Eight weeks of them give required seats.",
+)
 @click.option("--pseudonymous", is_flag=True, help="Replace names by keyed hashes; the key stays on this machine.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Judge as of the end of this day (UTC).")
 @click.option("--sf", is_flag=True, help="Read the answer of `sf org display --json` from standard input.")
@@ -64,6 +93,9 @@ def run(
     out: Path,
     prices: Path | None,
     contract: Path | None,
+    exempt: Path | None,
+    thresholds: Path | None,
+    previous: tuple[Path, ...],
     as_of: datetime | None,
     *,
     pseudonymous: bool,
@@ -81,7 +113,8 @@ def run(
       isthmus audit run --org prod --out audit/ --prices paid.csv --contract contract.csv --pseudonymous
     """
     settings = settings_here()
-    options = _options(settings, prices, contract, as_of, pseudonymous=pseudonymous)
+    given = Given(prices, contract, exempt, thresholds, previous)
+    options = _options(settings, given, as_of, pseudonymous=pseudonymous)
     org = find_org(name, os.environ, sys.stdin.read() if sf else None)
     try:
         if org is None:
@@ -124,16 +157,20 @@ def verify(bundle: Path, fingerprint: str | None, *, as_json: bool) -> None:
         say(f"Fingerprint {verified.fingerprint}")
 
 
-def _options(
-    settings: Settings, prices: Path | None, contract: Path | None, as_of: datetime | None, *, pseudonymous: bool
-) -> AuditOptions:
+def _options(settings: Settings, given: Given, as_of: datetime | None, *, pseudonymous: bool) -> AuditOptions:
+    prices, contract, exempt, thresholds = given.prices, given.contract, given.exempt, given.thresholds
     try:
         return AuditOptions(
+            thresholds=Thresholds() if thresholds is None else parse_settings(_text(thresholds), thresholds.name),
             prices=() if prices is None else parse_customer_prices(_text(prices), prices.name),
             contract=() if contract is None else parse_contract(_text(contract), contract.name),
+            exemptions=() if exempt is None else parse_exemptions(_text(exempt), exempt.name),
+            history=history_of(given.previous),
             as_of=None if as_of is None else _end_of(as_of.date(), SystemClock().now()),
             pseudonym_key=_pseudonym_key(settings) if pseudonymous else None,
         )
+    except BundleInvalid as invalid:
+        refuse(f"--previous: {invalid}", "Name the bundle folder or bundle.zip of an earlier audit.")
     except PricesInvalid as invalid:
         what, _, remedy = str(invalid).partition(". ")
         refuse(f"{what}.", remedy or "See `isthmus audit run --help`.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isthmus.audit.model import LoginKind
-from isthmus.audit.rules.registry import CHECKS, GATES
+from isthmus.audit.rules.registry import GATES, RULES
 from tests.unit.audit.world import PLATFORM, Org, ago, found, graded
 
 
@@ -17,7 +17,7 @@ def company(**more: object) -> Org:
 
 
 def test_every_rule_is_documented_and_says_what_to_do() -> None:
-    rules = [gate.rule for gate in GATES] + [check.rule for check in CHECKS]
+    rules = [gate.rule for gate in GATES] + [check.rule for check in RULES]
     assert [rule.id for rule in rules] == sorted({rule.id for rule in rules})
     assert all(len(rule.doc) > 80 and rule.title and rule.saves and rule.remedy for rule in rules)
 

@@ -11,6 +11,8 @@ import msgspec
 
 from isthmus.audit.analysis import Analysis, Basis, analyse
 from isthmus.audit.contract import ContractItem
+from isthmus.audit.exemptions import Exemption, resolve
+from isthmus.audit.history import History
 from isthmus.audit.model import (
     CollectedMessage,
     LicenseRow,
@@ -29,10 +31,11 @@ from isthmus.audit.model import (
     UsersMessage,
     Vocabulary,
 )
-from isthmus.audit.options import Thresholds
+from isthmus.audit.options import LicenseThresholds, Thresholds
 from isthmus.audit.pricebook import price_book
 from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.snapshot import Snapshot, SnapshotBuilder
+from isthmus.audit.view import NO_HISTORY
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CRM = "100000000000001AAA"
@@ -175,9 +178,14 @@ class Org:
         contract: Sequence[ContractItem] = (),
         inactive_days: int = 90,
         headroom: str = "0.05",
+        licenses: Sequence[LicenseThresholds] = (),
+        exemptions: Sequence[Exemption] = (),
+        history: History = NO_HISTORY,
     ) -> Analysis:
-        thresholds = Thresholds(inactive_days=inactive_days, headroom=Decimal(headroom))
-        return analyse(self.snapshot(), Basis(thresholds, price_book(tuple(prices)), tuple(contract)))
+        thresholds = Thresholds(inactive_days, headroom=Decimal(headroom), licenses=tuple(licenses))
+        snapshot = self.snapshot()
+        exempt = resolve(exemptions, snapshot.users)
+        return analyse(snapshot, Basis(thresholds, price_book(tuple(prices)), tuple(contract), exempt, history))
 
 
 def found(analysis: Analysis, rule: str) -> list[str]:

@@ -1,0 +1,121 @@
+"""R15: one person on two paid seats."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.model import UserRow
+from isthmus.audit.people import normal_email, normal_name, username_stem
+from isthmus.audit.view import View
+
+RULE: Final = Rule(
+    id="R15",
+    title="One person on several seats",
+    saves="the seat used least recently, at the lowest price among them",
+    doc=(
+        "Active users on paid licences joined by the same employee number, e-mail address (without +tag and .invalid) "
+        "or federation identifier: grade B. By the same name and department or manager, with user names that differ "
+        "only in endings such as .old, .admin or a number: grade C. Four or more users on one address, number or "
+        "identifier are a shared mailbox, not a person. Traps: an admin twin; an external and an internal identity; "
+        "all accounts in use within 30 days. In pseudonymous reports names are not compared."
+    ),
+    remedy="Ask the person which account is needed; move its records and deactivate the other.",
+)
+SHARED_MIN: Final = 4
+IN_USE_DAYS: Final = 30
+_ADMIN: Final = re.compile(r"(?:^|[^a-z])(?:admin|adm|sysadmin)(?:[^a-z]|$)")
+_EXACT: Final = frozenset({"employee number", "e-mail address", "federation identifier"})
+
+
+def check(view: View) -> Iterator[Finding]:
+    """Yield one finding for each person, about the seat that is used least recently."""
+    users = {user.id: user for user in view.seat_holders()}
+    for members, reasons in clusters(list(users.values())):
+        ordered = sorted((users[m] for m in members), key=lambda user: (_last(view, user), user.id))
+        idle = ordered[0]
+        traps = _traps(view, ordered)
+        grade = Grade.B if reasons & _EXACT else Grade.C
+        yield Finding(
+            rule="R15",
+            subject=Subject.USER,
+            subject_id=idle.id,
+            pool=idle.license or "",
+            severity=Severity.WARNING,
+            grade=grade.lowered(len(traps)),
+            why=f"Seems to be the same person as {', '.join(user.username for user in ordered[1:])}.",
+            facts=(
+                Fact("joined by", ", ".join(sorted(reasons))),
+                Fact("seats of the person", len(ordered)),
+                Fact("last login here", view.last_seen(idle)),
+                Fact("last login elsewhere", view.last_seen(ordered[-1])),
+            ),
+            traps=traps,
+            saving=Saving.SEAT if grade.lowered(len(traps)) is not Grade.D else Saving.NONE,
+            worth_of=tuple(sorted({user.license or "" for user in ordered[1:]})),
+        )
+
+
+def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]:
+    """Return the groups of users who seem to be one person each, with what joins them."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for user in users:
+        for key in _keys(user):
+            groups[key].append(user.id)
+    parent: dict[str, str] = {}
+
+    def root(member: str) -> str:
+        while (above := parent.setdefault(member, member)) != member:
+            member = above
+        return member
+
+    joins: list[tuple[str, str]] = []
+    for (reason, _), ids in sorted(groups.items()):
+        if not 1 < len(ids) < SHARED_MIN:
+            continue
+        for other in ids[1:]:
+            first, second = sorted((root(ids[0]), root(other)))
+            parent[second] = first
+        joins.append((ids[0], "name" if reason.startswith("name") else reason))
+    members: dict[str, list[str]] = defaultdict(list)
+    for member in parent:
+        members[root(member)].append(member)
+    reasons: dict[str, set[str]] = defaultdict(set)
+    for member, reason in joins:
+        reasons[root(member)].add(reason)
+    return [(sorted(ids), frozenset(reasons[top])) for top, ids in sorted(members.items())]
+
+
+def _keys(user: UserRow) -> Iterator[tuple[str, str]]:
+    if user.employee_number and user.employee_number.strip():
+        yield "employee number", user.employee_number.strip().casefold()
+    if user.email:
+        yield "e-mail address", normal_email(user.email)
+    if user.federation_id and user.federation_id.strip():
+        yield "federation identifier", user.federation_id.strip().casefold()
+    name, stem = normal_name(user.name), username_stem(user.username)
+    if name and stem:
+        if user.department:
+            yield "name and department", f"{name}|{stem}|{user.department.casefold()}"
+        if user.manager:
+            yield "name and manager", f"{name}|{stem}|{user.manager}"
+
+
+def _last(view: View, user: UserRow) -> float:
+    last = view.last_seen(user)
+    return last.timestamp() if last is not None else 0.0
+
+
+def _traps(view: View, members: Sequence[UserRow]) -> tuple[str, ...]:
+    traps: list[str] = []
+    admins = [_ADMIN.search(f"{u.username.partition('@')[0]} {u.name}".casefold()) is not None for u in members]
+    if any(admins) and not all(admins):
+        traps.append("one of them seems to be an administrator's second account")
+    if len({user.external for user in members}) > 1:
+        traps.append("an external and an internal identity of one person")
+    if all(view.within(view.activity(user.id).human_last, IN_USE_DAYS) for user in members):
+        traps.append("all of them were in use within 30 days")
+    return tuple(traps)
