@@ -34,6 +34,11 @@ RESULT_READINGS_MAX: Final = 3
 CHARGED_FIELDS_MAX: Final = 10_000
 """How many different (code, field) pairs are counted apart; an org that names more is making them up."""
 
+JOB_LISTS_MAX: Final = 10
+"""Pages of 1,000 jobs: an org keeps those of seven days."""
+
+_AT_WORK: Final = frozenset({"UploadComplete", "InProgress"})
+_NEXT_LIST = re.compile(r"[?&]queryLocator=([A-Za-z0-9_=-]{1,256})(?:&|$)")
 _ABORT: Final = b'{"state":"Aborted"}'
 _CLOSE: Final = b'{"state":"UploadComplete"}'
 _COUNT = re.compile(r"[0-9]{1,12}")
@@ -70,6 +75,20 @@ class IngestOutcome:
 
 class _Job(msgspec.Struct, frozen=True):
     id: str
+
+
+class _ListedJob(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    state: str
+    operation: str = ""
+    object: str = ""
+    external_id_field_name: str | None = None
+
+
+class _JobList(msgspec.Struct, frozen=True, rename="camel"):
+    done: bool
+    records: list[_ListedJob]
+    next_records_url: str | None = None
 
 
 class _State(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,6 +168,38 @@ async def ingest(session: Session, name: ApiName, key: ApiName, blocks: AsyncIte
         return await _outcome(session, job, state)
     finally:
         await _clean_up(session, job, routes.INGEST_CLOSE, routes.INGEST_DELETE, abort=not complete)
+
+
+async def await_earlier_jobs(session: Session, name: ApiName, key: ApiName) -> None:
+    """Wait until the org works on no upsert job into `name` by `key` any more.
+
+    A job outlives the client that closed it: what a killed mover left behind would otherwise be written after, and
+    over, the newer values of the run that takes its work up. Open jobs are never processed, and stay out of it.
+    """
+    for job in await _jobs_at_work(session, name, key):
+        # Whatever became of it, also that somebody deleted it: it writes no more.
+        with suppress(Refused):
+            await _await_end(session, routes.INGEST_STATE, job)
+
+
+async def _jobs_at_work(session: Session, name: ApiName, key: ApiName) -> list[str]:
+    found: list[str] = []
+    holes: dict[str, HoleValue] = {}
+    for _ in range(JOB_LISTS_MAX):
+        page = await session.json(routes.INGEST_LIST, _JobList, holes)
+        found += [
+            job.id
+            for job in page.records
+            if job.state in _AT_WORK
+            and job.operation == "upsert"
+            and job.object.casefold() == name.casefold()
+            and (job.external_id_field_name is None or job.external_id_field_name.casefold() == key.casefold())
+        ]
+        more = _NEXT_LIST.search(page.next_records_url or "")
+        if page.done or more is None:
+            break
+        holes = {"locator": more[1]}
+    return found
 
 
 async def _upload(session: Session, job: str, blocks: AsyncIterable[bytes]) -> None:

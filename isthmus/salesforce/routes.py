@@ -46,6 +46,7 @@ EXPORT_ABORT: Final = RouteName("export_abort")
 EXPORT_DELETE: Final = RouteName("export_delete")
 INGEST_CREATE: Final = RouteName("ingest_create")
 INGEST_UPLOAD: Final = RouteName("ingest_upload")
+INGEST_LIST: Final = RouteName("ingest_list")
 INGEST_CLOSE: Final = RouteName("ingest_close")
 INGEST_STATE: Final = RouteName("ingest_state")
 INGEST_FAILED: Final = RouteName("ingest_failed")
@@ -88,6 +89,7 @@ def _table() -> Mapping[RouteName, Route]:
         Route(INGEST_CREATE, POST, f"{_DATA}/jobs/ingest", SYNC, _V, body=JSON, request_bytes_max=4 * KB, idempotent=False),
         Route(INGEST_UPLOAD, PUT, f"{_DATA}/jobs/ingest/{{job}}/batches", SYNC, _JOB, body=CSV, compress=True, idempotent=False, request_bytes_max=100_000_000),
         Route(INGEST_CLOSE, PATCH, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB, body=JSON, request_bytes_max=KB),
+        Route(INGEST_LIST, GET, f"{_DATA}/jobs/ingest", SYNC, {**_V, "locator": Hole.LOCATOR}, query=(("jobType", "V2Ingest"),), optional_query=(("queryLocator", "{locator}"),)),
         Route(INGEST_STATE, GET, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB),
         Route(INGEST_FAILED, GET, f"{_DATA}/jobs/ingest/{{job}}/failedResults", SYNC, _JOB, accept="text/csv", reply_bytes_max=EXPORT_BYTES_MAX),
         Route(INGEST_UNPROCESSED, GET, f"{_DATA}/jobs/ingest/{{job}}/unprocessedrecords", SYNC, _JOB, accept="text/csv", reply_bytes_max=EXPORT_BYTES_MAX),

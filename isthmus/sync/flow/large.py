@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
-from isthmus.salesforce.bulk import INGEST_BYTES_MAX, ExportPage, IngestOutcome, export, ingest
+from isthmus.salesforce.bulk import INGEST_BYTES_MAX, ExportPage, IngestOutcome, await_earlier_jobs, export, ingest
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
@@ -37,6 +37,8 @@ async def move_large(
 ) -> None:
     """Stream the window from the source into upload jobs of the target."""
     mapping = writer.mapping
+    with asking(TARGET):
+        await await_earlier_jobs(sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
     async with asyncio.TaskGroup() as group:
         uploads = _Uploads(group, sessions[TARGET], writer, tally)
         async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE])) as blocks:
