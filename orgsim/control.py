@@ -11,6 +11,17 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
                                    past makes a late commit: a row that appears below what was already read
     PATCH  /rows/{object}/{id}     change fields; LastModified* and SystemModstamp move on unless given -> the record
     DELETE /rows/{object}/{id}     into the recycle bin; ?hard=true for good
+    POST   /rows/{object}/{id}/undelete     out of the recycle bin, as the administrator
+    POST   /rows/{object}/{id}/merge        {"losers": [ids], "values": {}} as the administrator: children move, losers
+                                            get MasterRecordId and go into the recycle bin
+    POST   /rows/Lead/{id}/convert          {"opportunity": true, "account": id, "contact": id} -> the new ids
+    POST   /transactions           {} -> {"id"}: a transaction that began now. Until it commits, latestDateCovered of
+                                   getUpdated and getDeleted stays before its start
+    POST   /transactions/{id}/rows/{object}   as POST /rows, PATCH and DELETE .../{row} likewise: stamped now, seen only
+                                              after the commit. So rows appear below a SystemModstamp already read
+    POST   /transactions/{id}/commit          (or /rollback)
+    GET    /rules, POST, DELETE    validation, lookup-filter, duplicate, picklist and trigger rules; POST takes one or
+                                   an array, see orgsim/store/rules.py
     GET    /counts                 {object: rows that are not deleted}
     GET    /sinks                  {object: {rows, distinctKeys, rowBytes, checksum}} of what bench tables absorbed
     GET    /state                  {"sha256", "schema", "tables": {object: digest}} over all rows and all metadata
@@ -22,7 +33,8 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
                                    {"thaw": true} -> {"now"}
     POST   /reset                  everything as it was at the start; tokens and apps stay good
     GET    /settings, POST         switches and sizes, see orgsim/settings.py, e.g. {"access_token_lifetime_s": 5}
-    POST   /usage                  {"used": 99990}: calls already used today, {"per_day": n}
+    POST   /usage                  {"used": 99990}: calls already used today, {"per_day": n},
+                                   {"app": name, "per_day": n} for one app
     GET    /apps, POST             connected apps, see orgsim/oauth/apps.py
     POST   /fields                 {"FullName", "Metadata", "granted": true} as in Tooling; granted shows it to all
     GET    /users                  the first users of the org, with user names and ids
@@ -39,27 +51,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from orgsim.bulk.sources import AbsorbingTable
 from orgsim.emulator import Emulator
-from orgsim.faults import FaultRuleRefused, parse_rules
+from orgsim.faults import parse_rules
 from orgsim.ids import normalize_id
 from orgsim.oauth import people
 from orgsim.oauth.apps import App
 from orgsim.permissions import set_permission
+from orgsim.plain_json import converted, decoded, guarded, json_answer
 from orgsim.rowdesk import RowDesk
 from orgsim.store.values import json_value
 from orgsim.whims import LEVELS, Mood
-from orgsim.wire import ApiError, NotEmulated
+from orgsim.wire import ApiError
+from orgsim.workbench import Workbench
 
 _ROWS_PER_WRITE: Final = 500
 _BODY_BYTES_MAX: Final = 512 * 1024 * 1024
-Wanted = TypeVar("Wanted")
 
 
 class Control:
@@ -71,7 +83,8 @@ class Control:
 
     def application(self) -> web.Application:
         """Return the web application."""
-        app = web.Application(middlewares=[_guarded], client_max_size=_BODY_BYTES_MAX)
+        app = web.Application(middlewares=[guarded], client_max_size=_BODY_BYTES_MAX)
+        app.add_routes(Workbench(self._emulator, self._rows).routes())
         app.add_routes(
             [
                 web.get("/", self.help),
@@ -124,94 +137,94 @@ class Control:
 
     async def add_rows(self, request: web.Request) -> web.Response:
         """Store rows without any rule."""
-        rows = _decoded(await request.read(), list[dict[str, object]])
-        return _json({"ids": self._rows.add(request.match_info["object"], rows)})
+        rows = decoded(await request.read(), list[dict[str, object]])
+        return json_answer({"ids": self._rows.add(request.match_info["object"], rows)})
 
     async def change_row(self, request: web.Request) -> web.Response:
         """Change one row without any rule."""
-        values = _decoded(await request.read(), dict[str, object])
-        return _json(self._rows.change(request.match_info["object"], request.match_info["id"], values))
+        values = decoded(await request.read(), dict[str, object])
+        return json_answer(self._rows.change(request.match_info["object"], request.match_info["id"], values))
 
     async def drop_row(self, request: web.Request) -> web.Response:
         """Delete one row."""
         hard = request.query.get("hard") == "true"
         self._rows.drop(request.match_info["object"], request.match_info["id"], hard=hard)
-        return _json({"deleted": True})
+        return json_answer({"deleted": True})
 
     async def counts(self, request: web.Request) -> web.Response:
         """Count the rows of every object."""
         del request
         org = self._emulator.org
-        return _json({entry.name: org.tables[key].count() for key, entry in sorted(org.objects.items())})
+        return json_answer({entry.name: org.tables[key].count() for key, entry in sorted(org.objects.items())})
 
     async def sinks(self, request: web.Request) -> web.Response:
         """Show what bench tables absorbed."""
         del request
         tables = ((entry.name, self._emulator.org.tables[key]) for key, entry in self._emulator.org.objects.items())
-        return _json({name: table.sink.summary() for name, table in tables if isinstance(table, AbsorbingTable)})
+        return json_answer({name: table.sink.summary() for name, table in tables if isinstance(table, AbsorbingTable)})
 
     async def state(self, request: web.Request) -> web.Response:
         """Show digests over everything."""
         del request
-        return _json(self._emulator.state())
+        return json_answer(self._emulator.state())
 
     # What was asked, and trouble
 
     async def transcript(self, request: web.Request) -> web.Response:
         """Show all calls."""
         del request
-        return _json(self._emulator.org.transcript.as_json())
+        return json_answer(self._emulator.org.transcript.as_json())
 
     async def clear_transcript(self, request: web.Request) -> web.Response:
         """Forget all calls."""
         del request
         self._emulator.org.transcript.clear()
-        return _json({})
+        return json_answer({})
 
     async def faults(self, request: web.Request) -> web.Response:
         """Show the rules."""
         del request
-        return _json(self._emulator.faults.listed())
+        return json_answer(self._emulator.faults.listed())
 
     async def add_faults(self, request: web.Request) -> web.Response:
         """Arm rules."""
         self._emulator.faults.add(parse_rules(await request.read()))
-        return _json(self._emulator.faults.listed())
+        return json_answer(self._emulator.faults.listed())
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         """Disarm all rules."""
         del request
         self._emulator.faults.clear()
-        return _json([])
+        return json_answer([])
 
     async def whims(self, request: web.Request) -> web.Response:
         """Show the mood."""
         del request
-        return _json(self._emulator.whims.as_json())
+        return json_answer(self._emulator.whims.as_json())
 
     async def set_whims(self, request: web.Request) -> web.Response:
         """Change the mood: a level, then single knobs on top of it."""
-        wanted = _decoded(await request.read(), dict[str, object])
+        wanted = decoded(await request.read(), dict[str, object])
         whims = self._emulator.whims
         level, seed = wanted.pop("level", None), wanted.pop("seed", None)
         if level is not None and (not isinstance(level, str) or level not in LEVELS):
             raise ApiError(400, "INVALID_OPERATION", f"level must be one of {', '.join(LEVELS)}")
         base = LEVELS[level] if isinstance(level, str) else whims.mood
-        mood = _converted({**msgspec.structs.asdict(base), **wanted}, Mood)
+        mood = converted({**msgspec.structs.asdict(base), **wanted}, Mood)
         shown = level if isinstance(level, str) and not wanted else "custom" if wanted else whims.level
         whims.set(mood, level=shown, seed=seed if isinstance(seed, int) else None)
-        return _json(whims.as_json())
+        return json_answer(whims.as_json())
 
     # Time, switches, books
 
     async def clock(self, request: web.Request) -> web.Response:
         """Show the org's time."""
         del request
-        return _json({"now": json_value(self._emulator.clock.now())})
+        return json_answer({"now": json_value(self._emulator.clock.now())})
 
     async def set_clock(self, request: web.Request) -> web.Response:
         """Move the org's time."""
-        wanted = _decoded(await request.read(), _ClockOrder)
+        wanted = decoded(await request.read(), _ClockOrder)
         clock = self._emulator.clock
         if wanted.set is not None:
             clock.set(wanted.set if wanted.set.tzinfo else wanted.set.replace(tzinfo=UTC))
@@ -227,22 +240,22 @@ class Control:
         """Make the org anew."""
         del request
         self._emulator.reset()
-        return _json({})
+        return json_answer({})
 
     async def settings(self, request: web.Request) -> web.Response:
         """Show all switches."""
         del request
-        return _json(dataclasses.asdict(self._emulator.settings))
+        return json_answer(dataclasses.asdict(self._emulator.settings))
 
     async def set_settings(self, request: web.Request) -> web.Response:
         """Change switches; unknown names and wrong types are refused."""
-        wanted = _decoded(await request.read(), dict[str, object])
+        wanted = decoded(await request.read(), dict[str, object])
         settings = self._emulator.settings
         held = dataclasses.asdict(settings)
         unknown = set(wanted) - set(held)
         if unknown:
             raise ApiError(400, "INVALID_OPERATION", f"unknown settings: {', '.join(sorted(unknown))}")
-        checked = _converted({**held, **wanted}, type(settings))
+        checked = converted({**held, **wanted}, type(settings))
         for name in wanted:
             setattr(settings, name, getattr(checked, name))
         self._emulator.org.usage.requests_per_day = settings.api_requests_per_day
@@ -251,35 +264,40 @@ class Control:
 
     async def set_usage(self, request: web.Request) -> web.Response:
         """Change how many calls count as used."""
-        wanted = _decoded(await request.read(), _UsageOrder)
+        wanted = decoded(await request.read(), _UsageOrder)
         usage = self._emulator.org.usage
         usage.used = usage.used if wanted.used is None else wanted.used
-        usage.requests_per_day = usage.requests_per_day if wanted.per_day is None else wanted.per_day
-        return _json({"used": usage.used, "per_day": usage.requests_per_day})
+        if wanted.app is not None:
+            usage.limit_app(wanted.app, wanted.per_day)
+        elif wanted.per_day is not None:
+            usage.requests_per_day = wanted.per_day
+        return json_answer({"used": usage.used, "per_day": usage.requests_per_day})
 
     # Apps, fields, users
 
     async def apps(self, request: web.Request) -> web.Response:
         """List the connected apps."""
         del request
-        return _json([msgspec.to_builtins(app) for app in self._emulator.authority.apps.listed()])
+        return json_answer([msgspec.to_builtins(app) for app in self._emulator.authority.apps.listed()])
 
     async def add_app(self, request: web.Request) -> web.Response:
         """Add or replace a connected app."""
-        app = _decoded(await request.read(), App)
+        app = decoded(await request.read(), App)
         self._emulator.authority.apps.put(app)
-        return _json(msgspec.to_builtins(app))
+        return json_answer(msgspec.to_builtins(app))
 
     async def add_field(self, request: web.Request) -> web.Response:
         """Make a custom field."""
-        wanted = _decoded(await request.read(), _FieldOrder)
+        wanted = decoded(await request.read(), _FieldOrder)
         org = self._emulator.org
-        return _json({"id": self._emulator.tooling.add(org, wanted.FullName, wanted.Metadata, granted=wanted.granted)})
+        return json_answer(
+            {"id": self._emulator.tooling.add(org, wanted.FullName, wanted.Metadata, granted=wanted.granted)}
+        )
 
     async def users(self, request: web.Request) -> web.Response:
         """Show who can log in."""
         del request
-        return _json({**dataclasses.asdict(self._emulator.seeded), "password": people.PASSWORD})
+        return json_answer({**dataclasses.asdict(self._emulator.seeded), "password": people.PASSWORD})
 
     async def act_on_user(self, request: web.Request) -> web.Response:
         """Do something to one user."""
@@ -287,18 +305,18 @@ class Control:
         person = self._person(request.match_info["user"])
         match request.match_info["action"]:
             case "token":
-                return _json({"access_token": emulator.new_access_token(person.user_id)})
+                return json_answer({"access_token": emulator.new_access_token(person.user_id)})
             case "revoke":
-                return _json({"revoked": emulator.authority.grants.revoke_user(person.user_id)})
+                return json_answer({"revoked": emulator.authority.grants.revoke_user(person.user_id)})
             case "expire":
-                return _json({"expired": emulator.authority.grants.expire_all_access_tokens(person.user_id)})
+                return json_answer({"expired": emulator.authority.grants.expire_all_access_tokens(person.user_id)})
             case "activate" | "deactivate" as action:
-                return _json(self._rows.change("User", person.user_id, {"IsActive": action == "activate"}))
+                return json_answer(self._rows.change("User", person.user_id, {"IsActive": action == "activate"}))
             case "permissions":
-                wanted = _decoded(await request.read(), dict[str, bool])
+                wanted = decoded(await request.read(), dict[str, bool])
                 for name, granted in wanted.items():
                     set_permission(emulator.org, person.user_id, name, granted=granted)
-                return _json(dataclasses.asdict(emulator.org.privileges(person.user_id)))
+                return json_answer(dataclasses.asdict(emulator.org.privileges(person.user_id)))
             case _:
                 raise ApiError(
                     400, "INVALID_OPERATION", "actions are token, revoke, expire, activate, deactivate, permissions"
@@ -322,44 +340,13 @@ class _ClockOrder(msgspec.Struct, forbid_unknown_fields=True):
 class _UsageOrder(msgspec.Struct, forbid_unknown_fields=True):
     used: int | None = None
     per_day: int | None = None
+    app: str | None = None
 
 
 class _FieldOrder(msgspec.Struct, forbid_unknown_fields=True):
     FullName: str
     Metadata: dict[str, object]
     granted: bool = True
-
-
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if "Origin" in request.headers:
-        return _json({"error": "the control port does not talk to web pages"}, 403)
-    try:
-        return await handler(request)
-    except FaultRuleRefused as refused:
-        return _json({"error": refused.why}, 400)
-    except NotEmulated as unknown:
-        return _json({"error": unknown.what}, 501)
-    except ApiError as refused:
-        return _json({"error": f"{refused.code}: {refused.message}"}, refused.status)
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
-
-
-def _decoded(body: bytes, kind: type[Wanted]) -> Wanted:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.DecodeError as broken:
-        raise ApiError(400, "INVALID_OPERATION", str(broken)) from None
-
-
-def _converted(value: Mapping[str, object], kind: type[Wanted]) -> Wanted:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as broken:
-        raise ApiError(400, "INVALID_OPERATION", str(broken)) from None
 
 
 async def _as_array(rows: AsyncIterator[Mapping[str, object]]) -> AsyncIterator[bytes]:

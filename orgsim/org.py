@@ -17,14 +17,17 @@ from orgsim.soql.result import QueryResult, RowStream
 from orgsim.soql.run import run_query, stream_query
 from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges
+from orgsim.store.limits import ParentLocks
 from orgsim.store.plan import WritePlan, draw_plan
 from orgsim.store.recent import RecentlyViewed
 from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
+from orgsim.store.rules import RuleBook, run_due
 from orgsim.store.shape import Shape, draw_shape
 from orgsim.store.table import MemoryTable, Table
 from orgsim.store.values import Converter, converter
 from orgsim.traffic import ApiUsage
+from orgsim.transactions import Transaction
 from orgsim.transcript import Transcript
 
 __all__ = ["Org", "Row", "RowError", "SaveResult", "Table", "Value", "WriteContext"]
@@ -64,6 +67,9 @@ class Org:
         self.views: dict[tuple[str, str], tuple[datetime | None, datetime | None]] = {}
         self.deletions: dict[str, list[tuple[datetime, str]]] = {}
         self.open_transactions: list[datetime] = []
+        self.transactions: dict[str, Transaction] = {}
+        self.rules = RuleBook()
+        self.locks = ParentLocks()
         self.usage = ApiUsage(self.settings.api_requests_per_day)
         self.transcript = Transcript()
         self.cursors = Cursors()
@@ -231,6 +237,10 @@ class Org:
     def undelete(self, object_name: str, row_id: str, ctx: WriteContext) -> SaveResult:
         """Take one row out of the recycle bin."""
         return undelete_row(self, object_name, row_id, ctx)
+
+    def settle(self) -> None:
+        """Make the changes of triggers whose time has come."""
+        run_due(self)
 
     def dml_many(
         self,

@@ -108,6 +108,7 @@ class Router:
         route, params = self._find(request)
         if route.signed_in and request.session is None:
             raise session_invalid()
+        org.settle()
         if counted and route.counted:
             org.usage.count(request.session)
         response = route.handler(Call(org, request, params, self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 from orgsim.emulator import Emulator
@@ -34,6 +35,7 @@ class RowDesk:
         """Yield every row with every field but compound ones, letting other calls in now and then."""
         org = self._emulator.org
         definition = self._definition(object_name)
+        org.settle()
         for number, row in enumerate(org.tables[definition.name.lower()].scan()):
             if number % _SLICE_ROWS == 0:
                 await asyncio.sleep(0)
@@ -42,17 +44,23 @@ class RowDesk:
 
     def add(self, object_name: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
         """Store rows; returns their ids in order."""
-        org = self._emulator.org
-        definition = self._definition(object_name)
-        return org.load(definition.name, [self._complete(org, definition, values) for values in rows])
+        definition, complete = self.prepared(object_name, rows)
+        return self._emulator.org.load(definition.name, complete)
 
-    def change(self, object_name: str, row_id: str, values: Mapping[str, object]) -> dict[str, object]:
-        """Change one row; returns it."""
+    def prepared(self, object_name: str, rows: Iterable[Mapping[str, object]]) -> tuple[ObjectDef, list[Row]]:
+        """Return rows ready to be stored, with defaults and derived fields."""
+        definition = self._definition(object_name)
+        return definition, [self._complete(self._emulator.org, definition, values) for values in rows]
+
+    def change(
+        self, object_name: str, row_id: str, values: Mapping[str, object], *, stamp: datetime | None = None
+    ) -> dict[str, object]:
+        """Change one row, now or with the stamp given; returns it."""
         org = self._emulator.org
         definition = self._definition(object_name)
         before = self._row(definition, row_id)
         changes = _typed(definition, values)
-        stamp = org.clock.stamp()
+        stamp = stamp or org.clock.stamp()
         row: Row = {**before}
         for name, value in (("LastModifiedDate", stamp), ("SystemModstamp", stamp)):
             if definition.field(name) is not None:

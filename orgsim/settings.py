@@ -30,6 +30,12 @@ class OrgSettings:
     open_cursors_max: int = 0  # 0: no limit, as since API 56.0
     updated_window_days: int = 30
     deleted_window_days: int = 15
+    storage_rows_max: int = 0  # 0: no limit
+
+    # What an administrator may have set up (off in a new org)
+    sharing: dict[str, str] = field(default_factory=dict[str, str])  # {"Account": "Private"}, see store/sharing.py
+    object_permissions_enforced: bool = False
+    parent_locks: Literal["off", "on"] = "off"
 
     # Assumed facts of SOQL
     descending_nulls_last: bool = True
@@ -47,6 +53,7 @@ class OrgSettings:
     bulk_unsupported_query_code: str = "API_ERROR"
     lookup_of_deleted_row: Literal["refuse", "accept"] = "refuse"
     deleting_clears_lookups: bool = True
+    undelete_moves_stamp: bool = True
     duplicate_field_permission_code: str = "DUPLICATE_VALUE"
 
     # Switches of other parts (OAuth, Bulk, Tooling); kept here so that one object describes the org

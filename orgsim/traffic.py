@@ -13,17 +13,32 @@ class ApiUsage:
         self.requests_per_day = requests_per_day
         self.used = 0
         self.by_app: dict[str, int] = {}
+        self.app_limits: dict[str, int] = {}
+
+    def limit_app(self, app_name: str, per_day: int | None) -> None:
+        """Give one app an allowance of its own; None takes it away."""
+        if per_day is None:
+            self.app_limits.pop(app_name, None)
+        else:
+            self.app_limits[app_name] = per_day
 
     def count(self, session: Session | None) -> None:
         """Count one call; ApiError 403 REQUEST_LIMIT_EXCEEDED when the day's allowance is used up."""
         if self.used >= self.requests_per_day:
             raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        app = "" if session is None else session.app_name
+        if app in self.app_limits and self.by_app.get(app, 0) >= self.app_limits[app]:
+            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "ConnectedApp TotalRequests Limit exceeded.")
         self.used += 1
-        if session is not None and session.app_name:
-            self.by_app[session.app_name] = self.by_app.get(session.app_name, 0) + 1
+        if app:
+            self.by_app[app] = self.by_app.get(app, 0) + 1
 
     def headers(self, session: Session | None) -> list[tuple[str, str]]:
         """Return the Sforce-Limit-Info header; none for calls without a session."""
         if session is None:
             return []
-        return [("Sforce-Limit-Info", f"api-usage={self.used}/{self.requests_per_day}")]
+        info = f"api-usage={self.used}/{self.requests_per_day}"
+        app = session.app_name
+        if app in self.app_limits:
+            info += f"; per-app-api-usage={self.by_app.get(app, 0)}/{self.app_limits[app]}(appName={app})"
+        return [("Sforce-Limit-Info", info)]

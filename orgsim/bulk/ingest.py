@@ -192,6 +192,7 @@ class IngestJobs:
             job.error_message = bad.message
             job.unprocessed.extend(_readable(rows, job.dialect))
             job.move(State.FAILED, org.clock.now())
+        org.locks.release(job.id)
         job.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
         job.move(State.JOB_COMPLETE, org.clock.now())
 
@@ -228,7 +229,7 @@ def _write_chunk(org: Org, job: IngestJob, chunk: list[list[str]]) -> None:
     width = len(job.header)
     good = [dict(zip(job.header, cells, strict=True)) for cells in chunk if len(cells) == width]
     key = job.external_id_field
-    results = iter(org.dml_many(_OPERATIONS[job.operation], job.object, key, good, context))
+    results = iter(_written(org, job, key, good, context))
     successes: list[str] = []
     failures: list[str] = []
     row = job.dialect.row
@@ -247,6 +248,19 @@ def _write_chunk(org: Org, job: IngestJob, chunk: list[list[str]]) -> None:
         job.successes.append("".join(successes).encode())
     if failures:
         job.failures.append("".join(failures).encode())
+
+
+def _written(
+    org: Org, job: IngestJob, key: str | None, rows: list[dict[str, str]], context: WriteContext
+) -> list[SaveResult]:
+    """Write a chunk; rows whose parents another job has locked are refused where that is switched on."""
+    operation = _OPERATIONS[job.operation]
+    if org.settings.parent_locks == "off":
+        return org.dml_many(operation, job.object, key, rows, context)
+    refusals = org.locks.take(job.id, rows)
+    free = [row for row, refusal in zip(rows, refusals, strict=True) if refusal is None]
+    results = iter(org.dml_many(operation, job.object, key, free, context))
+    return [next(results) if refusal is None else SaveResult.refused(refusal) for refusal in refusals]
 
 
 def _error_text(result: SaveResult) -> str:

@@ -44,6 +44,15 @@ def parse(source: str) -> Query:
     return query
 
 
+def parse_condition(source: str) -> Condition:
+    """Return the condition of a rule: what may stand behind WHERE; ApiError MALFORMED_QUERY if it is none."""
+    stream = TokenStream(source)
+    condition = ConditionParser(stream, _Parser(stream).query).parse()
+    if stream.current.kind != "end":
+        raise stream.unexpected()
+    return condition
+
+
 @dataclass(slots=True)
 class _Tail:
     """The clauses behind FROM, while they are being read."""
@@ -195,6 +204,12 @@ class _Parser:
         if stream.at("FOR") and stream.ahead().word in {"VIEW", "REFERENCE"}:
             stream.take()
             tail.purpose = cast("Literal['VIEW', 'REFERENCE']", stream.take().word)
+            return
+        if stream.at("FOR") and stream.ahead().word == "UPDATE":  # locks end with the call, so there is nothing to keep
+            if tail.order_by:
+                raise malformed(stream.source, stream.current.position, "FOR UPDATE not allowed with ORDER BY")
+            stream.take()
+            stream.take()
             return
         if stream.at("ALL"):
             raise stream.unexpected()

@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Final
 from orgsim.ids import ID_SHORT
 from orgsim.schema.model import ObjectDef
 from orgsim.store.derive import derive
+from orgsim.store.limits import check_storage
 from orgsim.store.plan import typed_changes
 from orgsim.store.removal import remove_row, undelete_row
 from orgsim.store.results import BadValue, Operation, Row, RowError, SaveResult, Value, WriteContext
+from orgsim.store.rules import apply_before, check_row, note_after
 from orgsim.store.shape import Shape
 
 if TYPE_CHECKING:
     from orgsim.org import Org
 
 CHUNK_ROWS: Final = 200
+_USERNAME_TAKEN: Final = (
+    "Duplicate Username.<br>The username already exists in this or another Salesforce organization. Usernames must be"
+    " unique across all Salesforce organizations. To resolve, use a different username (it doesn't need to match the"
+    " user's email address)."
+)
 
 
 def write_rows(
@@ -135,15 +142,19 @@ def insert_row(
         stamp = org.clock.stamp()
         _stamp_created(shape, row, stamp, ctx)
         derive(org, shape.definition, row, before=None, changes=changes, now=stamp)
+        apply_before(org, shape.definition, row, "insert")
         _check_required(shape, row, shape.names)
         _check_references(org, shape, changes)
         _check_unique(org, shape, row, changes, own_id="", fresh=fresh)
+        check_row(org, shape.definition, row, "insert", ctx)
+        check_storage(org)
     except BadValue as bad:
         return SaveResult.refused(bad.error)
     row["Id"] = row_id = org.new_id(shape.definition.key_prefix or "000")
     for field in shape.autonumbers:
         row[field.name] = org.next_autonumber(shape.definition.name, field.name)
     org.store(object_name, row)
+    note_after(org, shape.definition, row, "insert", ctx)
     return SaveResult(row_id, success=True, created=True)
 
 
@@ -162,6 +173,8 @@ def update_row(
         if not shape.definition.updateable:
             raise _not_supported(shape.definition.name)
         before = org.writable_row(shape.definition, row_id)
+        if before.get("IsConverted") and shape.definition.name == "Lead":
+            raise BadValue(code="CANNOT_UPDATE_CONVERTED_LEAD", message="cannot reference converted lead")
         plan = org.write_plan(object_name, ctx, "update", tuple(raw), key_field)
         changes = typed_changes(org, plan, raw, ctx.user_id, text=ctx.text)
         if ctx.text:
@@ -171,12 +184,15 @@ def update_row(
         stamp = org.clock.stamp()
         _stamp_modified(shape, row, stamp, ctx)
         derive(org, shape.definition, row, before=before, changes=changes, now=stamp)
+        apply_before(org, shape.definition, row, "update")
         _check_required(shape, row, changes)
         _check_references(org, shape, changes)
         _check_unique(org, shape, row, changes, own_id=str(before["Id"]), fresh=())
+        check_row(org, shape.definition, row, "update", ctx)
     except BadValue as bad:
         return SaveResult.refused(bad.error)
     org.store(object_name, row)
+    note_after(org, shape.definition, row, "update", ctx)
     return SaveResult(str(row["Id"]), success=True, created=False)
 
 
@@ -301,6 +317,8 @@ def _check_unique(org: Org, shape: Shape, row: Row, changes: Row, *, own_id: str
         for other in table.equal(field, row[field.name]) or ():
             if other["Id"] == own_id or other.get("IsDeleted"):
                 continue
+            if field.name == "Username":
+                raise BadValue(code="DUPLICATE_USERNAME", message=_USERNAME_TAKEN, fields=("Username",))
             shown = str(other["Id"])[:ID_SHORT]
             what = field.name
             if str(other["Id"]) in fresh:

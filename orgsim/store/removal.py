@@ -106,5 +106,20 @@ def undelete_row(org: Org, object_name: str, row_id: str, ctx: WriteContext) -> 
     row = org.tables[object_name.lower()].get(long or "")
     if row is None or not row.get("IsDeleted"):
         return SaveResult.refused(RowError("UNDELETE_FAILED", "Entity is not in the recycle bin"))
-    org.store(definition.name, _touched(definition, {**row, "IsDeleted": False}, org.clock.stamp(), ctx))
+    _bring_back(org, definition, row, ctx)
     return SaveResult(str(row["Id"]), success=True, created=False)
+
+
+def _bring_back(org: Org, definition: ObjectDef, row: Row, ctx: WriteContext) -> None:
+    """Undelete a row and the children that went with it; a merged row loses its master."""
+    gone_at = row.get("SystemModstamp")
+    kept: Row = {name: value for name, value in row.items() if name != "MasterRecordId"}
+    kept["IsDeleted"] = False
+    moves = org.settings.undelete_moves_stamp
+    org.store(definition.name, _touched(definition, kept, org.clock.stamp(), ctx) if moves else kept)
+    for link in org.shape(definition.name).children:
+        if not link.cascade:
+            continue
+        for child in list(org.tables[link.child.lower()].equal(link.field, str(row["Id"])) or ()):
+            if child.get("IsDeleted") and child.get("SystemModstamp") == gone_at:
+                _bring_back(org, org.objects[link.child.lower()], child, ctx)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from orgsim.facts import load_facts
@@ -124,6 +126,18 @@ def test_objects_that_cannot_be_used_may_be_listed(api: Api):
     api.org.settings.extra["list_undescribed"] = "yes"
     many = {entry["name"] for entry in api.call("GET", "/sobjects").payload["sobjects"]}
     assert few < many
+
+
+@pytest.mark.fact("undelete-moves-stamp")
+@pytest.mark.parametrize("moves", [True, False])
+def test_undelete_may_leave_the_stamp(three: Api, moves: bool):
+    three.org.settings.undelete_moves_stamp = moves
+    row_id = three.values("SELECT Id FROM Account LIMIT 1")[0]
+    three.call("DELETE", f"/sobjects/Account/{row_id}")
+    gone_at = dict(three.org.row("Account", row_id) or {})["SystemModstamp"]
+    three.org.clock.advance(timedelta(minutes=1))
+    assert three.org.undelete("Account", row_id, WriteContext(three.admin)).success
+    assert (dict(three.org.row("Account", row_id) or {})["SystemModstamp"] > gone_at) == moves
 
 
 def test_each_assumption_has_a_test_that_turns_it(pytestconfig: pytest.Config):
