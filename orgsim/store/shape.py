@@ -55,7 +55,7 @@ def draw_shape(org: Org, definition: ObjectDef) -> Shape:
             f for f in definition.fields
             if f.createable and not f.nillable and not f.defaulted_on_create and f.type != "boolean"
         ),
-        unique=tuple(f for f in definition.fields if f.unique),
+        unique=tuple(f for f in definition.fields if f.unique or (definition.name, f.name) == ("User", "Username")),
         references={f.name: tuple(f.reference_to) for f in definition.fields if f.type == "reference"},
         autonumbers=tuple(f for f in definition.fields if f.auto_number),
         names=frozenset(f.name for f in definition.fields),

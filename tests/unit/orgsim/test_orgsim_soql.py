@@ -261,7 +261,6 @@ def test_the_recorded_error_block(crm):
 @pytest.mark.parametrize(
     "soql",
     [
-        "SELECT Id FROM Account FOR UPDATE",
         "SELECT Id FROM Account UPDATE TRACKING",
         "SELECT Id FROM Account WITH DATA CATEGORY Geo__c AT x__c",
         "SELECT Id FROM Account USING SCOPE team",
