@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Final, TypeVar, cast
 
 import msgspec
 
-from isthmus.audit.logins import Block, CollectFailed, blocks, read_blocks
+from isthmus.audit.logins import Block, CollectFailed, Window, blocks, count_of, read_blocks
 from isthmus.audit.model import (
     DAYS_KEPT,
     AuditMessage,
@@ -29,6 +30,7 @@ from isthmus.audit.model import (
     StartedMessage,
     UnknownWordMessage,
 )
+from isthmus.audit.pace import DAY, Pace, calls_estimated
 from isthmus.audit.records import (
     CountRecord,
     LicenseRecord,
@@ -62,6 +64,11 @@ READERS: Final = 4
 """Windows of LoginHistory that are read at the same time."""
 CHUNK_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 1024
 WORD_LENGTH_MAX: Final = 80
+CALLS_FREE: Final = 1_000
+"""Up to so many calls for logins are made without asking what is left of the day's allowance."""
+ALLOWANCE_PERCENT: Final = 25
+"""The share of what is left of the day's allowance that reading logins may use."""
+OLDER_LOGINS_UNAVAILABLE: Final = "older logins"
 FEATURES_UNAVAILABLE: Final = "feature licences"
 STATIC_PERCENT: Final = 10
 
@@ -91,7 +98,9 @@ class _Reading:
     sent: dict[tuple[str, str], _Count] = field(default_factory=dict[tuple[str, str], _Count])
     unavailable: list[str] = field(default_factory=list[str])
     rows: int = 0
+    users: int = 0
     login_rows: int = 0
+    calls_estimated: int = 0
 
     async def send(self, message: AuditMessage) -> None:
         await self.report.send(self.encoder.encode(message))
@@ -185,6 +194,7 @@ async def _read(job: AuditJob, reading: _Reading) -> None:
                 RequestLine(name, text, count.times, count.rows) for (name, text), count in reading.sent.items()
             ),
             api_calls=reading.session.calls,
+            calls_estimated=reading.calls_estimated,
         )
     )
 
@@ -219,6 +229,7 @@ async def _read_users(reading: _Reading) -> None:
         reading.unavailable.append(FEATURES_UNAVAILABLE)
     async for page in reading.select(q.user_query(visible), {}, UserRecord):
         reading.rows += len(page)
+        reading.users += sum(1 for record in page if record.is_active)
         await reading.send_rows("users", (record.row() for record in page))
 
 
@@ -235,9 +246,6 @@ async def _read_logins(reading: _Reading, taken_at: datetime) -> datetime | None
         return None
     earliest_kept = datetime.combine(taken_at.date() - timedelta(days=DAYS_KEPT - 1), datetime.min.time(), UTC)
     start = max(min(known).replace(microsecond=0), earliest_kept)
-    windows = list(blocks(start, taken_at))
-    todo = iter(windows)
-    done = 0
 
     async def count(since: datetime, until: datetime) -> list[CountRecord]:
         return await reading.select_all("logins_count", {"since": since, "until": until}, CountRecord)
@@ -245,18 +253,46 @@ async def _read_logins(reading: _Reading, taken_at: datetime) -> datetime | None
     async def groups(since: datetime, until: datetime) -> list[LoginGroupRecord]:
         return await reading.select_all(grouped, {"since": since, "until": until}, LoginGroupRecord)
 
+    counted = [(window, await count_of(window, count)) for window in blocks(start, taken_at)]
+    counted = await _affordable(reading, counted)
+    todo = iter(counted)
+    done, pace = 0, Pace()
+
     async def reader() -> None:
         nonlocal done
-        for window in todo:
-            async for block in read_blocks(window, count, groups):
+        for window, expected in todo:
+            async for block in read_blocks(window, count, groups, pace, expected):
                 await _report_block(reading, block)
             done += 1
-            await reading.progress(STATIC_PERCENT + (100 - STATIC_PERCENT) * done // len(windows))
+            await reading.progress(STATIC_PERCENT + (100 - STATIC_PERCENT) * done // len(counted))
 
     async with asyncio.TaskGroup() as readers:
         for _ in range(READERS):
             readers.create_task(reader())
-    return start
+    return counted[0][0].since if counted else None
+
+
+async def _affordable(reading: _Reading, counted: list[tuple[Window, int]]) -> list[tuple[Window, int]]:
+    """Return the newest blocks that a share of the day's API allowance pays for; note what is left out."""
+    costs = [calls_estimated(n, ceil((w.until - w.since) / DAY), reading.users) for w, n in counted]
+    reading.calls_estimated = reading.session.calls + sum(costs)
+    if sum(costs) <= CALLS_FREE:
+        return counted
+    reading.note("limits", "GET /limits", 0)
+    try:
+        limits = await reading.session.limits()
+    except Refused:
+        return counted  # the allowance is not visible; a limit that is reached ends the audit with its own failure
+    left = (limits.max - limits.used) * ALLOWANCE_PERCENT // 100
+    kept, cost = len(counted), 0
+    while kept and cost + costs[kept - 1] <= left:
+        kept -= 1
+        cost += costs[kept]
+    if kept:
+        reading.unavailable.append(OLDER_LOGINS_UNAVAILABLE)
+    if kept == len(counted):
+        raise CollectFailed(CollectFailure.LIMITED, "LoginHistory")
+    return counted[kept:]
 
 
 async def _report_block(reading: _Reading, block: Block) -> None:

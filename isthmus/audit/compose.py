@@ -79,6 +79,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         requests=tuple(sorted(reading.requests, key=lambda line: (line.name, line.text))),
         api_calls=reading.api_calls,
         login_rows=reading.login_rows,
+        calls_estimated=reading.calls_estimated,
     )
 
 

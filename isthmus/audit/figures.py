@@ -234,3 +234,4 @@ class Report(msgspec.Struct, frozen=True):
     requests: tuple[RequestLine, ...]
     api_calls: int
     login_rows: int
+    calls_estimated: int = 0

@@ -1,12 +1,12 @@
 """Reading LoginHistory by disjoint UTC windows. Runs in the mover.
 
 1. The history is cut into blocks of `BLOCK_DAYS` days; one COUNT says how many logins a block has.
-2. Within a block one grouped query a day (or a part of a day) returns its groups.
-3. A grouped query has no second page: a window with `GROUPS_MAX` groups is halved.
-4. The groups' counts must add up to the block's COUNT, else the block is read again, and then refused.
+2. A block with more than `BLOCK_LOGINS_MAX` logins is cut into days, then into halves, each counted too.
+3. Within a block grouped queries return its groups, over windows of a day or less (`audit.pace`).
+4. A grouped query has no second page: a window with `GROUPS_MAX` groups is halved.
+5. The groups' counts must add up to the block's COUNT, else the block is read again, and then refused.
 
-Memory holds the groups of the blocks in hand, whatever the number of logins. Blocks with more than `BLOCK_LOGINS_MAX`
-logins are cut into single days first.
+Memory holds the groups of the blocks in hand, whatever the number of logins.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from isthmus.audit.model import CollectFailure, LoginKind, LoginRow, Vocabulary
+from isthmus.audit.pace import DAY, Pace
 from isthmus.audit.records import CountRecord, LoginGroupRecord, instant
 from isthmus.audit.vocabulary import Outcome, kind_of, outcome_of
 from isthmus.salesforce.audit_queries import GROUPS_MAX
@@ -27,7 +28,7 @@ BLOCK_DAYS: Final = 7
 BLOCK_LOGINS_MAX: Final = 50_000
 ATTEMPTS_MAX: Final = 3
 WINDOW_SECONDS_MIN: Final = 2
-DAY: Final = timedelta(days=1)
+PART_MIN: Final = timedelta(hours=1)
 
 Groups = Callable[[datetime, datetime], Awaitable[list[LoginGroupRecord]]]
 Count = Callable[[datetime, datetime], Awaitable[list[CountRecord]]]
@@ -107,49 +108,57 @@ def blocks(since: datetime, until: datetime, days: int = BLOCK_DAYS) -> Iterator
         start = end
 
 
-async def read_blocks(window: Window, count: Count, groups: Groups) -> AsyncIterator[Block]:
-    """Yield what `window` holds, in one block or in one a day. Raises `CollectFailed`."""
-    expected = await _count(window, count)
+async def read_blocks(
+    window: Window, count: Count, groups: Groups, pace: Pace, expected: int | None = None
+) -> AsyncIterator[Block]:
+    """Yield what `window` holds, in one block or in several; `expected`: its COUNT. Raises `CollectFailed`."""
+    if expected is None:
+        expected = await count_of(window, count)
     if expected == 0:
         yield Block(window)
         return
-    if expected > BLOCK_LOGINS_MAX and window.until - window.since > DAY:
-        for day in blocks(window.since, window.until, days=1):
-            async for block in read_blocks(day, count, groups):
+    if expected > BLOCK_LOGINS_MAX and window.until - window.since > PART_MIN:
+        for part in _parts(window):
+            async for block in read_blocks(part, count, groups, pace):
                 yield block
         return
     for _attempt in range(ATTEMPTS_MAX):
-        block = await _read_block(window, groups)
+        block = await _read_block(window, groups, pace)
         if block.logins == expected:
             yield block
             return
-        expected = await _count(window, count)  # a login may have become visible since, or the oldest one have left
+        expected = await count_of(window, count)  # a login may have become visible, or the oldest one have left
     raise CollectFailed(CollectFailure.LOGIN_COUNT_DIFFERS, "LoginHistory")
 
 
-async def _count(window: Window, count: Count) -> int:
+async def count_of(window: Window, count: Count) -> int:
+    """Return how many logins a window has."""
     return sum(record.logins for record in await count(window.since, window.until))
 
 
-async def _read_block(window: Window, groups: Groups) -> Block:
+def _parts(window: Window) -> list[Window]:
+    if window.until - window.since > DAY:
+        return list(blocks(window.since, window.until, days=1))
+    middle = window.since + timedelta(seconds=int((window.until - window.since).total_seconds()) // 2)
+    return [Window(window.since, middle), Window(middle, window.until)]
+
+
+async def _read_block(window: Window, groups: Groups, pace: Pace) -> Block:
     block = Block(window)
-    span = DAY
     for day in blocks(window.since, window.until, days=1):
         since = day.since
         while since < day.until:
-            until = min(since + span, day.until)
-            records = await _groups_or_none(since, until, groups)
-            if records is None:
+            until = pace.until(since, day.until)
+            while (records := await _groups_or_none(since, until, groups)) is None:
+                pace.learn(since, until, GROUPS_MAX)
                 seconds = int((until - since).total_seconds()) // 2
                 if seconds < WINDOW_SECONDS_MIN:
                     raise CollectFailed(CollectFailure.WINDOW_TOO_DENSE, "LoginHistory")
-                span = timedelta(seconds=seconds)
-                continue
+                until = since + timedelta(seconds=seconds)
+            pace.learn(since, until, len(records))
             for record in records:
                 block.add(record, day.since.date())
             since = until
-            if len(records) * 3 < GROUPS_MAX:
-                span = min(span * 2, DAY)
     return block
 
 

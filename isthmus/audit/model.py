@@ -207,6 +207,7 @@ class CollectedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="colle
     unavailable: tuple[str, ...]
     requests: tuple[RequestLine, ...]
     api_calls: int
+    calls_estimated: int = 0
 
 
 class CollectFailure(StrEnum):

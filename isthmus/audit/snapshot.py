@@ -89,6 +89,7 @@ class Reading(msgspec.Struct, frozen=True):
     unknown_words: tuple[UnknownWord, ...]
     sandbox: SandboxSigns
     pseudonymous: bool = False
+    calls_estimated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class SnapshotBuilder:
             requests=end.requests,
             unknown_words=tuple(UnknownWord(v, w, n) for (v, w), n in sorted(self._unknown.items())),
             sandbox=_sandbox_signs(users),
+            calls_estimated=end.calls_estimated,
         )
         return Snapshot(
             reading=reading,

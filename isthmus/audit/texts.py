@@ -53,4 +53,12 @@ def assumptions(analysis: Analysis, unpriced: int) -> tuple[str, ...]:
             "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."
         )
     said.append("Seats can be used again at once, but cash is saved at the renewal only, if notice is given in time.")
+    missing = analysis.view.snapshot.reading.unavailable
+    if "older logins" in missing:
+        said.append(
+            "Older logins were not read: they would have taken more than a quarter of what is left of the day's API "
+            "allowance. The history begins later than it could."
+        )
+    if "feature licences" in missing:
+        said.append("Feature licences of users are not visible to the connected user: R21 says nothing.")
     return tuple(said)

@@ -17,6 +17,7 @@ INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 OBJECTS = "(User|UserLicense|LoginHistory|PermissionSetLicense|PermissionSetLicenseAssign)"
 PATHS = (
     re.compile(r"/services/data/?"),
+    re.compile(r"/services/data/v[0-9]{2}\.0/limits/?"),
     re.compile(rf"/services/data/v[0-9]{{2}}\.0/sobjects/{OBJECTS}/describe/?"),
     re.compile(r"/services/data/v[0-9]{2}\.0/query/01g[A-Za-z0-9]+-[0-9]+"),
 )

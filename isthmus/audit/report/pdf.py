@@ -106,6 +106,7 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
         ],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
         "api_calls": number(report.api_calls),
+        "calls_estimated": number(report.calls_estimated),
         "login_rows": number(report.login_rows),
         "users": number(report.users),
         "users_active": number(report.users_active),

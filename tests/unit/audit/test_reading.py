@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from isthmus.audit.collect import AuditJob
 from isthmus.audit.logins import Block, CollectFailed, Window, blocks, read_blocks
 from isthmus.audit.model import CollectFailure, LoginKind
+from isthmus.audit.pace import Pace
 from isthmus.audit.records import CountRecord, LoginGroupRecord, UserRecord, instant
 from isthmus.audit.vocabulary import Outcome, kind_of, outcome_of
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
@@ -127,7 +128,7 @@ class History:
 
     def read(self, window: Window) -> list[Block]:
         async def gather() -> list[Block]:
-            return [block async for block in read_blocks(window, self.count, self.groups)]
+            return [block async for block in read_blocks(window, self.count, self.groups, Pace())]
 
         return asyncio.run(gather())
 
