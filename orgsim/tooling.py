@@ -6,28 +6,25 @@ A field made here is invisible to everyone, administrators too, until FieldPermi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 
 from orgsim.bulk.jobs import session_of
+from orgsim.custom_fields import INTEGRITY, Metadata, make_field
 from orgsim.ids import normalize_id
 from orgsim.org import Org
 from orgsim.router import Call, Route
-from orgsim.schema.model import FieldDef, ObjectDef, PicklistValue
+from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.store.results import Row, WriteContext
 from orgsim.wire import ApiError, NotEmulated, Response, empty_response, json_response
 
 FIELD_PREFIX: Final = "00N"
-TEXT_LENGTH_MAX: Final = 255
 _NAME: Final = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*__c")
 _NAME_CHARACTERS_MAX: Final = 43
 _ROWS_MAX: Final = 100_000
-_INTEGRITY: Final = "FIELD_INTEGRITY_EXCEPTION"
 _BASE: Final = "/services/data/{version}/tooling"
 _FROM: Final = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE)
 _WHOLE_COLUMNS: Final = re.compile(r"(?:\s*,\s*(?:FullName|Metadata)\b|\b(?:FullName|Metadata)\s*,)", re.IGNORECASE)
-_EXTERNAL_ID_TYPES: Final = frozenset({"Text", "Number", "Email", "AutoNumber"})
 _MEMBERS: Final = """businessOwnerGroup businessOwnerUser businessStatus caseSensitive complianceGroup customDataType
     defaultValue deleteConstraint deprecated description displayFormat displayLocationInDecimal encryptionScheme
     escapeMarkup externalDeveloperName externalId formula formulaTreatBlanksAs inlineHelpText isAIPredictionField
@@ -46,8 +43,6 @@ _SHADOW_TEXTS: Final = (
     "InlineHelpText",
     "ManageableState",
 )
-
-Metadata = Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -90,7 +85,7 @@ class Tooling:
         made = make_field(name, metadata)
         taken = sum(entry.external_id for entry in definition.fields)
         if made.external_id and taken >= org.settings.external_ids_per_object_max:
-            raise ApiError(400, _INTEGRITY, "You have reached the maximum number of external IDs")
+            raise ApiError(400, INTEGRITY, "You have reached the maximum number of external IDs")
         org.add_field(definition.name, made, granted=granted or not made.permissionable)
         field_id = org.new_id(FIELD_PREFIX)
         self.ids[definition.name, made.name] = field_id
@@ -106,24 +101,43 @@ class Tooling:
         """`PATCH tooling/sobjects/CustomField/<id>` with the full Metadata."""
         definition, entry = self._found(call)
         _may_customize(call)
-        metadata = _metadata(call.request.json_object())
+        self.replace(call.org, (definition, entry), _metadata(call.request.json_object()))
+        return empty_response()
+
+    def replace(self, org: Org, found: tuple[ObjectDef, FieldDef], metadata: Metadata) -> None:
+        """Give a field a new description; ApiError if its type would change."""
+        definition, entry = found
         changed = make_field(entry.name, metadata)
         if changed.type != entry.type:
-            raise ApiError(400, _INTEGRITY, "Cannot change the type of a field")
-        place = definition.fields.index(entry)
-        definition.fields[place] = changed
-        self.given[self.ids[definition.name, entry.name]] = dict(metadata)
+            raise ApiError(400, INTEGRITY, "Cannot change the type of a field")
+        definition.fields[definition.fields.index(entry)] = changed
+        self.given[self._id_of(org, definition, entry)] = dict(metadata)
         definition.remove_field("")  # drops the definition's own index of names
-        call.org.metadata_changed()
-        return empty_response()
+        org.metadata_changed()
 
     def delete(self, call: Call) -> Response:
         """`DELETE tooling/sobjects/CustomField/<id>`."""
         definition, entry = self._found(call)
         _may_customize(call)
-        call.org.remove_field(definition.name, entry.name)
-        self.given.pop(self.ids.pop((definition.name, entry.name), ""), None)
+        self.remove(call.org, (definition, entry))
         return empty_response()
+
+    def remove(self, org: Org, found: tuple[ObjectDef, FieldDef]) -> None:
+        """Take a field away."""
+        definition, entry = found
+        org.remove_field(definition.name, entry.name)
+        self.given.pop(self.ids.pop((definition.name, entry.name), ""), None)
+
+    def find(self, org: Org, full_name: str) -> tuple[ObjectDef, FieldDef] | None:
+        """Return the custom field of this name, such as Account.Legacy__c, or None."""
+        object_name, _, name = full_name.partition(".")
+        owner = org.objects.get(object_name.lower())
+        entry = None if owner is None else owner.field(name)
+        return None if owner is None or entry is None or not entry.custom else (owner, entry)
+
+    def metadata_of(self, org: Org, found: tuple[ObjectDef, FieldDef]) -> dict[str, object]:
+        """Return a field's Metadata; unset members are None."""
+        return self._metadata_view(found[1], self._id_of(org, *found))
 
     def query(self, call: Call) -> Response:
         """`GET tooling/query?q=`: SELECT from CustomField; other objects are not emulated."""
@@ -242,140 +256,6 @@ class Tooling:
         return view | {name: value for name, value in self.given.get(field_id, {}).items() if name in view}
 
 
-def make_field(name: str, metadata: Metadata) -> FieldDef:
-    """Return a field as the Metadata describes it; ApiError for impossible, NotEmulated for unknown types."""
-    kind = str(metadata.get("type") or "")
-    maker = _MAKERS.get(kind)
-    if maker is None:
-        what = f"custom fields of type {kind!r}"
-        raise NotEmulated(what)
-    label = str(metadata.get("label") or name.removesuffix("__c").replace("_", " "))
-    made = maker(FieldDef(name=name, type="string", label=label, custom=True), metadata)
-    made.inline_help_text = _text(metadata, "inlineHelpText")
-    made.external_id = metadata.get("externalId") is True
-    made.unique = metadata.get("unique") is True
-    made.case_sensitive = made.unique and metadata.get("caseSensitive") is True
-    if made.external_id and kind not in _EXTERNAL_ID_TYPES:
-        raise ApiError(400, _INTEGRITY, f"externalId is not allowed for a field of type {kind}")
-    made.id_lookup = made.external_id or made.unique
-    if metadata.get("required") is True and kind != "Checkbox":
-        made.nillable = made.permissionable = False
-    return made
-
-
-def _text(metadata: Metadata, name: str) -> str | None:
-    value = metadata.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _number(metadata: Metadata, name: str, default: int) -> int:
-    value = metadata.get(name, default)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ApiError(400, _INTEGRITY, f"{name} must be a whole number")
-    return value
-
-
-def _sized(made: FieldDef, kind: str, length: int) -> FieldDef:
-    made.type, made.length, made.byte_length = kind, length, length * 3
-    return made
-
-
-def _make_text(made: FieldDef, metadata: Metadata) -> FieldDef:
-    length = _number(metadata, "length", 0)
-    if not 1 <= length <= TEXT_LENGTH_MAX:
-        raise ApiError(400, _INTEGRITY, f"Length must be between 1 and {TEXT_LENGTH_MAX}")
-    return _sized(made, "string", length)
-
-
-def _fixed(kind: str, length: int) -> Callable[[FieldDef, Metadata], FieldDef]:
-    return lambda made, _: _sized(made, kind, length)
-
-
-def _typed(kind: str, soap: str) -> Callable[[FieldDef, Metadata], FieldDef]:
-    def make(made: FieldDef, _: Metadata) -> FieldDef:
-        made.type, made.soap_type = kind, soap
-        return made
-
-    return make
-
-
-def _make_long_text(made: FieldDef, metadata: Metadata) -> FieldDef:
-    length = _number(metadata, "length", 32768)
-    if not 256 <= length <= 131_072:
-        raise ApiError(400, _INTEGRITY, "Length must be between 256 and 131072")
-    made.filterable = made.sortable = made.groupable = made.aggregatable = False
-    made.extra_type_info = "plaintextarea"
-    return _sized(made, "textarea", length)
-
-
-def _make_checkbox(made: FieldDef, metadata: Metadata) -> FieldDef:
-    made.type, made.soap_type, made.nillable, made.defaulted_on_create = "boolean", "xsd:boolean", False, True
-    made.default_value = metadata.get("defaultValue") in {True, "true"}
-    made.aggregatable = False
-    return made
-
-
-def _make_number(kind: str) -> Callable[[FieldDef, Metadata], FieldDef]:
-    def make(made: FieldDef, metadata: Metadata) -> FieldDef:
-        made.type, made.soap_type = kind, "xsd:double"
-        made.precision, made.scale = _number(metadata, "precision", 18), _number(metadata, "scale", 0)
-        if not 0 <= made.scale <= made.precision <= 18 or made.precision < 1:
-            raise ApiError(400, _INTEGRITY, "Precision must be between 1 and 18 and not smaller than scale")
-        made.groupable = False
-        return made
-
-    return make
-
-
-def _make_picklist(kind: str) -> Callable[[FieldDef, Metadata], FieldDef]:
-    def make(made: FieldDef, metadata: Metadata) -> FieldDef:
-        value_set = cast("Mapping[str, object]", metadata.get("valueSet") or {})
-        chosen = cast("Mapping[str, object]", value_set.get("valueSetDefinition") or {})
-        entries = cast("list[Mapping[str, object]]", chosen.get("value") or [])
-        for entry in entries:
-            value = str(entry.get("valueName") or entry.get("fullName") or "")
-            label = str(entry.get("label") or value)
-            made.picklist_values.append(PicklistValue(value, label, default_value=entry.get("default") is True))
-        made.restricted_picklist = value_set.get("restricted") is True
-        return _sized(made, kind, 255 if kind == "picklist" else 4099)
-
-    return make
-
-
-def _make_lookup(made: FieldDef, metadata: Metadata) -> FieldDef:
-    parent = _text(metadata, "referenceTo")
-    if not parent:
-        raise ApiError(400, _INTEGRITY, "referenceTo is missing")
-    made.reference_to = [parent]
-    made.relationship_name = made.name.removesuffix("__c") + "__r"
-    made.soap_type = "tns:ID"
-    _sized(made, "reference", 18)
-    made.byte_length = 18
-    return made
-
-
-_MAKERS: Final[dict[str, Callable[[FieldDef, Metadata], FieldDef]]] = {
-    "Text": _make_text,
-    "TextArea": _fixed("textarea", 255),
-    "LongTextArea": _make_long_text,
-    "Email": _fixed("email", 80),
-    "Phone": _fixed("phone", 40),
-    "Url": _fixed("url", 255),
-    "Checkbox": _make_checkbox,
-    "Number": _make_number("double"),
-    "Currency": _make_number("currency"),
-    "Percent": _make_number("percent"),
-    "Date": _typed("date", "xsd:date"),
-    "DateTime": _typed("datetime", "xsd:dateTime"),
-    "Time": _typed("time", "xsd:time"),
-    "Picklist": _make_picklist("picklist"),
-    "MultiselectPicklist": _make_picklist("multipicklist"),
-    "Lookup": _make_lookup,
-}
-
-
 def _custom_field_object() -> ObjectDef:
     fields = [FieldDef("Id", "id", length=18, byte_length=18, soap_type="tns:ID", nillable=False)]
     fields += [FieldDef(name, "string", length=255, byte_length=765) for name in _SHADOW_TEXTS]
@@ -388,14 +268,14 @@ def _target(org: Org, full_name: str) -> tuple[ObjectDef, str]:
     definition = org.objects.get(object_name.lower())
     if definition is None:
         raise ApiError(
-            400, _INTEGRITY, f"Entity Enumeration Or ID: bad value for restricted picklist field: {object_name}"
+            400, INTEGRITY, f"Entity Enumeration Or ID: bad value for restricted picklist field: {object_name}"
         )
     if not _NAME.fullmatch(name) or len(name) > _NAME_CHARACTERS_MAX:
         text = (
             "Field Name: The Field Name can only contain underscores and alphanumeric characters. It must begin with a "
             "letter, not include spaces, not end with an underscore, and not contain two consecutive underscores."
         )
-        raise ApiError(400, _INTEGRITY, text)
+        raise ApiError(400, INTEGRITY, text)
     return definition, name
 
 

@@ -10,6 +10,8 @@ from orgsim.oauth.authorize import PAGE_PATH, AuthorizePages
 from orgsim.oauth.identity import IdentityService
 from orgsim.oauth.tokens import TokenEndpoint
 from orgsim.router import Route
+from orgsim.soap.metadata import MetadataService
+from orgsim.soap.partner import PartnerService
 from orgsim.tooling import Tooling
 
 _OAUTH = "/services/oauth2"
@@ -20,13 +22,15 @@ def wire_routes(
     authority: Authority, queries: QueryJobs, ingests: IngestJobs, bulk_one: BulkOne, tooling: Tooling
 ) -> tuple[Route, ...]:
     """Return the routes of sign-in, bulk and tooling."""
-    return (*_sign_in(authority), *_bulk(queries, ingests), *bulk_one.routes(), *tooling.routes())
+    return (*_sign_in(authority, tooling), *_bulk(queries, ingests), *bulk_one.routes(), *tooling.routes())
 
 
-def _sign_in(authority: Authority) -> tuple[Route, ...]:
+def _sign_in(authority: Authority, tooling: Tooling) -> tuple[Route, ...]:
     pages = AuthorizePages(authority)
     tokens = TokenEndpoint(authority)
     who = IdentityService(authority)
+    partner = PartnerService(authority)
+    metadata = MetadataService(authority, tooling)
     table = (
         ("GET", f"{_OAUTH}/authorize", pages.authorize),
         ("POST", f"{_OAUTH}/authorize", pages.authorize),
@@ -40,8 +44,10 @@ def _sign_in(authority: Authority) -> tuple[Route, ...]:
         ("GET", "/id/keys", who.jwks),
         ("GET", "/id/{org}/{user}", who.identity),
         ("GET", "/.well-known/openid-configuration", who.discovery),
-        ("POST", "/services/Soap/u/{soapversion}", who.soap_login),
-        ("POST", "/services/Soap/u/{soapversion}/{org}", who.soap_login),
+        ("POST", "/services/Soap/u/{soapversion}", partner.handle),
+        ("POST", "/services/Soap/u/{soapversion}/{org}", partner.handle),
+        ("POST", "/services/Soap/m/{soapversion}", metadata.handle),
+        ("POST", "/services/Soap/m/{soapversion}/{org}", metadata.handle),
     )
     return tuple(Route(method, pattern, handler, signed_in=False, counted=False) for method, pattern, handler in table)
 

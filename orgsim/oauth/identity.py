@@ -1,4 +1,4 @@
-"""Who am I: userinfo, the identity URL, OpenID discovery, the key set, and SOAP login()."""
+"""Who am I: userinfo, the identity URL, OpenID discovery, and the key set."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from xml.sax.saxutils import escape, unescape
+from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from orgsim.ids import normalize_id
 from orgsim.oauth import people
-from orgsim.oauth.apps import KNOWN_SCOPES, App
+from orgsim.oauth.apps import KNOWN_SCOPES
 from orgsim.oauth.authority import Authority, bearer_token
 from orgsim.router import Call
 from orgsim.store.values import json_value
-from orgsim.wire import NotEmulated, Response, json_response
+from orgsim.wire import Response, json_response
 
 _TEXT: Final = (("Content-Type", "text/plain;charset=UTF-8"),)
-_XML: Final = (("Content-Type", "text/xml;charset=UTF-8"),)
-_SOAP_LOGIN_LAST: Final = 64
-_SOAP_NAMESPACE: Final = "urn:partner.soap.sforce.com"
 _CALLBACK_NAME: Final = re.compile(r"[A-Za-z_$][\w$.]{0,100}")
 _PATHS: Final = {
     "enterprise": "/services/Soap/c/{version}/",
@@ -137,25 +134,6 @@ class IdentityService:
         del call
         return json_response(self.authority.key.jwks())
 
-    def soap_login(self, call: Call) -> Response:
-        """`POST /services/Soap/u/NN.N`: login() only, as long as the real service has it; else 501."""
-        body = (call.request.body or b"").decode("utf-8", "replace")
-        if re.search(r"<(?:\w+:)?login[\s>]", body) is None:
-            what = "SOAP partner calls other than login()"
-            raise NotEmulated(what)
-        version = call.params["soapversion"]
-        number = version.partition(".")[0]
-        if not number.isdigit() or int(number) > _SOAP_LOGIN_LAST:
-            return _soap_fault("UNSUPPORTED_API_VERSION", "SOAP login() is not available from API version 65.0 on")
-        username, password = _element(body, "username"), _element(body, "password")
-        person = people.by_username(call.org, username)
-        if person is None or not person.is_active or not password.startswith(people.PASSWORD):
-            text = "Invalid username, password, security token; or user locked out."
-            return _soap_fault("INVALID_LOGIN", text)
-        app = App(client_id="soap", name="SOAP login", pkce_required=False, rotation=False)
-        issued = self.authority.grants.open_family(app, person.user_id, frozenset({"api"}), call.org.instance_url)
-        return _soap_login_result(call, person, issued.access_token, version)
-
     def _document(self, call: Call, person: people.Person, asker: str) -> dict[str, object]:
         version = call.request.param("version")
         if version == "latest":
@@ -239,58 +217,3 @@ def _utc_offset_ms(person: people.Person, now: datetime) -> int:
     except (ZoneInfoNotFoundError, ValueError):
         return 0
     return int((now.astimezone(zone).utcoffset() or timedelta()) / timedelta(milliseconds=1))
-
-
-def _element(body: str, name: str) -> str:
-    found = re.search(rf"<(?:\w+:)?{name}>(.*?)</(?:\w+:)?{name}>", body, re.DOTALL)
-    return unescape(found[1].strip(), {"&quot;": '"', "&apos;": "'"}) if found else ""
-
-
-def _envelope(inner: str, namespaces: str = "") -> bytes:
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
-        f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"{namespaces}><soapenv:Body>{inner}</soapenv:Body>'
-        "</soapenv:Envelope>"
-    ).encode()
-
-
-def _soap_fault(code: str, text: str) -> Response:
-    inner = (
-        f"<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {escape(text)}</faultstring>"
-        '<detail><sf:LoginFault xsi:type="sf:LoginFault">'
-        f"<sf:exceptionCode>{code}</sf:exceptionCode><sf:exceptionMessage>{escape(text)}</sf:exceptionMessage>"
-        "</sf:LoginFault></detail></soapenv:Fault>"
-    )
-    return Response(500, _envelope(inner, ' xmlns:sf="urn:fault.partner.soap.sforce.com"'), _XML)
-
-
-def _soap_login_result(call: Call, person: people.Person, token: str, version: str) -> Response:
-    org = call.org
-    info = {
-        "accessibilityMode": "false",
-        "organizationId": org.id18,
-        "organizationMultiCurrency": str(org.settings.multi_currency).lower(),
-        "organizationName": org.name,
-        "profileId": person.text("ProfileId"),
-        "sessionSecondsValid": str(org.settings.access_token_lifetime_s),
-        "userEmail": person.text("Email"),
-        "userFullName": person.name,
-        "userId": person.user_id,
-        "userLanguage": person.text("LanguageLocaleKey") or "en_US",
-        "userLocale": person.text("LocaleSidKey") or "en_US",
-        "userName": person.username,
-        "userTimeZone": person.text("TimeZoneSidKey") or "GMT",
-        "userType": person.text("UserType") or "Standard",
-    }
-    result = {
-        "metadataServerUrl": f"{org.instance_url}/services/Soap/m/{version}/{org.id15}",
-        "passwordExpired": "false",
-        "sandbox": "false",
-        "serverUrl": f"{org.instance_url}/services/Soap/u/{version}/{org.id15}",
-        "sessionId": token,
-        "userId": person.user_id,
-    }
-    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in result.items())
-    shown = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in info.items())
-    body = f"<loginResponse><result>{inner}<userInfo>{shown}</userInfo></result></loginResponse>"
-    return Response(200, _envelope(body, f' xmlns="{_SOAP_NAMESPACE}"'), _XML)

@@ -1,0 +1,135 @@
+"""SOAP envelopes: the call inside one, its session, answers and faults. Shared by the partner and metadata services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from xml.sax.saxutils import escape
+
+from orgsim.errors import ApiError, NotEmulated
+from orgsim.oauth.authority import Authority
+from orgsim.router import Call
+from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
+from orgsim.store.results import SaveResult
+from orgsim.wire import Response
+from orgsim.xmltree import XSI_NAMESPACE, BadXml, Element, parse_xml, write_xml
+
+PARTNER: Final = "urn:partner.soap.sforce.com"
+PARTNER_FAULTS: Final = "urn:fault.partner.soap.sforce.com"
+METADATA: Final = "http://soap.sforce.com/2006/04/metadata"
+_XML: Final = (("Content-Type", "text/xml;charset=UTF-8"),)
+_KNOWN_HEADERS: Final = frozenset({"SessionHeader", "CallOptions"})
+_SESSION_TEXT: Final = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found"
+
+
+class SoapFault(Exception):
+    """A refusal of the whole call; `code` is an ExceptionCode. `kind` names the element in the detail."""
+
+    def __init__(self, code: str, message: str, *, kind: str = "UnexpectedErrorFault") -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class SoapCall:
+    """One operation with its arguments; `call` carries the session of the SessionHeader, if that is good."""
+
+    call: Call
+    operation: Element
+    token: str
+    version: str
+
+
+Operation = Callable[[SoapCall], list[Mapping[str, object] | None] | None]
+"""Returns the `result` elements; None for operations that answer with nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoapDoor:
+    """Opens envelopes and closes them again. `namespace` is that of the answers, `faults` that of fault details."""
+
+    authority: Authority
+    namespace: str
+    faults: str
+
+    def answer(self, call: Call, operations: Mapping[str, Operation], open_to_all: frozenset[str]) -> Response:
+        """Run the operation of an envelope; those of `open_to_all` need no session. NotEmulated for others."""
+        try:
+            soap = self._opened(call)
+            name = soap.operation.name
+            if name not in operations:
+                what = f"the SOAP call {name}"
+                raise NotEmulated(what)
+            if name not in open_to_all:
+                if soap.call.request.session is None:
+                    raise SoapFault(code="INVALID_SESSION_ID", message=_SESSION_TEXT)
+                call.org.usage.count(soap.call.request.session)
+            results = operations[name](soap)
+        except SoapFault as fault:
+            return self.fault(fault)
+        except ApiError as refused:
+            return self.fault(SoapFault(refused.code, refused.message))
+        inner = "".join(_result(entry) for entry in results or ())
+        return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", f' xmlns="{self.namespace}"'), _XML)
+
+    def _opened(self, call: Call) -> SoapCall:
+        version = call.params["soapversion"]
+        number, _, rest = version.partition(".")
+        if rest != "0" or not number.isdigit() or not OLDEST_VERSION <= int(number) <= NEWEST_VERSION:
+            raise SoapFault(code="UNSUPPORTED_API_VERSION", message=f"Invalid Api version specified on URL: {version}")
+        try:
+            root = parse_xml(call.request.body or b"")
+        except BadXml:
+            raise SoapFault(code="XML_PARSER_ERROR", message="The request is not well-formed XML") from None
+        body, header = root.find("Body"), root.find("Header")
+        if root.name != "Envelope" or body is None or not body.children:
+            raise SoapFault(code="XML_PARSER_ERROR", message="The request is not a SOAP envelope")
+        unknown = (
+            next((entry.name for entry in header.children if entry.name not in _KNOWN_HEADERS), None)
+            if header
+            else None
+        )
+        if unknown is not None:
+            what = f"the SOAP header {unknown}"
+            raise NotEmulated(what)
+        session_header = header.find("SessionHeader") if header is not None else None
+        token = session_header.value("sessionId").strip() if session_header is not None else ""
+        signed = self.authority.signed(replace(call.request, headers={"authorization": f"Bearer {token}"}))
+        request = replace(call.request, session=signed.session if token else None)
+        return SoapCall(replace(call, request=request), body.children[0], token, version)
+
+    def fault(self, fault: SoapFault) -> Response:
+        """Return the HTTP 500 that carries a fault."""
+        code, text = fault.code, escape(fault.message)
+        inner = (
+            f"<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {text}</faultstring>"
+            f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
+            f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:{fault.kind}></detail></soapenv:Fault>"
+        )
+        return Response(500, _envelope(inner, f' xmlns:sf="{self.faults}"'), _XML)
+
+
+def save_entry(result: SaveResult, *, created: bool = False) -> dict[str, object]:
+    """Return a SaveResult, DeleteResult or UndeleteResult; with `created` an UpsertResult."""
+    entry: dict[str, object] = {"created": result.created} if created else {}
+    entry["errors"] = [
+        {"fields": list(error.fields), "message": error.message, "statusCode": error.code} for error in result.errors
+    ]
+    entry["id"] = result.id or None
+    entry["success"] = result.success
+    return entry
+
+
+def _result(entry: Mapping[str, object] | None) -> str:
+    return write_xml("result", entry)
+
+
+def _envelope(inner: str, namespaces: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        f"{XSI_NAMESPACE}{namespaces}><soapenv:Body>{inner}</soapenv:Body></soapenv:Envelope>"
+    ).encode()

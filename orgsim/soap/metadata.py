@@ -1,0 +1,146 @@
+"""The CRUD calls of the Metadata API for custom fields; other types and deployments are not emulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from orgsim.errors import ApiError, NotEmulated
+from orgsim.oauth.authority import Authority
+from orgsim.router import Call
+from orgsim.soap.envelope import METADATA, Operation, SoapCall, SoapDoor, SoapFault
+from orgsim.tooling import Tooling
+from orgsim.wire import Response
+from orgsim.xmltree import Element
+
+_NUMBERS: Final = frozenset({"length", "precision", "scale", "visibleLines", "startingNumber"})
+_MANY: Final = frozenset({"value"})
+_PER_CALL_MAX: Final = 10
+Results = list[Mapping[str, object] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataService:
+    """`POST /services/Soap/m/NN.0[/org]`."""
+
+    authority: Authority
+    tooling: Tooling
+
+    def handle(self, call: Call) -> Response:
+        """Answer one envelope."""
+        operations: Mapping[str, Operation] = {
+            "createMetadata": self._create,
+            "updateMetadata": self._update,
+            "upsertMetadata": self._upsert,
+            "deleteMetadata": self._delete,
+            "readMetadata": self._read,
+        }
+        return SoapDoor(self.authority, METADATA, METADATA).answer(call, operations, frozenset())
+
+    def _create(self, soap: SoapCall) -> Results:
+        return self._each(soap, lambda name, values: self._put(soap, name, values, must_exist=False))
+
+    def _update(self, soap: SoapCall) -> Results:
+        return self._each(soap, lambda name, values: self._put(soap, name, values, must_exist=True))
+
+    def _upsert(self, soap: SoapCall) -> Results:
+        return self._each(soap, lambda name, values: self._put(soap, name, values, must_exist=None))
+
+    def _each(self, soap: SoapCall, work: Callable[[str, dict[str, object]], Mapping[str, object]]) -> Results:
+        _may_customize(soap)
+        found = soap.operation.all("metadata")
+        _check_size(len(found))
+        results: Results = []
+        for entry in found:
+            _custom_fields_only(entry.kind)
+            values = {child.name: _value(child) for child in entry.children if child.name != "fullName"}
+            results.append(_tried(entry.value("fullName").strip(), values, work))
+        return results
+
+    def _put(
+        self, soap: SoapCall, name: str, values: dict[str, object], *, must_exist: bool | None
+    ) -> Mapping[str, object]:
+        org = soap.call.org
+        found = self.tooling.find(org, name)
+        if found is not None and must_exist is not False:
+            self.tooling.replace(org, found, values)
+        elif must_exist is True:
+            raise ApiError(
+                400, "INVALID_CROSS_REFERENCE_KEY", f"In field: fullName - no CustomField named {name} found"
+            )
+        else:
+            self.tooling.add(org, name, values, granted=False)
+        return {"created": found is None} if must_exist is None else {}
+
+    def _delete(self, soap: SoapCall) -> Results:
+        _may_customize(soap)
+        _custom_fields_only(soap.operation.value("type").strip())
+        names = [entry.text.strip() for entry in soap.operation.all("fullNames")]
+        _check_size(len(names))
+
+        def work(name: str, _: dict[str, object]) -> Mapping[str, object]:
+            found = self.tooling.find(soap.call.org, name)
+            if found is None:
+                text = f"In field: fullName - no CustomField named {name} found"
+                raise ApiError(400, "INVALID_CROSS_REFERENCE_KEY", text)
+            self.tooling.remove(soap.call.org, found)
+            return {}
+
+        return [_tried(name, {}, work) for name in names]
+
+    def _read(self, soap: SoapCall) -> Results:
+        _custom_fields_only(soap.operation.value("type").strip())
+        names = [entry.text.strip() for entry in soap.operation.all("fullNames")]
+        _check_size(len(names))
+        records: list[Mapping[str, object] | None] = []
+        for name in names:
+            found = self.tooling.find(soap.call.org, name)
+            if found is not None:
+                view = self.tooling.metadata_of(soap.call.org, found)
+                records.append({"fullName": name} | {key: value for key, value in view.items() if value is not None})
+        return [{"records": records}]
+
+
+def _tried(
+    name: str, values: dict[str, object], work: Callable[[str, dict[str, object]], Mapping[str, object]]
+) -> Mapping[str, object]:
+    try:
+        more = work(name, values)
+    except ApiError as refused:
+        errors = {"message": refused.message, "statusCode": refused.code}
+        return {"errors": errors, "fullName": name, "success": False}
+    return {**more, "fullName": name, "success": True}
+
+
+def _value(element: Element) -> object:
+    if element.children:
+        shown: dict[str, object] = {}
+        for child in element.children:
+            if child.name in _MANY:
+                shown[child.name] = [_value(entry) for entry in element.all(child.name)]
+            else:
+                shown[child.name] = _value(child)
+        return shown
+    text = element.text.strip()
+    if element.name in _NUMBERS and text.isdigit():
+        return int(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _custom_fields_only(kind: str) -> None:
+    if kind != "CustomField":
+        what = f"the metadata type {kind}"
+        raise NotEmulated(what)
+
+
+def _check_size(count: int) -> None:
+    if count > _PER_CALL_MAX:
+        text = f"at most {_PER_CALL_MAX} components per call"
+        raise SoapFault(code="LIMIT_EXCEEDED", message=text)
+
+
+def _may_customize(soap: SoapCall) -> None:
+    if not soap.call.org.privileges(soap.call.user_id).customize_application:
+        text = "insufficient access rights on object id"
+        raise SoapFault(code="INSUFFICIENT_ACCESS", message=text)

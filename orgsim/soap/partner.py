@@ -1,0 +1,254 @@
+"""The partner SOAP API as far as clients insist on it: sign-in, who and when, and what REST has no call for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from orgsim.errors import NotEmulated
+from orgsim.ids import normalize_id
+from orgsim.oauth import people
+from orgsim.oauth.apps import App
+from orgsim.oauth.authority import Authority
+from orgsim.router import Call
+from orgsim.soap.changes import convert_lead, merge
+from orgsim.soap.envelope import PARTNER, PARTNER_FAULTS, Operation, SoapCall, SoapDoor, SoapFault, save_entry
+from orgsim.store.results import BadValue, SaveResult, WriteContext
+from orgsim.store.values import csv_value
+from orgsim.wire import Response
+from orgsim.xmltree import Element
+
+_LOGIN_LAST: Final = 64
+_ROWS_MAX: Final = 200
+_NULL: Final = "#N/A"
+Results = list[Mapping[str, object] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerService:
+    """`POST /services/Soap/u/NN.0[/org]`."""
+
+    authority: Authority
+
+    def handle(self, call: Call) -> Response:
+        """Answer one envelope."""
+        operations: Mapping[str, Operation] = {
+            "login": self._login,
+            "logout": self._logout,
+            "getUserInfo": self._user_info,
+            "getServerTimestamp": _timestamp,
+            "create": _create,
+            "update": _update,
+            "upsert": _upsert,
+            "delete": _delete,
+            "undelete": _undelete,
+            "emptyRecycleBin": _empty_recycle_bin,
+            "merge": _merge,
+            "convertLead": _convert_leads,
+        }
+        return SoapDoor(self.authority, PARTNER, PARTNER_FAULTS).answer(call, operations, frozenset({"login"}))
+
+    def _login(self, soap: SoapCall) -> Results:
+        org = soap.call.org
+        if int(soap.version.partition(".")[0]) > _LOGIN_LAST:
+            text = "SOAP login() is not available from API version 65.0 on"
+            raise SoapFault(code="UNSUPPORTED_API_VERSION", message=text, kind="LoginFault")
+        person = people.by_username(org, soap.operation.value("username").strip())
+        password = soap.operation.value("password")
+        if person is None or not person.is_active or not password.startswith(people.PASSWORD):
+            text = "Invalid username, password, security token; or user locked out."
+            raise SoapFault(code="INVALID_LOGIN", message=text, kind="LoginFault")
+        app = App(client_id="soap", name="SOAP login", pkce_required=False, rotation=False)
+        issued = self.authority.grants.open_family(app, person.user_id, frozenset({"api"}), org.instance_url)
+        result: dict[str, object] = {
+            "metadataServerUrl": f"{org.instance_url}/services/Soap/m/{soap.version}/{org.id15}",
+            "passwordExpired": False,
+            "sandbox": False,
+            "serverUrl": f"{org.instance_url}/services/Soap/u/{soap.version}/{org.id15}",
+            "sessionId": issued.access_token,
+            "userId": person.user_id,
+            "userInfo": _user_view(soap.call, person),
+        }
+        return [result]
+
+    def _logout(self, soap: SoapCall) -> None:
+        self.authority.grants.revoke(soap.token)
+
+    def _user_info(self, soap: SoapCall) -> Results:
+        person = people.by_id(soap.call.org, soap.call.user_id)
+        return [] if person is None else [_user_view(soap.call, person)]
+
+
+def _user_view(call: Call, person: people.Person) -> dict[str, object]:
+    org = call.org
+    return {
+        "accessibilityMode": False,
+        "chatterExternal": False,
+        "currencySymbol": "$",
+        "orgAttachmentFileSizeLimit": 5_242_880,
+        "orgDefaultCurrencyIsoCode": "USD",
+        "orgDefaultCurrencyLocale": "en_US",
+        "orgDisallowHtmlAttachments": False,
+        "orgHasPersonAccounts": False,
+        "organizationId": org.id18,
+        "organizationMultiCurrency": org.settings.multi_currency,
+        "organizationName": org.name,
+        "profileId": person.text("ProfileId") or None,
+        "roleId": person.text("UserRoleId") or None,
+        "sessionSecondsValid": org.settings.access_token_lifetime_s,
+        "userDefaultCurrencyIsoCode": None,
+        "userEmail": person.text("Email"),
+        "userFullName": person.name,
+        "userId": person.user_id,
+        "userLanguage": person.text("LanguageLocaleKey") or "en_US",
+        "userLocale": person.text("LocaleSidKey") or "en_US",
+        "userName": person.username,
+        "userTimeZone": person.text("TimeZoneSidKey") or "GMT",
+        "userType": person.text("UserType") or "Standard",
+        "userUiSkin": "Theme3",
+    }
+
+
+def _timestamp(soap: SoapCall) -> Results:
+    return [{"timestamp": csv_value(soap.call.org.clock.now())}]
+
+
+def _writer(soap: SoapCall) -> WriteContext:
+    return WriteContext(soap.call.user_id, via="soap", text=True)
+
+
+def _records(soap: SoapCall, name: str) -> list[tuple[str, dict[str, object]]]:
+    found = soap.operation.all(name)
+    _check_size(len(found))
+    return [(entry.value("type").strip() or entry.kind, _values(entry)) for entry in found]
+
+
+def _check_size(count: int) -> None:
+    if count > _ROWS_MAX:
+        text = f"record limit reached. cannot submit more than {_ROWS_MAX} records into this call"
+        raise SoapFault(code="EXCEEDED_ID_LIMIT", message=text)
+
+
+def _values(entry: Element) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for child in entry.children:
+        if child.name == "fieldsToNull":
+            values[child.text.strip()] = _NULL
+        elif child.children:
+            values |= {f"{child.name}.{cell.name}": cell.text for cell in child.children if cell.name != "type"}
+        elif child.name != "type" and not (child.name == "Id" and not child.text):
+            values[child.name] = _NULL if child.is_nil else child.text
+    return values
+
+
+def _known(soap: SoapCall, name: str) -> str:
+    definition = soap.call.org.visible_object(name, soap.call.user_id)
+    if definition is None:
+        text = f"sObject type '{name}' is not supported."
+        raise SoapFault(code="INVALID_TYPE", message=text, kind="InvalidSObjectFault")
+    return definition.name
+
+
+def _create(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    return [save_entry(org.insert(_known(soap, kind), row, ctx)) for kind, row in _records(soap, "sObjects")]
+
+
+def _update(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    return [
+        save_entry(org.update(_known(soap, kind), str(row.pop("Id", "")), row, ctx))
+        for kind, row in _records(soap, "sObjects")
+    ]
+
+
+def _upsert(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    key = (soap.operation.value("externalIDFieldName") or "Id").strip()
+    return [
+        save_entry(org.upsert(_known(soap, kind), key, row.pop(key, None), row, ctx), created=True)
+        for kind, row in _records(soap, "sObjects")
+    ]
+
+
+def _ids(soap: SoapCall) -> list[tuple[str | None, str]]:
+    found = [entry.text.strip() for entry in soap.operation.all("ids")]
+    _check_size(len(found))
+    pairs: list[tuple[str | None, str]] = []
+    for row_id in found:
+        definition = soap.call.org.object_of_id(normalize_id(row_id) or "")
+        pairs.append((None if definition is None else definition.name, row_id))
+    return pairs
+
+
+def _malformed(row_id: str) -> SaveResult:
+    return SaveResult.refused(BadValue("MALFORMED_ID", f"malformed id {row_id}").error)
+
+
+def _delete(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    return [
+        save_entry(_malformed(row_id) if kind is None else org.delete(kind, row_id, ctx)) for kind, row_id in _ids(soap)
+    ]
+
+
+def _undelete(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    return [
+        save_entry(_malformed(row_id) if kind is None else org.undelete(kind, row_id, ctx))
+        for kind, row_id in _ids(soap)
+    ]
+
+
+def _empty_recycle_bin(soap: SoapCall) -> Results:
+    org, ctx = soap.call.org, _writer(soap)
+    results: Results = []
+    for kind, row_id in _ids(soap):
+        row = None if kind is None else org.row(kind, normalize_id(row_id) or "")
+        if kind is None or row is None or not row.get("IsDeleted"):
+            text = "Entity is not in the recycle bin"
+            results.append(save_entry(SaveResult.refused(BadValue("UNDELETE_FAILED", text).error)))
+        else:
+            results.append(save_entry(org.delete(kind, row_id, ctx, hard=True)))
+    return results
+
+
+def _merge(soap: SoapCall) -> Results:
+    results: Results = []
+    for request in soap.operation.all("mergeRequests") or soap.operation.all("request"):
+        _only(request, {"masterRecord", "recordToMergeIds"})
+        master = request.find("masterRecord")
+        losers = [entry.text.strip() for entry in request.all("recordToMergeIds")]
+        kind = "" if master is None else master.value("type").strip() or master.kind
+        values = {} if master is None else _values(master)
+        try:
+            result, gone, moved = merge(soap.call.org, kind, values, losers, _writer(soap))
+            entry = save_entry(result)
+            success = entry.pop("success")
+            results.append({**entry, "mergedRecordIds": gone, "success": success, "updatedRelatedIds": moved})
+        except BadValue as bad:
+            results.append(save_entry(SaveResult.refused(bad.error)))
+    return results
+
+
+def _convert_leads(soap: SoapCall) -> Results:
+    results: Results = []
+    known = {"leadId", "convertedStatus", "accountId", "contactId", "opportunityId", "opportunityName", "ownerId"}
+    for request in soap.operation.all("leadConverts"):
+        _only(request, known | {"doNotCreateOpportunity", "overwriteLeadSource", "sendNotificationEmail"})
+        wanted = {child.name: child.text.strip() for child in request.children if not child.is_nil}
+        try:
+            with soap.call.org.savepoint():
+                results.append(convert_lead(soap.call.org, wanted, WriteContext(soap.call.user_id, via="soap")))
+        except BadValue as bad:
+            entry = save_entry(SaveResult.refused(bad.error))
+            results.append({"accountId": None, "contactId": None, **entry, "leadId": wanted.get("leadId")})
+    return results
+
+
+def _only(request: Element, known: Iterable[str]) -> None:
+    unknown = next((child.name for child in request.children if child.name not in set(known)), None)
+    if unknown is not None:
+        what = f"{unknown} in a SOAP {request.name}"
+        raise NotEmulated(what)
