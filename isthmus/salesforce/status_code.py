@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, final
 
-_OURS: Final = "OTHER MISSING_PARENT UNPROCESSED UNREPRESENTABLE"
-"""Numbers 0 to 3. OTHER: a code outside the list. MISSING_PARENT: the row's parent is not in the target yet.
-UNPROCESSED: the org ended the job before it came to the row. UNREPRESENTABLE: the value cannot be carried that way."""
+_OURS: Final = "OTHER MISSING_PARENT UNPROCESSED UNREPRESENTABLE UNMAPPED"
+"""Numbers 0 to 4. OTHER: a code outside the list. MISSING_PARENT: the row's parent is not in the target yet.
+UNPROCESSED: the org ended the job before it came to the row. UNREPRESENTABLE: the value cannot be carried that way.
+UNMAPPED: a map of owners, record types or values leads nowhere for the row."""
 
 _OURS_ROOM: Final = 100
 
@@ -182,6 +183,7 @@ class StatusCode(int):
     MISSING_PARENT: ClassVar[StatusCode]
     UNPROCESSED: ClassVar[StatusCode]
     UNREPRESENTABLE: ClassVar[StatusCode]
+    UNMAPPED: ClassVar[StatusCode]
     DUPLICATE_VALUE: ClassVar[StatusCode]
     DUPLICATE_EXTERNAL_ID: ClassVar[StatusCode]
     DUPLICATE_DEVELOPER_NAME: ClassVar[StatusCode]

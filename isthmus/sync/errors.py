@@ -28,6 +28,10 @@ _CODES: Final[dict[str, tuple[str, str]]] = {
         "Check why the parent failed or is filtered out; the row is tried again in the next runs.",
     ),
     "UNPROCESSED": ("the target ended its job before it came to these rows", _AGAIN),
+    "UNMAPPED": (
+        "the owner, record type or value has no active counterpart in the target",
+        "Create it there, add it to the map of the step, or name a fallback.",
+    ),
     "UNREPRESENTABLE": ("a value cannot be carried in the format that the target demands", "Leave the field out."),
     "OTHER": ("the target refused with a code that is not documented", "Use Inspect to see the target's own words."),
     "REQUIRED_FIELD_MISSING": (

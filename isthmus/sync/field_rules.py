@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from isthmus.salesforce.schema import FieldDescribe
-from isthmus.sync.model import Column, ColumnKind, Issue, Severity, ValueType
+from isthmus.sync.model import ANY_OTHER, Column, ColumnKind, Issue, Severity, ValueType
 
 TEXT_TYPES: Final = frozenset(
     {"string", "picklist", "multipicklist", "combobox", "textarea", "phone", "url", "email", "id"}
@@ -15,6 +17,7 @@ NUMBER_TYPES: Final = frozenset({"int", "long", "double", "percent", "currency"}
 PICKLIST_TYPES: Final = frozenset({"picklist", "multipicklist"})
 COMPOUND_TYPES: Final = frozenset({"address", "location", "complexvalue"})
 UNREADABLE_TYPES: Final = frozenset({"base64", "encryptedstring", "anyType", "json", "datacategorygroupreference"})
+NOTHING_RENAMED: Final[Mapping[str, str]] = MappingProxyType({})
 _BOOLEAN_TEXTS: Final = frozenset({"true", "false"})
 
 
@@ -83,8 +86,13 @@ def is_number(text: str) -> bool:
     return whole_fits and ("." not in digits or (rest.isascii() and rest.isdigit()))
 
 
-def value_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> list[Issue]:
-    """Return what may go wrong with single values of a pair that fits: lengths, digits, picklist values."""
+def value_issues(
+    where: str, source: FieldDescribe, target: FieldDescribe, renamed: Mapping[str, str] = NOTHING_RENAMED
+) -> list[Issue]:
+    """Return what may go wrong with single values of a pair that fits: lengths, digits, picklist values.
+
+    `renamed` is the step's map of picklist values.
+    """
     found: list[Issue] = []
     both_text = source.type in TEXT_TYPES and target.type in TEXT_TYPES
     if both_text and source.length > target.length > 0 and target.type not in PICKLIST_TYPES:
@@ -102,26 +110,46 @@ def value_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> li
     if source.scale > target.scale and source.type in NUMBER_TYPES and target.type in NUMBER_TYPES - {"int", "long"}:
         text = f"{target.name} keeps {target.scale} decimals, the source has {source.scale}"
         found.append(_issue(Severity.WARNING, "decimals_rounded", where, text, "Widen the field if they matter."))
-    found.extend(_picklist_issues(where, source, target))
+    found.extend(_picklist_issues(where, source, target, renamed))
     return found
 
 
-def _picklist_issues(where: str, source: FieldDescribe, target: FieldDescribe) -> list[Issue]:
+def renamed_value(value: str, renamed: Mapping[str, str]) -> str:
+    """Return what a map of values makes of one."""
+    return renamed.get(value, renamed.get(ANY_OTHER, value))
+
+
+def _picklist_issues(
+    where: str, source: FieldDescribe, target: FieldDescribe, renamed: Mapping[str, str]
+) -> list[Issue]:
     if target.type not in PICKLIST_TYPES or not target.restricted_picklist:
         return []
     if source.type not in PICKLIST_TYPES:
         text = f"{target.name} is a restricted picklist, the source takes any text"
         remedy = "Rows with other values will fail with INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST."
         return [_issue(Severity.WARNING, "picklist_from_text", where, text, remedy)]
-    missing = [value for value in source.picklist_values if value not in set(target.picklist_values)]
+    known = set(target.picklist_values)
+    missing = [value for value in source.picklist_values if renamed_value(value, renamed) not in known]
     if not missing:
         return []
     shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")  # noqa: PLR2004 - a readable handful
     if len(missing) == len(source.picklist_values):
         text = f"none of the source's values of {target.name} exists in the target's restricted picklist"
-        return [_issue(Severity.ERROR, "picklist_disjoint", where, text, "Add the values, or leave the field out.")]
+        return [
+            _issue(
+                Severity.ERROR,
+                "picklist_disjoint",
+                where,
+                text,
+                "Add the values, map them in `picklists`, or leave the field out.",
+            )
+        ]
     text = f"the restricted picklist {target.name} lacks in the target: {shown}"
-    return [_issue(Severity.WARNING, "picklist_gap", where, text, "Add these values in the target.")]
+    return [
+        _issue(
+            Severity.WARNING, "picklist_gap", where, text, "Add these values in the target, or map them in `picklists`."
+        )
+    ]
 
 
 def _value_type(source: str, target: str) -> ValueType | None:

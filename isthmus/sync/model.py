@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ class ColumnKind(StrEnum):
     COPY = "copy"
     CONSTANT = "constant"
     PARENT = "parent"
+    MAP = "map"
 
 
 class ValueType(StrEnum):
@@ -36,8 +37,52 @@ class ValueType(StrEnum):
     BOOLEAN = "boolean"
 
 
+class UserKey(StrEnum):
+    """By which field the users of two orgs are told to be the same person."""
+
+    USERNAME = "Username"
+    EMAIL = "Email"
+    FEDERATION_ID = "FederationIdentifier"
+
+
+ANY_OTHER: Final = "*"
+"""The entry of a value map for every value that it does not name."""
+
+
+class OwnerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule", tag="owner"):
+    """Who owns a record in the target: always `user`, or the user with the same `match`, else `fallback`.
+
+    Users are named by user name; the mover finds their ids anew in each run and keeps them in memory only. Queues are
+    matched by their developer names.
+    """
+
+    user: str | None = None
+    match: UserKey | None = None
+    fallback: str | None = None
+
+
+class RecordTypeRule(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule", tag="record_type"
+):
+    """Developer names of the source to those of the target; what `names` does not have stays the same."""
+
+    names: dict[str, str]
+
+
+class PicklistRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule", tag="picklist"):
+    """Values of the source to those of the target; what `values` does not have stays the same."""
+
+    values: dict[str, str]
+    multiple: bool = False
+
+
+Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule
+
+
 class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One field of the target and what fills it.
+
+    A `MAP` column sends what its `rule` makes of the source's value; a value of which it makes nothing fails its row.
 
     A `PARENT` column takes the source's lookup value (a source id) and sends it as `relationship.parent_key`, so that
     the target org itself finds the parent: no id map is kept anywhere.
@@ -50,6 +95,7 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     constant: str | None = None
     relationship: str | None = None
     parent_key: str | None = None
+    rule: Rule | None = None
 
     @property
     def header(self) -> str:

@@ -30,15 +30,12 @@ from isthmus.sync.model import (
     StepKind,
 )
 from isthmus.sync.spec import StepSpec, SyncSpec
+from isthmus.sync.value_rules import OWN_RULES, owner_column, record_type_column, with_picklists
 
 Schema: TypeAlias = Mapping[str, ObjectDescribe]
 """Describes of one org by object name in lower case; make one with `schema_of`."""
 
 _STAMP: Final = "SystemModstamp"
-_OWN_RULES: Final = {
-    "ownerid": "records belong to the connected user in the target",
-    "recordtypeid": "records get the target's default record type",
-}
 
 
 def schema_of(describes: Iterable[ObjectDescribe]) -> dict[str, ObjectDescribe]:
@@ -203,12 +200,18 @@ def _with_columns(draft: _Draft, drafts: Sequence[_Draft], issues: list[Issue]) 
             issues.append(Issue(severity=severity, code=column.code, where=place, text=text, remedy=column.remedy))
             continue
         if isinstance(filler, FieldDescribe):
-            found = value_issues(place, filler, target_field)
+            renamed = draft.spec.picklists.get(target_field.name, {})
+            found = value_issues(place, filler, target_field, renamed)
             fatal = any(issue.severity is Severity.ERROR for issue in found) and not explicit
             issues.extend(_softened(found) if fatal else found)
             if fatal:
                 continue
         columns.append(column)
+    pair = (draft.source, draft.target)
+    columns, found = with_picklists(draft.where, draft.spec, *pair, columns)
+    issues.extend(found)
+    ruled = [rule(draft.where, draft.spec, *pair, issues) for rule in (owner_column, record_type_column)]
+    columns += [column for column in ruled if column is not None]
     _check_required(draft, columns, issues)
     if not columns or len(columns) > COLUMNS_MAX:
         text = "no field of the source fits a field of the target" if not columns else "there are too many fields"
@@ -225,11 +228,7 @@ def _wanted(draft: _Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Fie
             skip = target.name in {draft.key, TRACKING_FIELD} or source is None or not target.createable
             if skip or source is None or not (carriable(source) and carriable(target)):
                 continue
-            why = _OWN_RULES.get(target.name.casefold())
-            if why is not None:
-                issues.append(
-                    _hint("own_rule", f"{draft.where}.fields.{target.name}", f"{target.name} is left out: {why}")
-                )
+            if target.name.casefold() in OWN_RULES:
                 continue
             wanted.append((target, source))
         return wanted

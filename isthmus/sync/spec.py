@@ -26,9 +26,6 @@ NESTING_MAX: Final = 8
 _NOT_YET_IN_STEP: Final = {
     "adopt_on": "adoption of existing target records",
     "deletes": "carrying deletes over",
-    "owner": "owner strategies",
-    "record_types": "record-type maps",
-    "picklists": "picklist value maps",
     "mask": "masking",
 }
 
@@ -46,6 +43,20 @@ FieldSource: TypeAlias = Annotated[
 ]
 
 
+Value: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
+Username: TypeAlias = Annotated[
+    str, Meta(min_length=3, max_length=80, description="a user name of the target org, such as admin@acme.com")
+]
+
+
+class OwnerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who owns the records in the target: `user` for all of them, or the same person found by `match`."""
+
+    user: Username | None = None
+    match: Literal["username", "email", "federation_id"] | None = None
+    fallback: Username | None = None
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One object of a sync: `object` where both orgs use the same name, else `source` and `target`."""
 
@@ -55,6 +66,9 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     where: Annotated[str, Meta(min_length=1, max_length=WHERE_CHARS_MAX)] | None = None
     fields: Literal["auto"] | dict[Name, FieldSource] = "auto"
     match: Name = TRACKING_FIELD
+    owner: OwnerSpec | None = None
+    record_types: Literal["same", "ignore"] | dict[Value, Value] | None = None
+    picklists: dict[Name, dict[Value, Value]] = {}
 
     @property
     def source_object(self) -> str:
@@ -174,12 +188,19 @@ def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
         if bool(step.object) == bool(step.source or step.target) or bool(step.source) != bool(step.target):
             what = "a step names either `object`, or both `source` and `target`"
             raise SpecRefused(lines[path], path, what, "For example `object: Account`.")
+        owner = step.owner
+        if owner is not None and (bool(owner.user) == bool(owner.match) or (owner.user and owner.fallback)):
+            place = f"{path}.owner"
+            what = "an owner is either one `user`, or the same person by `match`, then with a `fallback`"
+            raise SpecRefused(lines[place], place, what, "For example `owner: {match: email, fallback: me@acme.com}`.")
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _PATTERNS_IN_WORDS: Final = (
     (re.compile(r"`str` matching regex '\^\[A-Za-z\].*", re.DOTALL), "an API name, such as Account or Code__c"),
     (re.compile(r"`str` matching regex '\^\(=.*", re.DOTALL), "a field of the source, or `=text` for a constant"),
+    (re.compile(r"`object \| null`"), "a mapping"),
+    (re.compile(r"`str` of length >= 3"), "a user name, such as admin@acme.com"),
     (re.compile(r"Invalid enum value.*", re.DOTALL), "this value is not among those that are possible here"),
 )
 

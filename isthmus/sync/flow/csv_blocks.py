@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isthmus.sync.flow.cells import MalformedCsv, decoded_cell
+from isthmus.sync.flow.swaps import NO_TABLES, Swap, Tables, Values, distinct, swapped
 
 BLOCK_BYTES: Final = 128 * 1024
 """Mapping a block takes some 40 bytes of indexes for each of its bytes: larger blocks cost memory and gain nothing."""
@@ -37,10 +40,6 @@ _QUOTED_EMPTY: Final = 2
 Bytes: TypeAlias = NDArray[np.uint8]
 Ints: TypeAlias = NDArray[np.intp]
 Flags: TypeAlias = NDArray[np.bool_]
-
-
-class MalformedCsv(Exception):
-    """The export is not strict CSV with the expected columns. The message names the rule, never the content."""
 
 
 class RecordCutter:
@@ -104,13 +103,15 @@ def _last_record_end(held: bytes) -> int:
 class Output:
     """One column of an upload: copied from the export's column `cell`, or the encoded `constant`.
 
-    `blank` sends an empty cell ("leave alone") where the source is not null, and `#N/A` where it is.
+    `blank` sends an empty cell ("leave alone") where the source is not null, and `#N/A` where it is. `table` names the
+    table that says what to send instead of the cell.
     """
 
     header: str
     cell: int | None = None
     constant: bytes = b""
     blank: bool = False
+    table: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +138,40 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A block after mapping. `loose` are rows that must go by REST, as cells in the export's order (null: None)."""
+    """A block after mapping. `loose` are rows that must go by REST, as cells in the export's order (null: None).
+
+    `unmapped` counts rows that a table has nothing for, by table.
+    """
 
     rows: int
     parts: tuple[Part, ...]
     loose: tuple[tuple[str | None, ...], ...]
     keyless: int
+    unmapped: Mapping[int, int]
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""
         return f"<Mapped {self.rows} rows>"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block whose cells have been found."""
+
+    content: bytes
+    buffer: Bytes
+    starts: Ints
+    lengths: Ints
+    quoted: Flags
+    nulls: Flags
+
+    def __repr__(self) -> str:
+        """Show the count, nothing more."""
+        return f"<Block of {len(self.starts)} rows>"
+
+    def values(self, cell: int) -> Values:
+        """Return the different contents of one column."""
+        return distinct(self.buffer, self.starts[:, cell], self.lengths[:, cell])
 
 
 class Codec:
@@ -167,47 +192,72 @@ class Codec:
                 names.append(name)
         return ",".join(names).encode() + b"\n"
 
-    def map(self, block: bytes) -> Mapped:
-        """Return the rows of `block` (whole records without header) as parts of uploads. Raises `MalformedCsv`."""
-        buffer = np.frombuffer(block, np.uint8)
+    def parse(self, content: bytes) -> Block:
+        """Find the cells of `content` (whole records without header). Raises `MalformedCsv`."""
+        buffer = np.frombuffer(content, np.uint8)
         starts, lengths = _cells(buffer, self._columns)
         opening = buffer[np.minimum(starts, len(buffer) - 1)]
         quoted = (lengths > 0) & (opening == _QUOTE)
         nulls = (lengths == 0) | (quoted & (lengths == _QUOTED_EMPTY))
-        loose = _loose_rows(buffer, starts, lengths, quoted)
+        return Block(content, buffer, starts, lengths, quoted, nulls)
+
+    def map(self, block: Block, tables: Tables = NO_TABLES) -> Mapped:
+        """Return the rows of `block` as parts of uploads. `tables` know every value of their columns."""
+        buffer, starts, lengths, nulls = block.buffer, block.starts, block.lengths, block.nulls
+        loose = _loose_rows(buffer, starts, lengths, block.quoted)
         keyless = nulls[:, 0]
         sendable = ~(loose | keyless)
+        swaps: dict[int, Swap] = {}
+        unmapped: dict[int, int] = {}
+        for output in self._outputs:
+            if output.table is None or output.cell is None:
+                continue
+            swap = swapped(block.values(output.cell), tables[output.table])
+            lost = sendable & ~swap.known & ~nulls[:, output.cell]
+            if lost.any():
+                unmapped[output.table] = int(np.count_nonzero(lost))
+                sendable &= ~lost
+            swaps[output.table] = swap
         masks = np.zeros(len(starts), np.int64)
         for number, parent in enumerate(self._parents):
             masks |= nulls[:, parent.cell].astype(np.int64) << number
         parts: list[Part] = []
         for mask in np.unique(masks[sendable]).tolist():
             chosen = np.flatnonzero(sendable & (masks == mask))
-            whole = len(chosen) == len(starts)
-            picked = (starts, lengths, nulls) if whole else (starts[chosen], lengths[chosen], nulls[chosen])
-            content = self._gather(buffer, *picked, int(mask))
+            content = self._gather(block, chosen, swaps, int(mask))
             parts.append(Part(int(mask), len(chosen), content))
         return Mapped(
             rows=len(starts),
             parts=tuple(parts),
-            loose=_decoded(block, starts, lengths, np.flatnonzero(loose & ~keyless)),
+            loose=_decoded(block.content, starts, lengths, np.flatnonzero(loose & ~keyless)),
             keyless=int(np.count_nonzero(keyless)),
+            unmapped=unmapped,
         )
 
-    def _gather(self, buffer: Bytes, starts: Ints, lengths: Ints, nulls: Flags, mask: int) -> bytes:
+    def _gather(self, block: Block, chosen: Ints, swaps: Mapping[int, Swap], mask: int) -> bytes:
         """Copy the chosen cells: each as (place, length) in the block or in a tail of constants, then all at once."""
+        whole = len(chosen) == len(block.starts)
+        rows = slice(None) if whole else chosen
+        starts, lengths, nulls = block.starts[rows], block.lengths[rows], block.nulls[rows]
         tail = bytearray()
         begins: list[Ints | int] = []
         sizes: list[Ints | int] = []
-        null_at = len(buffer)
+        null_at = len(block.buffer)
         tail += NULL_CELL
         for output in self._outputs:
+            place = len(block.buffer) + len(tail)
             if output.cell is None:
-                begins.append(len(buffer) + len(tail))
+                begins.append(place)
                 sizes.append(len(output.constant))
                 tail += output.constant
                 continue
             empty = nulls[:, output.cell]
+            if output.table is not None:
+                swap = swaps[output.table]
+                begins.append(np.where(empty, null_at, place + swap.begins[rows]))
+                sizes.append(np.where(empty, len(NULL_CELL), swap.sizes[rows]))
+                tail += swap.tail
+                continue
             begins.append(np.where(empty, null_at, starts[:, output.cell]))
             full = 0 if output.blank else lengths[:, output.cell]
             sizes.append(np.where(empty, len(NULL_CELL), full))
@@ -218,7 +268,7 @@ class Codec:
             elif parent.lookup is not None:
                 begins.append(null_at)
                 sizes.append(len(NULL_CELL))
-        return _copied(buffer, bytes(tail), begins, sizes, len(starts))
+        return _copied(block.buffer, bytes(tail), begins, sizes, len(starts))
 
 
 def _copied(buffer: Bytes, tail: bytes, begins: Sequence[Ints | int], sizes: Sequence[Ints | int], rows: int) -> bytes:
@@ -301,24 +351,6 @@ def _decoded(block: bytes, starts: Ints, lengths: Ints, rows: Ints) -> tuple[tup
             cells.append(decoded_cell(block[start : start + length]))
         found.append(tuple(cells))
     return tuple(found)
-
-
-def decoded_cell(cell: bytes) -> str | None:
-    """Return the text of one strict CSV cell, None if it is empty (null in an export). Raises `MalformedCsv`."""
-    if cell.startswith(b'"'):
-        cell = cell[1:-1].replace(b'""', b'"')
-    if not cell:
-        return None
-    try:
-        return cell.decode()
-    except UnicodeDecodeError:
-        message = "the text is UTF-8"
-        raise MalformedCsv(message) from None
-
-
-def encoded_cell(text: str) -> bytes:
-    """Return `text` as one quoted cell."""
-    return b'"' + text.encode().replace(b'"', b'""') + b'"'
 
 
 def header_names(record: bytes) -> tuple[str, ...]:

@@ -16,13 +16,15 @@ from isthmus.salesforce.bulk import INGEST_BYTES_MAX, ExportPage, IngestOutcome,
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.flow.csv_blocks import MalformedCsv, Part, RecordCutter, header_names
+from isthmus.sync.flow.cells import MalformedCsv
+from isthmus.sync.flow.csv_blocks import Mapped, Part, RecordCutter, header_names
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET
+from isthmus.sync.flow.mapping import NO_KEY
 from isthmus.sync.flow.reading import query_of
-from isthmus.sync.flow.sides import asking
-from isthmus.sync.flow.small import NO_KEY, SmallWriter
+from isthmus.sync.flow.sides import Stopped, asking
+from isthmus.sync.flow.small import SmallWriter
 from isthmus.sync.flow.tally import Tally
-from isthmus.sync.model import Step, Window
+from isthmus.sync.model import EndReason, Step, Window
 from isthmus.values import ApiName
 
 QUEUE_BLOCKS: Final = 6
@@ -41,28 +43,49 @@ async def move_large(
         await await_earlier_jobs(sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
     async with asyncio.TaskGroup() as group:
         uploads = _Uploads(group, sessions[TARGET], writer, tally)
-        async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE])) as blocks:
+        announced: list[int] = []
+        read = 0
+        async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE], announced)) as blocks:
             async for block in blocks:
-                with asking(SOURCE):
-                    mapped = mapping.codec.map(block)
+                mapped = await _mapped(block, writer)
+                read += mapped.rows
                 tally.read(mapped.rows)
                 if mapped.keyless:
                     tally.failed(NO_KEY, None, mapped.keyless)
+                for ordinal, rows in mapped.unmapped.items():
+                    tally.failed(StatusCode.UNMAPPED, ordinal, rows)
                 for cells in mapped.loose:
                     await writer.add(mapping.from_cells(cells))
                 for part in mapped.parts:
                     await uploads.put(part)
                 await tally.flush()
+        if read != sum(announced):
+            # A body can end too early without an error of HTTP: at a closed connection, or inside gzip.
+            raise Stopped(EndReason.INCOMPLETE_READ)
         await uploads.finish()
         await writer.finish()
     await tally.flush()
 
 
-async def _blocks(step: Step, select: tuple[str, ...], window: Window | None, source: Session) -> AsyncGenerator[bytes]:
-    """Yield blocks of whole records without headers. The order of Bulk results is the org's own."""
+async def _mapped(content: bytes, writer: SmallWriter) -> Mapped:
+    with asking(SOURCE):
+        block = writer.mapping.codec.parse(content)
+        wanted = writer.mapping.wanted_of(block)
+    await writer.substitutes.learn(wanted)
+    return writer.mapping.from_block(block)
+
+
+async def _blocks(
+    step: Step, select: tuple[str, ...], window: Window | None, source: Session, announced: list[int]
+) -> AsyncGenerator[bytes]:
+    """Yield blocks of whole records without headers; `announced` gets each page's number of rows, as the org gives it.
+
+    The order of Bulk results is the org's own.
+    """
     with asking(SOURCE):
         async with aclosing(_pages(source, query_of(step, select, window, ordered=False))) as pages:
             async for page in pages:
+                announced.append(page.rows)
                 cutter = RecordCutter()
                 headed = False
                 async for chunk in page.chunks:
@@ -88,6 +111,10 @@ def _without_header(block: bytes, select: tuple[str, ...]) -> bytes:
     if [name.casefold() for name in names] != [name.casefold() for name in select]:
         message = "the header names the selected fields in their order"
         raise MalformedCsv(message)
+    if block[end - 2 : end] == b"\r\n":
+        # The carriage return would become a part of each last value.
+        message = "rows end in a line feed, as was asked for"
+        raise MalformedCsv(message)
     return block[end:]
 
 
@@ -97,6 +124,7 @@ class _Upload:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_BLOCKS)
         self.sent_bytes = 0
+        self.sent_rows = 0
 
 
 class _Uploads:
@@ -114,7 +142,7 @@ class _Uploads:
     async def put(self, part: Part) -> None:
         upload = self._open.get(part.nulls)
         if upload is not None:
-            await self._send(part.nulls, upload, part.content)
+            await self._send(upload, part)
             return
         held = self._held.setdefault(part.nulls, [])
         held.append(part)
@@ -127,7 +155,7 @@ class _Uploads:
             return
         upload = await self._opened(part.nulls)
         for waiting in parts:
-            await self._send(waiting.nulls, upload, waiting.content)
+            await self._send(upload, waiting)
 
     async def finish(self) -> None:
         """Close every upload and send what was held; the task group waits for the jobs."""
@@ -138,12 +166,13 @@ class _Uploads:
             await self._by_rest(parts)
         self._held = {}
 
-    async def _send(self, nulls: int, upload: _Upload, content: bytes) -> None:
-        if upload.sent_bytes + len(content) > INGEST_BYTES_MAX:
+    async def _send(self, upload: _Upload, part: Part) -> None:
+        if upload.sent_bytes + len(part.content) > INGEST_BYTES_MAX:
             await upload.queue.put(None)
-            upload = await self._opened(nulls)
-        upload.sent_bytes += len(content)
-        await upload.queue.put(content)
+            upload = await self._opened(part.nulls)
+        upload.sent_bytes += len(part.content)
+        upload.sent_rows += part.rows
+        await upload.queue.put(part.content)
 
     async def _opened(self, nulls: int) -> _Upload:
         await self._slots.acquire()
@@ -152,14 +181,14 @@ class _Uploads:
         upload.sent_bytes = len(header)
         upload.queue.put_nowait(header)
         self._open[nulls] = upload
-        self._group.create_task(self._run(upload.queue))
+        self._group.create_task(self._run(upload))
         return upload
 
-    async def _run(self, queue: asyncio.Queue[bytes | None]) -> None:
+    async def _run(self, upload: _Upload) -> None:
         step = self._writer.mapping.step
 
         async def blocks() -> AsyncIterator[bytes]:
-            while (block := await queue.get()) is not None:
+            while (block := await upload.queue.get()) is not None:
                 yield block
 
         try:
@@ -167,9 +196,11 @@ class _Uploads:
                 outcome = await ingest(self._target, ApiName.parse(step.target), ApiName.parse(step.key), blocks())
         finally:
             self._slots.release()
-        self._count(outcome)
+        self._count(outcome, upload.sent_rows)
 
-    def _count(self, outcome: IngestOutcome) -> None:
+    def _count(self, outcome: IngestOutcome, sent_rows: int) -> None:
+        if outcome.processed > sent_rows:
+            raise Stopped(EndReason.UNEXPECTED_ANSWER)
         self._tally.written(outcome.processed - outcome.failed)
         explained = 0
         for (code, field_name), rows in outcome.failures.items():
@@ -177,8 +208,10 @@ class _Uploads:
             explained += rows
         if outcome.failed > explained:
             self._tally.failed(StatusCode.OTHER, None, outcome.failed - explained)
-        if outcome.unprocessed:
-            self._tally.failed(StatusCode.UNPROCESSED, None, outcome.unprocessed)
+        # What the org has neither processed nor listed was not applied either.
+        unprocessed = sent_rows - outcome.processed
+        if unprocessed:
+            self._tally.failed(StatusCode.UNPROCESSED, None, unprocessed)
 
     async def _by_rest(self, parts: list[Part]) -> None:
         for part in parts:

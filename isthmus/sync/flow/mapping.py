@@ -11,43 +11,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from isthmus.salesforce.records import Cell, Record
-from isthmus.sync.flow.csv_blocks import (
-    NULL_CELL,
-    Codec,
-    Output,
-    ParentOutput,
-    Part,
-    decoded_cell,
-    encoded_cell,
-    rows_of,
-)
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.cells import decoded_cell, encoded_cell
+from isthmus.sync.flow.csv_blocks import NULL_CELL, Block, Codec, Mapped, Output, ParentOutput, Part, rows_of
+from isthmus.sync.flow.swaps import NO_TABLES, Tables
 from isthmus.sync.model import Column, ColumnKind, Step, StepKind, ValueType
 
 Value: TypeAlias = str | int | float | bool | Decimal | None
+NO_KEY: Final = StatusCode.parse("MISSING_ARGUMENT")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """A row that cannot be sent, and why; `ordinal` is the column that is to blame, if one is."""
+
+    code: StatusCode
+    ordinal: int | None
 
 
 class StepMapping:
     """The mapping of one step. `select` are the source fields in order, the key's first."""
 
-    def __init__(self, step: Step) -> None:
-        """Lay out `step` once; the result is used for every record."""
+    def __init__(self, step: Step, tables: Tables = NO_TABLES) -> None:
+        """Lay out `step` once; the result is used for every record.
+
+        `tables` (by column) must know a row's values before the row is mapped: see `wanted` and `wanted_of`.
+        """
         self.step = step
+        self._tables = tables
         sources = [column.source for column in (*step.columns, *step.clears) if column.source is not None]
         self.select: tuple[str, ...] = tuple(dict.fromkeys((step.key_source, *sources)))
         self._place = {name: number for number, name in enumerate(self.select)}
         self._ordinals = _ordinals(step)
         parents = [column for column in step.columns if column.kind is ColumnKind.PARENT]
-        plain = [column for column in step.columns if column.kind is not ColumnKind.PARENT]
+        plain = [(n, column) for n, column in enumerate(step.columns) if column.kind is not ColumnKind.PARENT]
+        self._mapped_columns = [(n, self._place_of(column)) for n, column in plain if column.rule is not None]
         keep_null = step.kind is StepKind.LOAD
         self.codec = Codec(
             columns=len(self.select),
             outputs=(
                 Output(header=step.key, cell=0),
-                *(self._output(column) for column in plain),
+                *(self._output(column, number) for number, column in plain),
                 *(Output(header=column.target, cell=self._place_of(column), blank=True) for column in step.clears),
             ),
             parents=tuple(
@@ -62,12 +71,31 @@ class StepMapping:
         """Return the ordinal of the step's column that an org's error named, or None if it is none of them."""
         return self._ordinals.get(field_name.casefold())
 
-    def from_record(self, record: Record) -> Record | None:
-        """Return what to upsert for a record of a REST query, or None if it has no key."""
+    def wanted(self, records: Sequence[Record]) -> dict[int, set[str]]:
+        """Return the values that the tables must know, of records of a REST query."""
+        found: dict[int, set[str]] = {}
+        for ordinal, place in self._mapped_columns:
+            values = (record.get(self.select[place]) for record in records)
+            found[ordinal] = {value for value in values if isinstance(value, str)}
+        return found
+
+    def wanted_of(self, block: Block) -> dict[int, set[str]]:
+        """Return the values that the tables must know, of a block of an export."""
+        return {
+            ordinal: {text for text in block.values(place).texts if text is not None}
+            for ordinal, place in self._mapped_columns
+        }
+
+    def from_block(self, block: Block) -> Mapped:
+        """Return the block's rows as parts of uploads."""
+        return self.codec.map(block, self._tables)
+
+    def from_record(self, record: Record) -> Record | Unsendable:
+        """Return what to upsert for a record of a REST query."""
         return self._mapped([_scalar(record.get(name)) for name in self.select])
 
-    def from_cells(self, cells: Sequence[str | None]) -> Record | None:
-        """Return what to upsert for a row of a Bulk export, or None if it has no key."""
+    def from_cells(self, cells: Sequence[str | None]) -> Record | Unsendable:
+        """Return what to upsert for a row of a Bulk export."""
         return self._mapped(cells)
 
     def from_part(self, part: Part) -> Iterator[Record]:
@@ -89,17 +117,21 @@ class StepMapping:
                     record[column.target] = _typed(value, column.type)
             yield record
 
-    def _mapped(self, cells: Sequence[Value]) -> Record | None:
+    def _mapped(self, cells: Sequence[Value]) -> Record | Unsendable:  # noqa: C901 - one clause per kind of column
         key = cells[0]
         if key is None:
-            return None
+            return Unsendable(NO_KEY, None)
         mapped: dict[str, Cell] = {self.step.key: key}
-        for column in self.step.columns:
+        for number, column in enumerate(self.step.columns):
             if column.kind is ColumnKind.CONSTANT:
                 mapped[column.target] = _typed(column.constant or None, column.type)
                 continue
             value = cells[self._place_of(column)]
-            if column.kind is ColumnKind.COPY:
+            if column.kind is ColumnKind.MAP and value is not None:
+                value = self._tables[number].get(str(value), "")
+                if not value:
+                    return Unsendable(StatusCode.UNMAPPED, number)
+            if column.kind is not ColumnKind.PARENT:
                 mapped[column.target] = _typed(value, column.type)
             elif value is not None:
                 mapped[column.relationship or ""] = {column.parent_key or "": value}
@@ -110,11 +142,12 @@ class StepMapping:
                 mapped[column.target] = None
         return mapped
 
-    def _output(self, column: Column) -> Output:
+    def _output(self, column: Column, number: int) -> Output:
         if column.kind is ColumnKind.CONSTANT:
             constant = encoded_cell(column.constant) if column.constant else NULL_CELL
             return Output(header=column.target, constant=constant)
-        return Output(header=column.target, cell=self._place_of(column))
+        table = number if column.kind is ColumnKind.MAP else None
+        return Output(header=column.target, cell=self._place_of(column), table=table)
 
     def _place_of(self, column: Column) -> int:
         return self._place[column.source or ""]

@@ -19,6 +19,7 @@ from isthmus.sync.flow.mapping import StepMapping
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
 from isthmus.sync.flow.sides import Stopped, asking, first_stop
 from isthmus.sync.flow.small import SmallWriter, move_small
+from isthmus.sync.flow.swaps import swapped
 from isthmus.sync.flow.tally import Tally, send
 from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKind, Window
 
@@ -47,8 +48,10 @@ def warm() -> None:
     cutter = RecordCutter()
     block = b"".join(cutter.feed(b'"Id","B"\n')) + cutter.finish()
     header_names(block)
-    for part in mapping.codec.map(b'"1",""\n"2","#N/A"\n').parts:
+    parsed = mapping.codec.parse(b'"1",""\n"2","#N/A"\n')
+    for part in mapping.from_block(parsed).parts:
         list(mapping.from_part(part))
+    swapped(parsed.values(1), {})
 
 
 class _Pump:
@@ -79,7 +82,7 @@ class _Pump:
         path = Path.NONE if rows == 0 else Path.COLLECTIONS if rows < self._job.bulk_rows_min else Path.BULK
         await send(self._report, [WindowFixed(job.ordinal, window, path, rows)])
         own = window_job.retry == 0 and not self._job.dry_run and not self._job.unbounded
-        watermark = idle_since(window) if own else None
+        watermark = idle_since(window, self._sessions[SOURCE].clock.now()) if own else None
         if rows and not self._job.dry_run:
             if own:
                 watermark = await next_since(self._sessions[SOURCE], job.step, window)
@@ -101,7 +104,7 @@ class _Pump:
 
     async def _move(self, job: StepJob, bounds: Window | None, path: Path) -> None:
         tally = Tally(self._report, job.ordinal, self._sessions)
-        writer = SmallWriter(StepMapping(job.step), self._sessions[TARGET], tally)
+        writer = SmallWriter(job.step, self._sessions, tally)
         if path is Path.BULK:
             await move_large(job.step, bounds, self._sessions, writer, tally)
         else:

@@ -21,8 +21,9 @@ from isthmus.sync.model import EndReason, Step, StepKind, Window
 from isthmus.values import ApiName
 
 STAMP: Final = FieldPath.of("SystemModstamp")
-OVERLAP: Final = timedelta(minutes=10)
-"""Where an object has no getUpdated: how far back the next window begins."""
+OVERLAP: Final = timedelta(minutes=15)
+"""Where getUpdated is not asked or not there: how far back the next window begins. The longest transaction that a
+platform limit allows takes ten minutes."""
 COVERED_SPAN: Final = timedelta(minutes=10)
 CLOCK_STEP: Final = timedelta(seconds=1)
 
@@ -59,11 +60,16 @@ async def next_since(session: Session, step: Step, window: Window) -> datetime:
         try:
             covered = await session.covered_until(ApiName.parse(step.source), end - COVERED_SPAN, end)
         except Refused:
-            return idle_since(window)
-    return max(min(covered, end), window.since or covered)
+            return idle_since(window, session.clock.now())
+    known = min(covered, end)
+    return known if window.since is None else max(known, window.since)
 
 
-def idle_since(window: Window) -> datetime:
-    """Return where the next window may begin if nothing was read, or the source does not say."""
-    back = window.until - OVERLAP
+def idle_since(window: Window, now: datetime) -> datetime:
+    """Return where the next window may begin if nothing was read, or the source does not say.
+
+    `now` is our own clock's: the earlier of both counts, because a source whose clock runs ahead would otherwise have
+    us skip what it stamps rightly from then on.
+    """
+    back = min(window.until, now) - OVERLAP
     return max(back, window.since) if window.since is not None else back

@@ -18,7 +18,7 @@ from isthmus.salesforce.errors import (
     Unexpected,
 )
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.flow.csv_blocks import MalformedCsv
+from isthmus.sync.flow.cells import MalformedCsv
 from isthmus.sync.flow.job import SOURCE
 from isthmus.sync.model import EndReason
 

@@ -12,9 +12,10 @@ from isthmus.salesforce.records import Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.job import SOURCE, TARGET
-from isthmus.sync.flow.mapping import StepMapping
+from isthmus.sync.flow.mapping import StepMapping, Unsendable
 from isthmus.sync.flow.reading import query_of
 from isthmus.sync.flow.sides import asking
+from isthmus.sync.flow.substitutes import Substitutes
 from isthmus.sync.flow.tally import Tally
 from isthmus.sync.model import Step, Window
 from isthmus.values import ApiName
@@ -23,7 +24,6 @@ LOCK_TRIES_MAX: Final = 4
 LOCK_PAUSE_S: Final = 0.25
 LOCK_ROWS: Final = 20
 """Rows that met a lock go again in smaller lots, so that they stand in each other's way less."""
-NO_KEY: Final = StatusCode.parse("MISSING_ARGUMENT")
 
 
 async def move_small(step: Step, window: Window | None, source: Session, writer: SmallWriter, tally: Tally) -> None:
@@ -38,6 +38,7 @@ async def move_small(step: Step, window: Window | None, source: Session, writer:
             return
         records = batch.reveal()
         tally.read(len(records))
+        await writer.substitutes.learn(mapping.wanted(records))
         for record in records:
             await writer.add(mapping.from_record(record))
         await writer.finish()
@@ -48,17 +49,18 @@ async def move_small(step: Step, window: Window | None, source: Session, writer:
 class SmallWriter:
     """Collects mapped records and upserts them in lots of 200; each row's result is counted."""
 
-    def __init__(self, mapping: StepMapping, target: Session, tally: Tally) -> None:
-        """Write for the step of `mapping`."""
-        self.mapping = mapping
-        self._target = target
+    def __init__(self, step: Step, sessions: tuple[Session, Session], tally: Tally) -> None:
+        """Write for `step`."""
+        self.substitutes = Substitutes(step, sessions)
+        self.mapping = StepMapping(step, self.substitutes.tables)
+        self._target = sessions[TARGET]
         self._tally = tally
         self._lot: dict[str, Record] = {}
 
-    async def add(self, record: Record | None) -> None:
-        """Take one record, or count one without a key. The same key twice in a lot: the later one wins."""
-        if record is None:
-            self._tally.failed(NO_KEY, None)
+    async def add(self, record: Record | Unsendable) -> None:
+        """Take one record, or count one that cannot go. The same key twice in a lot: the later one wins."""
+        if isinstance(record, Unsendable):
+            self._tally.failed(record.code, record.ordinal)
             return
         key = str(record[self.mapping.step.key]).casefold()
         if self._lot.pop(key, None) is not None:

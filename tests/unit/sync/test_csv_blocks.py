@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isthmus.sync.flow.cells import MalformedCsv, decoded_cell, encoded_cell
 from isthmus.sync.flow.csv_blocks import (
     FIELD_BYTES_MAX,
     Codec,
-    MalformedCsv,
     Mapped,
     Output,
     ParentOutput,
     RecordCutter,
-    decoded_cell,
-    encoded_cell,
     rows_of,
 )
 
@@ -82,6 +80,10 @@ def codec() -> Codec:
     return Codec(COLUMNS, outputs, [ParentOutput(3, "Account.Key__c", "AccountId")])
 
 
+def mapped_by(codec: Codec, block: bytes) -> Mapped:
+    return codec.map(codec.parse(block))
+
+
 def expected(row: list[str]) -> list[str]:
     key, name, deferred, parent = row
     return [key, name or "#N/A", 'co"nst', "" if deferred else "#N/A", parent or "#N/A"]
@@ -102,7 +104,7 @@ def test_every_row_comes_out_once_and_exactly(
     rows: list[list[str]], quoted: bool, sizes: list[int], block_bytes: int
 ) -> None:
     blocks = [block for block in cut(export(rows, quoted=quoted), sizes, block_bytes) if block]
-    mapped = [codec().map(block) for block in blocks]
+    mapped = [mapped_by(codec(), block) for block in blocks]
     assert sum(m.rows for m in mapped) == len(rows)
     keyed = [row for row in rows if row[0]]
     assert sum(m.keyless for m in mapped) == len(rows) - len(keyed)
@@ -120,7 +122,7 @@ def test_every_row_comes_out_once_and_exactly(
 def test_cells_that_are_quoted_only_where_they_must_be_are_read_the_same(rows: list[list[str]]) -> None:
     all_quoted, sparing = export(rows), export(rows, quoted=False)
     if rows:
-        assert written(codec().map(all_quoted)) == written(codec().map(sparing))
+        assert written(mapped_by(codec(), all_quoted)) == written(mapped_by(codec(), sparing))
 
 
 @given(content=st.binary(max_size=200), sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4))
@@ -154,7 +156,7 @@ def test_a_cell_decodes_to_what_was_encoded(text: str) -> None:
 )
 def test_what_is_not_strict_csv_is_refused(block: bytes, why: str) -> None:
     with pytest.raises(MalformedCsv):
-        codec().map(block)
+        mapped_by(codec(), block)
 
 
 def test_a_quote_that_never_closes_is_refused_at_the_end() -> None:
@@ -166,7 +168,7 @@ def test_a_quote_that_never_closes_is_refused_at_the_end() -> None:
 
 def test_a_field_longer_than_a_file_may_carry_goes_by_rest() -> None:
     long = "x" * (FIELD_BYTES_MAX + 1)
-    mapped = codec().map(export([["k1", long, "", "p"], ["k2", "short", "", "p"]]))
+    mapped = mapped_by(codec(), export([["k1", long, "", "p"], ["k2", "short", "", "p"]]))
     assert mapped.loose == (("k1", long, None, "p"),)
     assert [row[0] for row in written(mapped)] == ["k2"]
 
@@ -177,12 +179,12 @@ def test_headers_name_the_reference_or_the_lookup() -> None:
 
 
 def test_a_file_can_be_read_back_row_by_row() -> None:
-    part = codec().map(export([["k", 'a"b', "", ""]])).parts[0]
+    part = mapped_by(codec(), export([["k", 'a"b', "", ""]])).parts[0]
     assert list(rows_of(part.content, 5)) == [(b'"k"', b'"a""b"', b'"co""nst"', b"#N/A", b"#N/A")]
 
 
 def test_blocks_show_counts_and_no_content() -> None:
-    mapped = codec().map(export([["secret", "secret", "", ""]]))
+    mapped = mapped_by(codec(), export([["secret", "secret", "", ""]]))
     assert "secret" not in repr(mapped) + repr(mapped.parts)
 
 
@@ -192,8 +194,29 @@ def test_many_rows_with_many_kinds_of_nulls_stay_in_order_within_their_kind() ->
         [f"k{n}", random_.choice(NASTY[1:10]), random_.choice(["", "x"]), random_.choice(["", "p"])]
         for n in range(3000)
     ]
-    mapped = codec().map(export(rows))
+    mapped = mapped_by(codec(), export(rows))
     for part in mapped.parts:
         keys = [int(row[0][1:]) for row in parsed(part.content)]
         assert keys == sorted(keys)
     assert sum(part.rows for part in mapped.parts) == len(rows)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.text("kK1", min_size=1), st.sampled_from(["", "a", "b", 'c"', "ü,", "lost"])), min_size=1
+    ),
+    quoted=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_mapped_values_replace_those_of_the_export_and_rows_without_one_are_counted(
+    rows: list[tuple[str, str]], quoted: bool
+) -> None:
+    """Hard cases 13 and 27: a table knows each value; a value that leads nowhere fails its row."""
+    table = {"a": "A", "b": 'B"', 'c"': "C,", "ü,": "#U"}
+    codec = Codec(2, [Output("Key__c", 0), Output("Type", 1, table=7)], [])
+    block = codec.parse(export([list(row) for row in rows], quoted=quoted))
+    assert {text for text in block.values(1).texts if text} == {value for _, value in rows if value}
+    mapped = codec.map(block, {7: table})
+    sent = [[key, table.get(value, "#N/A")] for key, value in rows if value != "lost"]
+    assert sorted(written(mapped)) == sorted(sent)
+    assert mapped.unmapped.get(7, 0) == len(rows) - len(sent)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
-from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
-from isthmus.sync.model import ColumnKind, Drawn, Rejected, Severity, StepKind
+from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe, RecordTypeDescribe
+from isthmus.sync.model import ColumnKind, Drawn, OwnerRule, RecordTypeRule, Rejected, Severity, StepKind, UserKey
 from isthmus.sync.plan import draw_plan, schema_of
 from isthmus.sync.spec import parse_spec
 
@@ -189,3 +190,53 @@ def test_values_that_may_not_fit_are_warned_of(source: FieldDescribe, target: Fi
 def test_types_that_do_not_fit_are_refused_when_asked_for(pair: tuple[str, str]) -> None:
     orgs = Orgs([thing("A", text("F", type=pair[0]))], [thing("A", text("F", type=pair[1]))])
     assert orgs.codes("  - object: A\n    fields: {F: F}\n") >= {"types_differ"}
+
+
+TYPES = (
+    RecordTypeDescribe(developer_name="Big", name="Big", active=True, available=True, default=True, master=False),
+    RecordTypeDescribe(developer_name="Small", name="Small", active=True, available=True, default=False, master=False),
+)
+
+
+def typed(*types: RecordTypeDescribe) -> ObjectDescribe:
+    fields = (text("Name"), lookup("OwnerId", "User"), lookup("RecordTypeId", "RecordType"), picklist("Rating", "Hot"))
+    return msgspec.structs.replace(thing("Account", *fields), record_types=types)
+
+
+def picklist(name: str, *values: str) -> FieldDescribe:
+    return text(name, type="picklist", restricted_picklist=True, picklist_values=values)
+
+
+def test_owners_are_named_by_natural_key_and_never_by_id() -> None:
+    """Hard case 27."""
+    orgs = same(typed())
+    plan = orgs.plan("  - object: Account\n    owner: {match: email, fallback: admin@acme.com}\n").plan
+    column = next(column for column in plan.steps[0].columns if column.target == "OwnerId")
+    assert (column.kind, column.source) == (ColumnKind.MAP, "OwnerId")
+    assert column.rule == OwnerRule(match=UserKey.EMAIL, fallback="admin@acme.com")
+    fixed = orgs.plan("  - object: Account\n    owner: {user: admin@acme.com}\n").plan.steps[0].columns[-1]
+    assert (fixed.source, fixed.rule) == ("Id", OwnerRule(user="admin@acme.com"))
+
+
+def test_record_types_with_namesakes_travel_by_themselves_and_others_are_named() -> None:
+    both = same(typed(*TYPES)).plan("  - object: Account\n").plan.steps[0]
+    assert RecordTypeRule(names={}) in [column.rule for column in both.columns]
+    partly = Orgs([typed(*TYPES)], [typed(TYPES[0])])
+    drawn = partly.plan("  - object: Account\n")
+    assert "RecordTypeId" not in [column.target for column in drawn.plan.steps[0].columns]
+    assert "record_type_missing" in {issue.code for issue in drawn.issues}
+    mapped = partly.plan("  - object: Account\n    record_types: {Small: Big}\n")
+    assert "record_type_missing" not in {issue.code for issue in mapped.issues}
+    assert partly.codes("  - object: Account\n    record_types: {Small: Huge}\n") == {"record_type_unknown"}
+
+
+def test_mapped_picklist_values_close_the_gap() -> None:
+    """Hard case 13."""
+    orgs = Orgs(
+        [thing("A", text("Name"), picklist("F", "a", "b"))], [thing("A", text("Name"), picklist("F", "x", "b"))]
+    )
+    assert {issue.code for issue in orgs.plan("  - object: A\n").issues} == {"picklist_gap"}
+    assert orgs.plan("  - object: A\n    picklists: {F: {a: x}}\n").issues == ()
+    assert orgs.plan("  - object: A\n    picklists: {F: {'*': x, b: b}}\n").issues == ()
+    assert orgs.codes("  - object: A\n    picklists: {F: {a: y}}\n") == {"picklist_value_unknown"}
+    assert orgs.codes("  - object: A\n    picklists: {G: {a: y}}\n") == {"picklist_not_copied"}

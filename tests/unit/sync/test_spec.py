@@ -28,7 +28,9 @@ def test_every_example_is_accepted_and_survives_being_written_again() -> None:
     [
         ("version: 2\nname: x\nsteps: [{object: A}]\n", 1, "version"),
         (HEAD + "  - object: A\n    foo: 1\n", 5, "steps[0].foo: this key is not known"),
-        (HEAD + "  - object: A\n    owner: pass\n", 5, "`owner` (owner strategies) is not available in this version"),
+        (HEAD + "  - object: A\n    mask: all\n", 5, "`mask` (masking) is not available in this version"),
+        (HEAD + "  - object: A\n    owner: pass\n", 5, "steps[0].owner: expected a mapping, got `str`"),
+        (HEAD + "  - object: A\n    owner: {user: a@b.c, match: email}\n", 5, "either one `user`, or"),
         (HEAD + "  - object: A\n    deletes: delete\n", 5, "`deletes` (carrying deletes over) is not available"),
         ("version: 1\nname: x\ndirection: two-way\nsteps: [{object: A}]\n", 3, "two-way` is not available"),
         (HEAD + "  - object: A b\n", 4, "an API name, such as Account"),

@@ -1,0 +1,131 @@
+"""What a map makes of the source's values, found out in each run and forgotten with the mover.
+
+Owners and record types are matched by natural key: ids of users and record types are asked of both orgs when a value
+first turns up, and stand in this process's memory until its end. A value that leads nowhere is kept as `UNMAPPED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages, soql_select
+from isthmus.salesforce.session import Session
+from isthmus.sync.flow.job import SOURCE, TARGET
+from isthmus.sync.flow.sides import asking
+from isthmus.sync.model import ANY_OTHER, OwnerRule, PicklistRule, RecordTypeRule, Rule, Step, UserKey
+from isthmus.values import ApiName
+
+UNMAPPED: Final = ""
+"""No value of Salesforce is empty, so this cannot be one."""
+ASKED_AT_ONCE: Final = 60
+"""User names are at most 80 characters and a query of 60 of them stays under every limit of a URL."""
+_QUEUE_PREFIX: Final = "00G"
+_LIST_MARK: Final = ";"
+
+Table = dict[str, str]
+
+
+class Substitutes:
+    """The tables of one step: by the ordinal of its column, what each value of the source becomes."""
+
+    def __init__(self, step: Step, sessions: tuple[Session, Session]) -> None:
+        """Begin with empty tables; `learn` fills them."""
+        self._step = step
+        self._sessions = sessions
+        self.tables: dict[int, Table] = {
+            number: {} for number, column in enumerate(step.columns) if column.rule is not None
+        }
+
+    async def learn(self, values: Mapping[int, Iterable[str]]) -> None:
+        """Make sure that every value of `values[ordinal]` is in `tables[ordinal]`. Raises `Stopped`."""
+        for ordinal, found in values.items():
+            table = self.tables[ordinal]
+            rule = self._step.columns[ordinal].rule
+            new = sorted({value for value in found if value not in table})
+            if new and rule is not None:
+                table.update(await self._found(rule, new))
+
+    async def _found(self, rule: Rule, values: list[str]) -> Table:
+        match rule:
+            case PicklistRule():
+                return {value: picked(rule, value) for value in values}
+            case RecordTypeRule():
+                return await self._record_types(rule, values)
+            case OwnerRule():
+                return await self._owners(rule, values)
+
+    async def _record_types(self, rule: RecordTypeRule, values: list[str]) -> Table:
+        theirs = await self._named(SOURCE, "RecordType", "DeveloperName", _of_object(self._step.source))
+        ours = await self._named(TARGET, "RecordType", "DeveloperName", _of_object(self._step.target))
+        ids = {name: row_id for row_id, name in ours}
+        names = dict(theirs)
+        found: Table = {}
+        for value in values:
+            name = names.get(value, "")
+            found[value] = ids.get(rule.names.get(name, rule.names.get(ANY_OTHER, name)), UNMAPPED)
+        return found
+
+    async def _owners(self, rule: OwnerRule, values: list[str]) -> Table:
+        other = rule.user or rule.fallback
+        default = UNMAPPED if other is None else (await self._users(UserKey.USERNAME, [other])).get(other, UNMAPPED)
+        if rule.match is None:
+            return dict.fromkeys(values, default)
+        found = dict.fromkeys(values, default)
+        for queue in (False, True):
+            asked = [value for value in values if value.startswith(_QUEUE_PREFIX) is queue]
+            for some in _lots(asked):
+                found.update(await self._counterparts(rule.match, some, queue=queue))
+        return found
+
+    async def _counterparts(self, match: UserKey, ids: Collection[str], *, queue: bool) -> Table:
+        name, key = ("Group", "DeveloperName") if queue else ("User", match.value)
+        theirs = await self._named(SOURCE, name, key, OneOf(FieldPath.of("Id"), list(ids)))
+        keys = sorted({text for _, text in theirs})
+        if not keys:
+            return {}
+        if queue:
+            kind = Compare(FieldPath.of("Type"), "=", "Queue")
+            rows = await self._named(TARGET, name, key, OneOf(FieldPath.of(key), keys), kind)
+            ours = {text: row_id for row_id, text in rows}
+        else:
+            ours = await self._users(match, keys)
+        return {row_id: ours[text] for row_id, text in theirs if text in ours}
+
+    async def _users(self, match: UserKey, keys: Collection[str]) -> Table:
+        """Return the active users of the target by key, as `keys` spell it; a key that two users share is left out."""
+        active = Compare(FieldPath.of("IsActive"), "=", value=True)
+        rows = await self._named(TARGET, "User", match.value, OneOf(FieldPath.of(match.value), list(keys)), active)
+        spelt: dict[str, list[str]] = {}
+        for row_id, text in rows:
+            spelt.setdefault(text.casefold(), []).append(row_id)
+        return {key: spelt[key.casefold()][0] for key in keys if len(spelt.get(key.casefold(), ())) == 1}
+
+    async def _named(self, side: int, name: str, key: str, *where: Condition) -> list[tuple[str, str]]:
+        soql = soql_select(ApiName.parse(name), [FieldPath.of("Id"), FieldPath.of(key)], where)
+        found: list[tuple[str, str]] = []
+        with asking(side):
+            async for batch in pages(self._sessions[side], soql):
+                for record in batch.reveal():
+                    row_id, text = record.get("Id"), record.get(key)
+                    if isinstance(row_id, str) and isinstance(text, str):
+                        found.append((row_id, text))
+        return found
+
+
+def picked(rule: PicklistRule, value: str) -> str:
+    """Return what a map of picklist values makes of one; each of several is mapped by itself."""
+    parts = value.split(_LIST_MARK) if rule.multiple else [value]
+    mapped = [rule.values.get(part, rule.values.get(ANY_OTHER, part)) for part in parts]
+    return _LIST_MARK.join(dict.fromkeys(mapped))
+
+
+def _of_object(name: str) -> Condition:
+    return Compare(FieldPath.of("SobjectType"), "=", name)
+
+
+def _lots(values: Collection[str]) -> Iterator[list[str]]:
+    rest = iter(values)
+    while lot := list(islice(rest, ASKED_AT_ONCE)):
+        yield lot
