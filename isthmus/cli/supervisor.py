@@ -39,10 +39,11 @@ class _Child:
 
 
 class Supervisor:
-    """Runs `python -m MODULE` once for each module, with one log file each."""
+    """Runs each module as a process of its own that ends with this one, with one log file each."""
 
     def __init__(self, modules: Sequence[str], environ: Mapping[str, str], log_dir: Path, clock: Clock) -> None:
-        self._children = [_Child(m.rpartition(".")[2], (sys.executable, "-m", m)) for m in modules]
+        leash = (sys.executable, "-m", "isthmus.cli.child", str(os.getpid()))
+        self._children = [_Child(module.rpartition(".")[2], (*leash, module)) for module in modules]
         self._environ = dict(environ)
         self._log_dir = log_dir
         self._clock = clock

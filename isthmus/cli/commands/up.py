@@ -10,18 +10,19 @@ import secrets
 import signal
 import socket
 import urllib.parse
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
 import click
 
 from isthmus.accounts.service import LINK_PATH
+from isthmus.cli.kept_database import KeptDatabase
 from isthmus.cli.only_one import only_one
 from isthmus.cli.output import note, print_json, refuse, say
 from isthmus.cli.running import settings_here
 from isthmus.cli.supervisor import ProcessFailed, Supervisor
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
-from isthmus.db.embedded import EmbeddedServer, start_embedded
 from isthmus.db.errors import DatabaseError
 from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
 from isthmus.wiring.first_start import KeyRefused, Ready, first_start
@@ -29,6 +30,13 @@ from isthmus.wiring.first_start import KeyRefused, Ready, first_start
 MODULES: Final = ("isthmus.keeper", "isthmus.worker", "isthmus.portal")
 READY_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.05
+
+
+Result = TypeVar("Result")
+
+
+class _StoppedEarly(Exception):
+    """Somebody stopped the start before it was done."""
 
 
 @click.command(name="up")
@@ -77,24 +85,40 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server: EmbeddedServer | None = None
     clock = SystemClock()
+    database = KeptDatabase(settings, clock)
     try:
         if settings.database_url is None:
             note("Starting PostgreSQL …")
-            server = await start_embedded(settings)
-        ready = await first_start(settings, clock=clock, random_bytes=secrets.token_bytes)
+            await _or_stopped(database.start(), stop)
+        ready = await _or_stopped(first_start(settings, clock=clock, random_bytes=secrets.token_bytes), stop)
         note("Starting keeper, worker and portal …")
         supervisor = Supervisor(MODULES, os.environ, settings.log_dir, clock)
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervisor.run(stop))
-            group.create_task(_announce(settings, ready, stop, as_json=as_json))
-    except* ProcessFailed as failures:
+            keeping = group.create_task(database.keep())
+            announcing = group.create_task(_announce(settings, ready, stop, as_json=as_json))
+            await supervisor.run(stop)
+            keeping.cancel()
+            announcing.cancel()
+    except* (ProcessFailed, DatabaseError) as failures:
         raise failures.exceptions[0] from None
+    except* _StoppedEarly:
+        pass
     finally:
-        if server is not None:
-            await server.stop()
+        await database.stop()
     note("Stopped.")
+
+
+async def _or_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) -> Result:
+    """Return what `work` gives, or end it and raise `_StoppedEarly` when somebody stops the start."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait({working})
+        raise _StoppedEarly
+    return working.result()
 
 
 async def _announce(settings: Settings, ready: Ready, stop: asyncio.Event, *, as_json: bool) -> None:
