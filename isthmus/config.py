@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 PORT_DEFAULT: Final = 8700
 PORT_MAX: Final = 65535
@@ -101,11 +102,30 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database_url=environ.get("ISTHMUS_DATABASE_URL") or None,
         bind=bind,
         port=port,
-        public_url=(environ.get("ISTHMUS_PUBLIC_URL") or f"http://{bind}:{port}").rstrip("/"),
+        public_url=_public_url(environ.get("ISTHMUS_PUBLIC_URL") or f"http://{bind}:{port}"),
         allow_loopback_http=_switch(environ, "ISTHMUS_ALLOW_LOOPBACK_HTTP"),
         allow_no_sandbox=_switch(environ, "ISTHMUS_ALLOW_NO_SANDBOX"),
         ca_file=Path(environ["ISTHMUS_CA_FILE"]).absolute() if environ.get("ISTHMUS_CA_FILE") else None,
     )
+
+
+def _public_url(text: str) -> str:
+    """Return an origin: it is compared with what browsers send, and callbacks are made of it."""
+    url = text.rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    else:
+        usable = usable and url == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        message = (
+            "ISTHMUS_PUBLIC_URL is not the address of a site. "
+            "Set it to scheme and host without a path, for example https://isthmus.example.com"
+        )
+        raise SettingsInvalid(message)
+    return url
 
 
 def _port(text: str) -> int:

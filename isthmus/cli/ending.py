@@ -25,6 +25,8 @@ _DISK_REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
         errno.EDQUOT: "The disk quota is used up. Make room, then run the command again.",
         errno.ENOTDIR: "A file lies where a folder is needed. Move it away, or choose another place.",
         errno.EISDIR: "A folder lies where a file is needed. Move it away, or choose another place.",
+        errno.EEXIST: "A file lies where a folder is needed. Move it away, or choose another place.",
+        errno.ENOENT: "Check the path; what it should lie in does not exist and cannot be made.",
         errno.ENAMETOOLONG: "Choose a shorter path.",
         errno.EMFILE: "This user may open no more files. Raise the limit: ulimit -n 4096",
         errno.ENFILE: "This machine has no more file handles. Close other programs.",
