@@ -102,11 +102,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database_url=environ.get("ISTHMUS_DATABASE_URL") or None,
         bind=bind,
         port=port,
-        public_url=_public_url(environ.get("ISTHMUS_PUBLIC_URL") or f"http://{bind}:{port}"),
+        public_url=_public_url(environ.get("ISTHMUS_PUBLIC_URL") or _origin(bind, port)),
         allow_loopback_http=_switch(environ, "ISTHMUS_ALLOW_LOOPBACK_HTTP"),
         allow_no_sandbox=_switch(environ, "ISTHMUS_ALLOW_NO_SANDBOX"),
         ca_file=Path(environ["ISTHMUS_CA_FILE"]).absolute() if environ.get("ISTHMUS_CA_FILE") else None,
     )
+
+
+def _origin(bind: str, port: int) -> str:
+    host = f"[{bind}]" if ":" in bind else bind
+    return f"http://{host}:{port}"
 
 
 def _public_url(text: str) -> str:
