@@ -19,8 +19,6 @@ class TaskName(StrEnum):
     RUN_AUDIT = "run_audit"
     READ_SCHEMA = "read_schema"
     ACTIVATE_SYNC = "activate_sync"
-    TICK = "tick"
-    RETRY_STALLED = "retry_stalled"
 
 
 @dataclass(frozen=True, slots=True)

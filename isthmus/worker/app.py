@@ -13,6 +13,7 @@ from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.address import Role, connect_arguments
 from isthmus.db.database import Database
+from isthmus.db.gate import require_sound
 from isthmus.journal import Journal, ProcessStarted, ProcessStopped
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
@@ -27,8 +28,22 @@ STOP_GRACE_S: Final = 10.0
 
 
 async def run_worker(settings: Settings, *, clock: Clock, journal: Journal, pid: int, stop: asyncio.Event) -> None:
-    """Work until `stop` is set. Raises `DatabaseError` if the database does not let us in."""
+    """Work until `stop` is set.
+
+    Raises `DatabaseError` if the database does not let us in, or the catalogue gate finds a fault.
+    """
     database = await Database.open(settings, Role.WORKER)
+    try:
+        async with database.gate_connection() as connection:
+            await require_sound(connection, Role.WORKER, managed_server=settings.database_url is not None)
+        await _serve(database, settings, clock=clock, journal=journal, pid=pid, stop=stop)
+    finally:
+        await database.close()
+
+
+async def _serve(
+    database: Database, settings: Settings, *, clock: Clock, journal: Journal, pid: int, stop: asyncio.Event
+) -> None:
     keeper = KeeperClient(settings.keeper_worker_socket)
     sync = SyncApp(database=database, keeper=keeper, settings=settings, clock=clock, journal=journal)
     audit = AuditApp(
@@ -41,30 +56,30 @@ async def run_worker(settings: Settings, *, clock: Clock, journal: Journal, pid:
             journal.emit(ProcessStarted(pid))
             await _work(app, database, journal, stop)
     finally:
-        await database.close()
         journal.emit(ProcessStopped(pid))
 
 
 def queue_app(settings: Settings) -> procrastinate.App:
-    """Return the queue as this role sees it."""
+    """Return the queue as this role sees it, and how its workers behave."""
     arguments = connect_arguments(settings, Role.WORKER)
     connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=4)
-    return procrastinate.App(connector=connector)
+    return procrastinate.App(
+        connector=connector,
+        worker_defaults={
+            "queues": ["default"],
+            "concurrency": CONCURRENCY,
+            "fetch_job_polling_interval": POLL_S,
+            "update_heartbeat_interval": HEARTBEAT_S,
+            "stalled_worker_timeout": STALLED_AFTER_S,
+            "shutdown_graceful_timeout": STOP_GRACE_S,
+            "delete_jobs": "always",
+            "install_signal_handlers": False,
+        },
+    )
 
 
 async def _work(app: procrastinate.App, database: Database, journal: Journal, stop: asyncio.Event) -> None:
-    working = asyncio.create_task(
-        app.run_worker_async(
-            queues=["default"],
-            concurrency=CONCURRENCY,
-            fetch_job_polling_interval=POLL_S,
-            update_heartbeat_interval=HEARTBEAT_S,
-            stalled_worker_timeout=STALLED_AFTER_S,
-            shutdown_graceful_timeout=STOP_GRACE_S,
-            delete_jobs="always",
-            install_signal_handlers=False,
-        )
-    )
+    working = asyncio.create_task(app.run_worker_async())
     ticking = asyncio.create_task(tick_until(stop, database, app, journal))
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -15,7 +15,8 @@ create domain audit.document_bytes as bytea check (length(value) between 1 and 2
 create type audit.audit_state as enum ('queued', 'reading', 'reporting', 'done', 'failed');
 create type audit.grade as enum ('A', 'B', 'C', 'D');
 create type audit.severity as enum ('critical', 'warning', 'info');
-create type audit.document_kind as enum ('report.pdf', 'report.xlsx', 'findings.csv', 'report.json', 'bundle.zip');
+create type audit.document_kind as enum ('report.pdf', 'report.xlsx', 'findings.csv', 'report.json', 'bundle.zip',
+    'renewal.ics', 'focus.csv');
 create type audit.failure as enum (
     'not_readable', 'field_missing', 'login_count_differs', 'window_too_dense', 'rows_differ', 'answer_unexpected',
     'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'internal');

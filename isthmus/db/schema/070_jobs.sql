@@ -3,16 +3,14 @@
 
 grant usage on schema jobs to isthmus_portal, isthmus_worker;
 
--- A job says which subject of which tenant, or, for the ticking tasks, which tick. Nothing else can be written down.
+-- A job says which subject of which tenant. Nothing else can be written down.
 create domain jobs.ids_only as jsonb not null check (coalesce(
-    (value - 'tenant_id' - 'subject_id' = '{}'::jsonb
+    value - 'tenant_id' - 'subject_id' = '{}'::jsonb
         and value ->> 'tenant_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-        and value ->> 'subject_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
-    or (value - 'timestamp' = '{}'::jsonb
-        and jsonb_typeof(value -> 'timestamp') = 'number' and value ->> 'timestamp' ~ '^[0-9]{1,12}$'), false));
+        and value ->> 'subject_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false));
 create domain jobs.lock_id as text check (value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
 create domain jobs.task_name as varchar(128)
-    check (value in ('run_sync', 'run_audit', 'read_schema', 'activate_sync', 'tick', 'retry_stalled'));
+    check (value in ('run_sync', 'run_audit', 'read_schema', 'activate_sync'));
 create domain jobs.queue_name as varchar(128) check (value = 'default');
 
 alter table jobs.procrastinate_jobs
