@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from orgsim.errors import not_found
 from orgsim.schema.load import load_listed
 from orgsim.schema.model import ChildRelationship, FieldDef, ObjectDef, PicklistValue, RecordTypeInfo
-from orgsim.store.access import Access, field_access, object_visible
+from orgsim.store.access import Access, field_access
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -91,7 +91,7 @@ def describe_global(org: Org, user_id: str, version: str) -> dict[str, object]:
     they find listed would stumble over them), unless `settings.extra["list_undescribed"]` is `yes`.
     """
     number = version_number(version)
-    shown = [entry for name, entry in org.objects.items() if object_visible(org, name, user_id)]
+    shown = [entry for name in org.objects if (entry := org.visible_object(name, user_id)) is not None]
     if org.settings.extra.get("list_undescribed") == "yes":
         shown += load_listed()
     return {
@@ -116,11 +116,14 @@ def describe_object(org: Org, name: str, user_id: str, version: str) -> dict[str
 
     Fields that the user may not read are absent; fields that they may not edit are neither createable nor updateable.
     """
-    if not object_visible(org, name, user_id):
+    definition = org.visible_object(name, user_id)
+    if definition is None:
         raise not_found()
-    definition = org.objects[name.lower()]
     number = version_number(version)
     entry: dict[str, object] = {flag: getattr(definition, _FLAG_ATTRIBUTES[flag]) for flag in _DETAIL_FLAGS}
+    rights = org.rights(definition.name, user_id)
+    for right, flag in (("Create", "createable"), ("Edit", "updateable"), ("Delete", "deletable")):
+        entry[flag] = bool(entry[flag]) and right in rights
     entry |= dict.fromkeys(_ALWAYS_NULL)
     entry |= _names(definition)
     _add_shape(entry, definition, number)

@@ -17,6 +17,7 @@ from orgsim.soql.result import QueryResult, RowStream
 from orgsim.soql.run import run_query, stream_query
 from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges
+from orgsim.store.features import Features
 from orgsim.store.limits import ParentLocks
 from orgsim.store.plan import WritePlan, draw_plan
 from orgsim.store.recent import RecentlyViewed
@@ -24,6 +25,7 @@ from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.rules import RuleBook, run_due
 from orgsim.store.shape import Shape, draw_shape
+from orgsim.store.sharing import object_rights
 from orgsim.store.table import MemoryTable, Table
 from orgsim.store.values import Converter, converter
 from orgsim.traffic import ApiUsage
@@ -74,6 +76,8 @@ class Org:
         self.transcript = Transcript()
         self.cursors = Cursors()
         self.metadata_changed_at: datetime = self.clock.stamp()
+        self.features = Features()
+        self._complete = False
         self._prefixes: dict[str, ObjectDef] = {}
         self._counters: dict[tuple[str, str], int] = {}
         self._undo: list[Callable[[], None]] | None = None
@@ -81,11 +85,14 @@ class Org:
         self._plans: dict[tuple[object, ...], WritePlan] = {}
         self._access: dict[tuple[str, str], Access] = {}
         self._privileges: dict[str, Privileges] = {}
+        self._rights: dict[tuple[str, str], frozenset[str]] = {}
         self._converters: dict[int, Converter] = {}
         for definition in objects.values():
             self.add_object(definition)
         if "recentlyviewed" in self.objects:
             self.set_table("recentlyviewed", RecentlyViewed(self, self.objects["recentlyviewed"]))
+        self._complete = True
+        self.features.follow(self)
 
     @property
     def id15(self) -> str:
@@ -113,6 +120,14 @@ class Org:
             self._prefixes[definition.key_prefix] = definition
         self.metadata_changed()
 
+    def remove_object(self, name: str) -> None:
+        """Take an object and its rows away."""
+        definition = self.objects.pop(name.lower())
+        self.tables.pop(name.lower())
+        if definition.key_prefix:
+            self._prefixes.pop(definition.key_prefix, None)
+        self.metadata_changed()
+
     def set_table(self, object_name: str, table: Table) -> None:
         """Put another table (for example a virtual one) behind an object."""
         self.tables[object_name.lower()] = table
@@ -135,12 +150,15 @@ class Org:
         """Drop everything worked out from schema and permissions; conditional describes notice too."""
         self.metadata_changed_at = self.clock.stamp()
         self._forget_access()
+        if self._complete:
+            self.features.follow(self)
 
     def _forget_access(self) -> None:
         self._shapes.clear()
         self._plans.clear()
         self._access.clear()
         self._privileges.clear()
+        self._rights.clear()
         self._converters.clear()
 
     def object_of_id(self, row_id: str) -> ObjectDef | None:
@@ -163,7 +181,16 @@ class Org:
 
     def visible_object(self, object_name: str, user_id: str) -> ObjectDef | None:
         """Return the object, or None if it does not exist for this user."""
-        return self.objects[object_name.lower()] if object_visible(self, object_name, user_id) else None
+        seen = object_visible(self, object_name, user_id) and "Read" in self.rights(object_name, user_id)
+        return self.objects[object_name.lower()] if seen else None
+
+    def rights(self, object_name: str, user_id: str) -> frozenset[str]:
+        """Return what a user may do with an object's rows: some of Read, Create, Edit, Delete."""
+        key = (object_name.lower(), user_id)
+        held = self._rights.get(key)
+        if held is None:
+            held = self._rights[key] = object_rights(self, object_name, user_id)
+        return held
 
     def privileges(self, user_id: str) -> Privileges:
         """Return a user's system permissions."""

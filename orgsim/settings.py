@@ -54,6 +54,8 @@ class OrgSettings:
     lookup_of_deleted_row: Literal["refuse", "accept"] = "refuse"
     deleting_clears_lookups: bool = True
     undelete_moves_stamp: bool = True
+    hidden_row_code: str = "INSUFFICIENT_ACCESS_OR_READONLY"
+    no_object_permission_code: str = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
     duplicate_field_permission_code: str = "DUPLICATE_VALUE"
 
     # Switches of other parts (OAuth, Bulk, Tooling); kept here so that one object describes the org
@@ -65,4 +67,5 @@ class OrgSettings:
     bulk_query_page_rows: int = 50_000
     external_ids_per_object_max: int = 25
     multi_currency: bool = False
+    person_accounts: bool = False
     extra: dict[str, str] = field(default_factory=dict[str, str])

@@ -8,7 +8,7 @@ from typing import Final, cast
 from orgsim.errors import ApiError, not_found
 from orgsim.ids import normalize_id
 from orgsim.rest.guard import find_object, flag, writer
-from orgsim.rest.rows import record_of
+from orgsim.rest.rows import own, record_of
 from orgsim.router import Call
 from orgsim.store.results import Operation, RowError, SaveResult
 from orgsim.wire import Response, json_response
@@ -179,7 +179,7 @@ def retrieve_many(call: Call) -> Response:
     for row_id in ids:
         long = normalize_id(row_id)
         row = None if long is None else table.get(long)
-        gone = row is None or row.get("IsDeleted")
+        gone = row is None or row.get("IsDeleted") or not own(call, definition, row)
         records.append(None if gone or row is None else record_of(call, definition, row, ",".join(fields)))
     return json_response(records)
 

@@ -8,6 +8,7 @@ from typing import Final
 from orgsim.errors import ApiError, NotEmulated
 from orgsim.rest.columns import column_metadata
 from orgsim.rest.guard import find_object, flag, page_rows
+from orgsim.rest.rows import own
 from orgsim.router import Call
 from orgsim.schema.model import ObjectDef
 from orgsim.store.results import WriteContext
@@ -82,7 +83,8 @@ def updated(call: Call) -> Response:
     ids = [
         str(row["Id"])
         for row in (table.scan() if rows is None else rows)
-        if not row.get("IsDeleted") and isinstance(stamp := row.get(name), datetime) and start <= stamp < end
+        if isinstance(stamp := row.get(name), datetime) and start <= stamp < end
+        if not row.get("IsDeleted") and own(call, definition, row)
     ]
     if len(ids) > IDS_MAX:
         raise ApiError(400, "EXCEEDED_ID_LIMIT", "too many ids in the result")

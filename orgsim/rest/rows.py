@@ -24,6 +24,7 @@ from orgsim.soql.bind import Scope
 from orgsim.soql.record import draw_shape
 from orgsim.soql.run import child_entry
 from orgsim.store.results import BadValue, Row
+from orgsim.store.sharing import read_test
 from orgsim.store.values import converter
 from orgsim.wire import Response, empty_response, json_response
 
@@ -116,14 +117,18 @@ def _known(call: Call, definition: ObjectDef, name: str) -> bool:
 def _live_row(call: Call, definition: ObjectDef, row_id: str) -> Row:
     long = normalize_id(row_id)
     row = None if long is None else call.org.tables[definition.name.lower()].get(long)
-    if row is None or not _own(call, definition, row):
+    if row is None or not own(call, definition, row):
         raise not_found(message=f"Provided external ID field does not exist or is not accessible: {row_id}")
     if row.get("IsDeleted"):
         raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
     return row
 
 
-def _own(call: Call, definition: ObjectDef, row: Row) -> bool:
+def own(call: Call, definition: ObjectDef, row: Row) -> bool:
+    """Say whether the caller may see this row."""
+    shared = read_test(call.org, definition, call.user_id)
+    if shared is not None and not shared(row):
+        return False
     if definition.name != "LoginHistory" or call.org.privileges(call.user_id).manage_users:
         return True
     return row.get("UserId") == call.user_id

@@ -154,6 +154,7 @@ class Query:
     scope: str | None = None
     where: Condition | None = None
     group_by: tuple[Expression, ...] = ()
+    group_mode: OneOf["", "ROLLUP", "CUBE"] = ""
     having: Condition | None = None
     order_by: tuple[Ordering, ...] = ()
     limit: int | None = None

@@ -31,8 +31,8 @@ DATE_FUNCTIONS: Final = frozenset(
         "DAY_ONLY", "FISCAL_MONTH", "FISCAL_QUARTER", "FISCAL_YEAR", "HOUR_IN_DAY", "WEEK_IN_MONTH", "WEEK_IN_YEAR",
     }
 )  # fmt: skip
-SELECT_FUNCTIONS: Final = frozenset({"TOLABEL", "FORMAT", "CONVERTCURRENCY"})
-_NOT_EMULATED: Final = frozenset({"DISTANCE", "GEOLOCATION", "GROUPING", "CONVERTCURRENCY"})
+SELECT_FUNCTIONS: Final = frozenset({"TOLABEL", "FORMAT", "CONVERTCURRENCY", "GROUPING"})
+_NOT_EMULATED: Final = frozenset({"DISTANCE", "GEOLOCATION"})
 _COMPARISONS: Final[dict[str, Operator]] = {
     "=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "LIKE": "LIKE",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from orgsim.soql.ast import Expression, FieldPath, FunctionCall
 from orgsim.soql.bind import Bound, Getter, Scope, bind_path
 from orgsim.soql.complaints import invalid_field, malformed
 from orgsim.store.derive import fiscal_period
+from orgsim.store.features import CURRENCY_FIELD, currency_rates
 from orgsim.store.results import Row
 
 _WEEK_DAYS: Final = 7
@@ -51,6 +52,10 @@ def bind_expression(scope: Scope, expression: Expression) -> Bound:
     if path is None:
         raise malformed(scope.source, expression.position, f"unexpected token: '{expression.name}'")
     inner = bind_path(scope, path)
+    if expression.name == "GROUPING":
+        raise malformed(scope.source, expression.position, "GROUPING needs GROUP BY ROLLUP or GROUP BY CUBE")
+    if expression.name == "CONVERTCURRENCY":
+        return _converted(scope, expression, inner)
     if expression.name == "TOLABEL":
         return _replaced(inner, inner.field, _label(inner))
     if expression.name == "FORMAT":
@@ -81,6 +86,26 @@ def _part(name: str, get: Getter, zone: object, fiscal_start: int) -> Getter:
         return value if name == "DAY_ONLY" else date_part(name, value, fiscal_start)
 
     return read
+
+
+def _converted(scope: Scope, call: FunctionCall, inner: Bound) -> Bound:
+    """Return a currency field in the user's currency; ApiError where the org has one currency only."""
+    if not scope.org.settings.multi_currency or inner.field.type != "currency":
+        message = f"field '{inner.field.name}' does not support the function convertCurrency"
+        raise invalid_field(scope.source, call.position, message)
+    rates = currency_rates(scope.org)
+    user = scope.org.row("User", scope.user_id)
+    target = rates.get(str((user or {}).get("DefaultCurrencyIsoCode")), 1.0)
+    get = inner.get
+
+    def read(row: Row) -> object:
+        value = get(row)
+        if not isinstance(value, (int, float)):
+            return value
+        own = rates.get(str(row.get(CURRENCY_FIELD)), 1.0)
+        return round(float(value) / own * target, inner.field.scale)
+
+    return _replaced(inner, inner.field, read)
 
 
 def _label(inner: Bound) -> Getter:

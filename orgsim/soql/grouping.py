@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import combinations
 from typing import TYPE_CHECKING, cast
 
 from orgsim.errors import ApiError
@@ -44,6 +45,7 @@ class Group:
 
     values: tuple[object, ...]
     rows: list[Row]
+    places: frozenset[int] = frozenset()  # the grouped expressions that count; a subtotal leaves some out
 
 
 GroupValue = Callable[[Group], object]
@@ -94,16 +96,31 @@ def _group_key(scope: Scope, expression: Expression) -> Bound:
 
 
 def _collect(scope: Scope, query: Query, keys: Sequence[Bound], rows: Iterable[Row]) -> list[Group]:
+    del scope
     if not query.group_by:
         return [Group((), list(rows))]
+    if not query.group_mode:
+        return _collect_by(keys, rows, frozenset(range(len(keys))))
+    held = list(rows)
+    return [group for places in _levels(query) for group in _collect_by(keys, held, places)]
+
+
+def _levels(query: Query) -> list[frozenset[int]]:
+    """Return which expressions count at each level of subtotals, the finest first."""
+    places = range(len(query.group_by))
+    if query.group_mode == "ROLLUP":
+        return [frozenset(places[:count]) for count in range(len(places), -1, -1)]
+    return [frozenset(chosen) for count in range(len(places), -1, -1) for chosen in combinations(places, count)]
+
+
+def _collect_by(keys: Sequence[Bound], rows: Iterable[Row], places: frozenset[int]) -> list[Group]:
     groups: dict[tuple[object, ...], Group] = {}
-    del scope
     for row in rows:
-        values = tuple(bound.get(row) for bound in keys)
+        values = tuple(bound.get(row) if place in places else None for place, bound in enumerate(keys))
         folded = tuple(fold(bound.field, as_value(value)) for bound, value in zip(keys, values, strict=True))
         group = groups.get(folded)
         if group is None:
-            group = groups[folded] = Group(values, [])
+            group = groups[folded] = Group(values, [], places)
         group.rows.append(row)
     return list(groups.values())
 
@@ -131,6 +148,8 @@ def _columns(scope: Scope, query: Query) -> list[tuple[str, GroupValue]]:
 def _value_of(scope: Scope, query: Query, expression: Expression, *, select: bool = False) -> GroupValue:
     if isinstance(expression, FunctionCall) and is_aggregate(expression):
         return _aggregate(scope, expression)[0]
+    if isinstance(expression, FunctionCall) and expression.name == "GROUPING":
+        return _grouping(scope, query, expression)
     place = _group_place(scope, query, expression)
     if place is not None:
         return lambda group: group.values[place]
@@ -142,6 +161,15 @@ def _value_of(scope: Scope, query: Query, expression: Expression, *, select: boo
     if isinstance(expression, FieldPath):
         bind_path(scope, expression)
     raise malformed(scope.source, expression.position, f"Field must be grouped or aggregated: {text}")
+
+
+def _grouping(scope: Scope, query: Query, call: FunctionCall) -> GroupValue:
+    """Return 1 for rows that are subtotals over the field, else 0."""
+    place = None if call.argument is None else _group_place(scope, query, call.argument)
+    if place is None or not query.group_mode:
+        message = "GROUPING takes a field of GROUP BY ROLLUP or GROUP BY CUBE"
+        raise malformed(scope.source, call.position, message)
+    return lambda group: int(place not in group.places)
 
 
 def _group_place(scope: Scope, query: Query, expression: Expression) -> int | None:
@@ -219,7 +247,9 @@ def _having(scope: Scope, query: Query, condition: Condition, run: SubSelectRunn
         case Comparison(left):
             value = _value_of(scope, query, left)
             field = (
-                _aggregate(scope, left)[1]
+                FieldDef("Grouping", "int")
+                if isinstance(left, FunctionCall) and left.name == "GROUPING"
+                else _aggregate(scope, left)[1]
                 if isinstance(left, FunctionCall) and is_aggregate(left)
                 else bind_expression(scope, left).field
             )

@@ -32,6 +32,7 @@ from orgsim.soql.tokens import TokenStream
 _CLAUSES: Final = frozenset(
     {"WHERE", "USING", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL", "FROM"}
 )
+SUBTOTAL_FIELDS_MAX: Final = 3
 _SCOPES: Final = frozenset({"EVERYTHING", "MINE"})
 
 
@@ -60,6 +61,7 @@ class _Tail:
     scope: str | None = None
     where: Condition | None = None
     group_by: tuple[Expression, ...] = ()
+    group_mode: Literal["", "ROLLUP", "CUBE"] = ""
     having: Condition | None = None
     order_by: tuple[Ordering, ...] = ()
     limit: int | None = None
@@ -98,6 +100,7 @@ class _Parser:
             scope=tail.scope,
             where=tail.where,
             group_by=tail.group_by,
+            group_mode=tail.group_mode,
             having=tail.having,
             order_by=tail.order_by,
             limit=tail.limit,
@@ -191,13 +194,24 @@ class _Parser:
     def _grouping(self, tail: _Tail) -> None:
         stream = self._stream
         if stream.at("ROLLUP", "CUBE") and stream.ahead().text == "(":
-            self._unknown(f"GROUP BY {stream.current.word}")
-        groups = [parse_expression(stream)]
-        while stream.accept(","):
-            groups.append(parse_expression(stream))
-        tail.group_by = tuple(groups)
+            position = stream.current.position
+            tail.group_mode = cast("Literal['ROLLUP', 'CUBE']", stream.take().word)
+            stream.expect("(")
+            tail.group_by = self._expressions()
+            stream.expect(")")
+            if len(tail.group_by) > SUBTOTAL_FIELDS_MAX:
+                message = f"{tail.group_mode} takes at most {SUBTOTAL_FIELDS_MAX} fields"
+                raise malformed(stream.source, position, message)
+        else:
+            tail.group_by = self._expressions()
         if stream.accept("HAVING"):
             tail.having = self._condition()
+
+    def _expressions(self) -> tuple[Expression, ...]:
+        found = [parse_expression(self._stream)]
+        while self._stream.accept(","):
+            found.append(parse_expression(self._stream))
+        return tuple(found)
 
     def _closing(self, tail: _Tail) -> None:
         stream = self._stream

@@ -20,6 +20,7 @@ from orgsim.soql.result import QueryResult, RowStream, StreamColumn
 from orgsim.store.access import sees_own_rows_only
 from orgsim.store.recent import VIEWER
 from orgsim.store.results import Row, Value
+from orgsim.store.sharing import read_test
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -114,6 +115,9 @@ def _tests(scope: Scope, query: Query) -> list[Predicate]:
         tests.append(lambda row: row.get("OwnerId") == user_id)
     if sees_own_rows_only(scope.org, scope.definition.name, user_id):
         tests.append(lambda row: row.get("UserId") == user_id)
+    shared = read_test(scope.org, scope.definition, user_id)
+    if shared is not None:
+        tests.append(shared)
     if scope.definition.name == "RecentlyViewed":
         tests.append(lambda row: row.get(VIEWER) == user_id)
     return tests

@@ -29,9 +29,12 @@ class Privileges:
     manage_users: bool
     modify_all_data: bool
     customize_application: bool
+    view_all_data: bool
 
 
-EVERYTHING: Final = Privileges(view_setup=True, manage_users=True, modify_all_data=True, customize_application=True)
+EVERYTHING: Final = Privileges(
+    view_setup=True, manage_users=True, modify_all_data=True, customize_application=True, view_all_data=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def privileges(org: Org, user_id: str) -> Privileges:
         manage_users=has("ManageUsers") or has("MonitorLoginHistory"),
         modify_all_data=has("ModifyAllData"),
         customize_application=has("CustomizeApplication"),
+        view_all_data=has("ViewAllData"),
     )
 
 
@@ -68,14 +72,16 @@ def permission_sets(org: Org, user_id: str) -> list[str]:
         return []
     ids = [
         str(row["Id"])
-        for row in _matching(org, "PermissionSet", "ProfileId", user.get("ProfileId"))
+        for row in matching_rows(org, "PermissionSet", "ProfileId", user.get("ProfileId"))
         if row.get("IsOwnedByProfile")
     ]
-    ids += [str(row["PermissionSetId"]) for row in _matching(org, "PermissionSetAssignment", "AssigneeId", user["Id"])]
+    assigned = matching_rows(org, "PermissionSetAssignment", "AssigneeId", user["Id"])
+    ids += [str(row["PermissionSetId"]) for row in assigned]
     return list(dict.fromkeys(ids))
 
 
-def _matching(org: Org, object_name: str, field: str, value: object) -> Iterable[Row]:
+def matching_rows(org: Org, object_name: str, field: str, value: object) -> Iterable[Row]:
+    """Return the live rows whose field has this value."""
     table = org.tables.get(object_name.lower())
     entry = None if table is None else table.definition.field(field)
     if table is None or entry is None or not isinstance(value, str):
@@ -108,7 +114,7 @@ def _grants(org: Org, object_name: str, user_id: str) -> dict[str, tuple[bool, b
     granted: dict[str, tuple[bool, bool]] = {}
     prefix = f"{object_name}.".lower()
     for set_id in permission_sets(org, user_id):
-        for row in _matching(org, "FieldPermissions", "ParentId", set_id):
+        for row in matching_rows(org, "FieldPermissions", "ParentId", set_id):
             full = str(row.get("Field", "")).lower()
             if not full.startswith(prefix):
                 continue

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from orgsim.ids import ID_SHORT
 from orgsim.schema.model import ObjectDef
 from orgsim.store.derive import derive
+from orgsim.store.features import follow_person, name_person
 from orgsim.store.limits import check_storage
 from orgsim.store.plan import typed_changes
 from orgsim.store.removal import remove_row, undelete_row
 from orgsim.store.results import BadValue, Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.rules import apply_before, check_row, note_after
 from orgsim.store.shape import Shape
+from orgsim.store.sharing import check_change, check_parents, check_right
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -132,6 +134,7 @@ def insert_row(
     try:
         if not shape.definition.createable:
             raise _not_supported(shape.definition.name)
+        check_right(org, shape.definition, "Create", ctx)
         if raw.get("Id") or raw.get("id"):
             raise BadValue(
                 code="INVALID_FIELD_FOR_INSERT_UPDATE", message="cannot specify Id in an insert call", fields=("Id",)
@@ -142,9 +145,11 @@ def insert_row(
         stamp = org.clock.stamp()
         _stamp_created(shape, row, stamp, ctx)
         derive(org, shape.definition, row, before=None, changes=changes, now=stamp)
+        name_person(org, shape.definition, row, changes)
         apply_before(org, shape.definition, row, "insert")
         _check_required(shape, row, shape.names)
         _check_references(org, shape, changes)
+        check_parents(org, shape.definition, changes, ctx)
         _check_unique(org, shape, row, changes, own_id="", fresh=fresh)
         check_row(org, shape.definition, row, "insert", ctx)
         check_storage(org)
@@ -154,6 +159,7 @@ def insert_row(
     for field in shape.autonumbers:
         row[field.name] = org.next_autonumber(shape.definition.name, field.name)
     org.store(object_name, row)
+    follow_person(org, shape.definition, row, ctx)
     note_after(org, shape.definition, row, "insert", ctx)
     return SaveResult(row_id, success=True, created=True)
 
@@ -172,7 +178,9 @@ def update_row(
     try:
         if not shape.definition.updateable:
             raise _not_supported(shape.definition.name)
+        check_right(org, shape.definition, "Edit", ctx)
         before = org.writable_row(shape.definition, row_id)
+        check_change(org, shape.definition, before, ctx)
         if before.get("IsConverted") and shape.definition.name == "Lead":
             raise BadValue(code="CANNOT_UPDATE_CONVERTED_LEAD", message="cannot reference converted lead")
         plan = org.write_plan(object_name, ctx, "update", tuple(raw), key_field)
@@ -184,14 +192,17 @@ def update_row(
         stamp = org.clock.stamp()
         _stamp_modified(shape, row, stamp, ctx)
         derive(org, shape.definition, row, before=before, changes=changes, now=stamp)
+        name_person(org, shape.definition, row, changes)
         apply_before(org, shape.definition, row, "update")
         _check_required(shape, row, changes)
         _check_references(org, shape, changes)
+        check_parents(org, shape.definition, changes, ctx)
         _check_unique(org, shape, row, changes, own_id=str(before["Id"]), fresh=())
         check_row(org, shape.definition, row, "update", ctx)
     except BadValue as bad:
         return SaveResult.refused(bad.error)
     org.store(object_name, row)
+    follow_person(org, shape.definition, row, ctx)
     note_after(org, shape.definition, row, "update", ctx)
     return SaveResult(str(row["Id"]), success=True, created=False)
 

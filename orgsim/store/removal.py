@@ -8,6 +8,7 @@ from orgsim.ids import normalize_id
 from orgsim.schema.model import ObjectDef
 from orgsim.store.results import BadValue, Row, RowError, SaveResult, WriteContext
 from orgsim.store.shape import ChildLink
+from orgsim.store.sharing import check_change, check_right
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -38,7 +39,9 @@ def remove_row(org: Org, object_name: str, row_id: str, ctx: WriteContext, *, ha
             raise BadValue(code="CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message=message)
         if normalize_id(row_id) is None:
             raise BadValue(code="MALFORMED_ID", message=f"malformed id {row_id}")
+        check_right(org, definition, "Delete", ctx)
         row = _found(org, definition, row_id, hard=hard)
+        check_change(org, definition, row, ctx)
         _refuse_restricted(org, definition, row)
     except BadValue as bad:
         return SaveResult.refused(bad.error)

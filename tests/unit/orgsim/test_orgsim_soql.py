@@ -264,9 +264,7 @@ def test_the_recorded_error_block(crm):
         "SELECT Id FROM Account UPDATE TRACKING",
         "SELECT Id FROM Account WITH DATA CATEGORY Geo__c AT x__c",
         "SELECT Id FROM Account USING SCOPE team",
-        "SELECT COUNT(Id) FROM Account GROUP BY ROLLUP(Name)",
         "SELECT Id FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(1,2), 'mi') < 20",
-        "SELECT convertCurrency(AnnualRevenue) FROM Account",
         "SELECT Id FROM Account WHERE AnnualRevenue > USD500",
     ],
 )
