@@ -8,6 +8,7 @@ kinds, and one block being mapped; it does not depend on the number of rows.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
@@ -20,7 +21,7 @@ from isthmus.sync.flow.cells import MalformedCsv
 from isthmus.sync.flow.csv_blocks import Mapped, Part, RecordCutter, header_names
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET
 from isthmus.sync.flow.mapping import NO_KEY
-from isthmus.sync.flow.reading import query_of
+from isthmus.sync.flow.reading import check_key, query_of
 from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.flow.small import SmallWriter
 from isthmus.sync.flow.tally import Tally
@@ -31,6 +32,7 @@ QUEUE_BLOCKS: Final = 6
 UPLOADS_OPEN_MAX: Final = 3
 JOBS_MAX: Final = 4
 """Upload jobs that may be unfinished at once: one that the org still works on does not hold up the next."""
+_FIRST_CELL = re.compile(rb'"?([^",\n]+)')
 HELD_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
@@ -90,12 +92,12 @@ async def _blocks(
                 headed = False
                 async for chunk in page.chunks:
                     for block in cutter.feed(chunk):
-                        body = block if headed else _without_header(block, select)
+                        body = block if headed else _without_header(block, step, select)
                         headed = True
                         if body:
                             yield body
                 rest = cutter.finish()
-                body = rest if headed or not rest else _without_header(rest, select)
+                body = rest if headed or not rest else _without_header(rest, step, select)
                 if body:
                     yield body
 
@@ -105,7 +107,7 @@ async def _pages(source: Session, soql: Soql) -> AsyncGenerator[ExportPage]:
         yield page
 
 
-def _without_header(block: bytes, select: tuple[str, ...]) -> bytes:
+def _without_header(block: bytes, step: Step, select: tuple[str, ...]) -> bytes:
     end = block.index(b"\n") + 1
     names = header_names(block[:end])
     if [name.casefold() for name in names] != [name.casefold() for name in select]:
@@ -115,6 +117,9 @@ def _without_header(block: bytes, select: tuple[str, ...]) -> bytes:
         # The carriage return would become a part of each last value.
         message = "rows end in a line feed, as was asked for"
         raise MalformedCsv(message)
+    first = _FIRST_CELL.match(block, end)
+    if first is not None:
+        check_key(step, first[1].decode(errors="replace"))
     return block[end:]
 
 

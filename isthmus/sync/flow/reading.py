@@ -25,6 +25,7 @@ OVERLAP: Final = timedelta(minutes=15)
 """Where getUpdated is not asked or not there: how far back the next window begins. The longest transaction that a
 platform limit allows takes ten minutes."""
 COVERED_SPAN: Final = timedelta(minutes=10)
+ID_LENGTH: Final = 18
 CLOCK_STEP: Final = timedelta(seconds=1)
 
 
@@ -45,6 +46,12 @@ def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordere
         where.append(AllOf([parsed]))
     order = (STAMP, FieldPath.of("Id")) if ordered else ()
     return soql_select(ApiName.parse(step.source), [FieldPath.of(name) for name in select], where, order_by=order)
+
+
+def check_key(step: Step, key: object) -> None:
+    """Refuse a source whose ids are not of 18 characters: shorter ones differ by capitals only, which keys do not."""
+    if step.key_source.casefold() == "id" and not (isinstance(key, str) and len(key) == ID_LENGTH):
+        raise Stopped(EndReason.UNEXPECTED_ANSWER)
 
 
 async def server_until(session: Session) -> datetime:

@@ -13,7 +13,7 @@ from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
-from isthmus.sync.flow.reading import query_of
+from isthmus.sync.flow.reading import check_key, query_of
 from isthmus.sync.flow.sides import asking
 from isthmus.sync.flow.substitutes import Substitutes
 from isthmus.sync.flow.tally import Tally
@@ -38,6 +38,8 @@ async def move_small(step: Step, window: Window | None, source: Session, writer:
             return
         records = batch.reveal()
         tally.read(len(records))
+        if records:
+            check_key(step, records[0].get(step.key_source))
         await writer.substitutes.learn(mapping.wanted(records))
         for record in records:
             await writer.add(mapping.from_record(record))
