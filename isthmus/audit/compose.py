@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit import money, texts
+from isthmus.audit import money, renewal, texts
 from isthmus.audit.analysis import Analysis, contract_of
 from isthmus.audit.compose_money import totals, unpriced
 from isthmus.audit.compose_pools import license_line, psl_line
@@ -41,6 +41,7 @@ def compose(analysis: Analysis, org: str) -> Report:
     paid = [line for line in licenses if view.categories[line.id].seat_costs]
     sums, without_price = totals(analysis), unpriced(analysis)
     contract = _contract_lines(analysis)
+    ready = renewal.readiness(analysis, licenses)
     dates = sorted(line.notice_deadline for line in contract)
     ahead = [day for day in dates if day >= view.now.date()]
     return Report(
@@ -80,6 +81,9 @@ def compose(analysis: Analysis, org: str) -> Report:
         api_calls=reading.api_calls,
         login_rows=reading.login_rows,
         calls_estimated=reading.calls_estimated,
+        readiness=ready,
+        scenarios=() if analysis.withheld(Withhold.MONEY) else renewal.scenarios(analysis, ready),
+        plan=renewal.plan(analysis),
     )
 
 

@@ -196,6 +196,50 @@ class ContractLine(msgspec.Struct, frozen=True):
     source: str
 
 
+class ReadinessLine(msgspec.Struct, frozen=True):
+    """Seats that a licence needs at its renewal. Cases are None with less than eight weeks of history."""
+
+    pool: str
+    product: str
+    weeks: int
+    bought: int
+    assigned: int
+    minimum: int
+    spot: int | None
+    conservative: int | None
+    base: int | None
+    aggressive: int | None
+    fewer_base: int | None
+    break_even_percent: Decimal | None
+    note: str
+
+
+class ScenarioLine(msgspec.Struct, frozen=True):
+    """What a quantity costs at a price over a term. `difference` is a year against today's cost."""
+
+    pool: str
+    product: str
+    case: str
+    quantity: int
+    price_case: str
+    unit_price: Decimal
+    currency: str
+    years: int
+    annual: Decimal
+    term: Decimal
+    difference: Decimal
+    break_even_percent: Decimal | None
+
+
+class PlanLine(msgspec.Struct, frozen=True):
+    """What to do on which day for the renewal of a product; `days_left` is negative for days that have passed."""
+
+    day: date
+    what: str
+    product: str
+    days_left: int
+
+
 class Report(msgspec.Struct, frozen=True):
     """The whole report. `org` is what the operator calls it; `withheld` says in words what is not printed and why."""
 
@@ -235,3 +279,6 @@ class Report(msgspec.Struct, frozen=True):
     api_calls: int
     login_rows: int
     calls_estimated: int = 0
+    readiness: tuple[ReadinessLine, ...] = ()
+    scenarios: tuple[ScenarioLine, ...] = ()
+    plan: tuple[PlanLine, ...] = ()

@@ -24,7 +24,8 @@ from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import SandboxReport
 
 BUNDLE_DIR: Final = "bundle"
-DOCUMENTS: Final = ("report.pdf", "report.xlsx", "findings.csv", "report.json")
+OPTIONAL: Final = ("renewal.ics", "focus.csv")
+"""Documents that only some audits leave."""
 OnProgress = Callable[[ProgressMessage], None]
 
 
@@ -117,17 +118,19 @@ def check_output(out_dir: Path) -> None:
 
 def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
     """Write everything beside its place first, then move it there. Returns the files and the bundle folder."""
-    places = tuple(out_dir / name for name in (*DOCUMENTS, BUNDLE_DIR))
+    places = tuple(out_dir / name for name in (*judged.documents, BUNDLE_DIR))
     aside = Path(tempfile.mkdtemp(prefix=".isthmus-", dir=out_dir))
     try:
         fresh = aside / BUNDLE_DIR
         fresh.mkdir(mode=0o700)
         for name, content in judged.bundle.items():
             _write(fresh / name, content)
-        for name in DOCUMENTS:
-            _write(aside / name, judged.documents[name])
+        for name, content in judged.documents.items():
+            _write(aside / name, content)
         if (out_dir / BUNDLE_DIR).exists():
             (out_dir / BUNDLE_DIR).rename(aside / "former")
+            for name in OPTIONAL:  # of the former audit
+                (out_dir / name).unlink(missing_ok=True)
         for place in places:
             (aside / place.name).replace(place)
     except OSError as error:

@@ -30,6 +30,8 @@ class DocumentKind(StrEnum):
     CSV = "findings.csv"
     JSON = "report.json"
     BUNDLE = "bundle.zip"
+    CALENDAR = "renewal.ics"
+    FOCUS = "focus.csv"
 
     @property
     def media_type(self) -> str:
@@ -40,6 +42,8 @@ class DocumentKind(StrEnum):
             DocumentKind.CSV: "text/csv; charset=utf-8",
             DocumentKind.JSON: "application/json",
             DocumentKind.BUNDLE: "application/zip",
+            DocumentKind.CALENDAR: "text/calendar; charset=utf-8",
+            DocumentKind.FOCUS: "text/csv; charset=utf-8",
         }[self]
 
 

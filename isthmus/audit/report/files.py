@@ -19,7 +19,10 @@ from xlsxwriter.worksheet import Worksheet
 
 from isthmus.audit.bundle import Files, read_manifest
 from isthmus.audit.figures import Report
+from isthmus.audit.prices import NEGOTIATED
+from isthmus.audit.report.calendar import render_ics
 from isthmus.audit.report.cells import Cell, as_text, defused
+from isthmus.audit.report.focus import render_focus
 from isthmus.audit.report.pdf import render_pdf
 from isthmus.audit.report.tables import FINDING_COLUMNS, finding_row, tables
 
@@ -29,14 +32,22 @@ EXCEL_TEXT_MAX: Final = 32_000
 
 
 def documents(report: Report, bundle: Files) -> dict[str, bytes]:
-    """Return report.pdf, report.xlsx, findings.csv and report.json; the bundle's fingerprint is printed in them."""
+    """Return report.pdf, report.xlsx, findings.csv and report.json, in which the bundle's fingerprint is printed.
+
+    With a contract also renewal.ics; with a price of the customer's own also focus.csv.
+    """
     fingerprint = read_manifest(bundle).fingerprint
-    return {
+    found = {
         "report.pdf": render_pdf(report, fingerprint),
         "report.xlsx": render_xlsx(report, bundle),
         "findings.csv": render_csv(report),
         "report.json": render_json(report, fingerprint),
     }
+    if report.plan:
+        found["renewal.ics"] = render_ics(report)
+    if any(line.price_basis == NEGOTIATED for line in report.licenses):
+        found["focus.csv"] = render_focus(report)
+    return found
 
 
 def render_json(report: Report, fingerprint: str) -> bytes:

@@ -14,7 +14,16 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import FindingLine, GradeSplit, LicenseLine, MoneyTotal, Report, SensitivityPoint
+from isthmus.audit.figures import (
+    FindingLine,
+    GradeSplit,
+    LicenseLine,
+    MoneyTotal,
+    ReadinessLine,
+    Report,
+    ScenarioLine,
+    SensitivityPoint,
+)
 from isthmus.audit.report.tables import evidence
 
 FINDINGS_PRINTED_MAX: Final = 3_000
@@ -104,6 +113,9 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
             ]
             for c in report.contract
         ],
+        "readiness": [_readiness_row(line) for line in report.readiness],
+        "scenarios": [_scenario_row(line) for line in report.scenarios if line.years == 1],
+        "plan": [[step.day.isoformat(), _left(step.days_left), step.product, step.what] for step in report.plan],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
         "api_calls": number(report.api_calls),
         "calls_estimated": number(report.calls_estimated),
@@ -296,6 +308,36 @@ def _finding_row(line: FindingLine) -> list[str]:
         why,
         "no price" if line.valued and line.saving_monthly is None else saving,
     ]
+
+
+def _readiness_row(line: ReadinessLine) -> list[str]:
+    rise = NOT_PRINTED if line.break_even_percent is None else f"{line.break_even_percent} %"
+    return [
+        line.product,
+        number(line.bought),
+        number(line.assigned),
+        number(line.spot),
+        number(line.conservative),
+        number(line.base),
+        number(line.aggressive),
+        number(line.fewer_base),
+        rise,
+        line.note or f"{line.weeks} weeks of history",
+    ]
+
+
+def _scenario_row(line: ScenarioLine) -> list[str]:
+    return [
+        line.product,
+        f"{line.case}, {number(line.quantity)}",
+        f"{line.price_case}, {money_text(line.unit_price, None, cents=True)}",
+        money_text(line.annual, line.currency),
+        f"{line.difference.quantize(Decimal(1), ROUND_HALF_UP):+,}",
+    ]
+
+
+def _left(days: int) -> str:
+    return f"in {days} days" if days >= 0 else "past"
 
 
 def _psl_row(report: Report, index: int) -> Sequence[str]:

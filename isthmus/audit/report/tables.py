@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from isthmus.audit.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
 from isthmus.audit.report.cells import Cell, Table
+from isthmus.audit.report.tables_renewal import renewal_tables
 
 FINDING_COLUMNS = (
     "No.",
@@ -78,6 +79,7 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
             "Pools", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind in {"license", "psl"}]
         ),
         _psl_pools(report),
+        *renewal_tables(report),
         _prices(report),
         _contract(report),
         Table(

@@ -35,6 +35,8 @@ LABELS: Final[Mapping[DocumentKind, str]] = MappingProxyType(
         DocumentKind.CSV: "Findings (CSV)",
         DocumentKind.JSON: "Figures (JSON)",
         DocumentKind.BUNDLE: "Evidence bundle",
+        DocumentKind.CALENDAR: "Renewal days (ICS)",
+        DocumentKind.FOCUS: "Cost rows (FOCUS-shaped CSV)",
     }
 )
 _PROGRESS: Final[Mapping[AuditState, str]] = MappingProxyType(

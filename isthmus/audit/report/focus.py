@@ -1,0 +1,107 @@
+"""Licences as cost rows in the columns of FOCUS 1.2, for tools of cloud cost. Shaped like it, not conformant.
+
+One row for the seats in use and one for the unused seats of each paid licence that has a price, for the month of the
+audit. CommitmentDiscountStatus carries used and unused: a seat is no commitment discount, so the column is stretched.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from isthmus.audit import money
+from isthmus.audit.figures import LicenseLine, Report
+from isthmus.audit.prices import AT_LIST
+from isthmus.audit.report.cells import Cell, as_text
+
+COLUMNS: Final = (
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "ChargeCategory",
+    "ChargeFrequency",
+    "ChargeDescription",
+    "ProviderName",
+    "PublisherName",
+    "InvoiceIssuerName",
+    "ServiceName",
+    "ServiceCategory",
+    "SkuId",
+    "ResourceId",
+    "PricingUnit",
+    "PricingQuantity",
+    "ListUnitPrice",
+    "ContractedUnitPrice",
+    "ContractedCost",
+    "EffectiveCost",
+    "BillingCurrency",
+    "CommitmentDiscountStatus",
+    "x_Org",
+    "x_SeatsAssigned",
+    "x_PriceBasis",
+    "x_Conformance",
+)
+VENDOR: Final = "Salesforce"
+
+
+def render_focus(report: Report) -> bytes:
+    """Return the rows as CSV; no cell is a formula."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for line in report.licenses:
+        for row in _rows(report, line):
+            writer.writerow([as_text(cell) for cell in row])
+    return buffer.getvalue().encode()
+
+
+def _rows(report: Report, line: LicenseLine) -> Iterator[list[Cell]]:
+    if line.unit_price is None or not line.purchased:
+        return
+    if line.unused is None:
+        yield _row(report, line, line.unit_price, line.purchased, None)
+        return
+    used = max(0, min(line.purchased, line.assigned - line.unused))
+    yield _row(report, line, line.unit_price, used, "Used")
+    yield _row(report, line, line.unit_price, line.purchased - used, "Unused")
+
+
+def _row(report: Report, line: LicenseLine, price: Decimal, seats: int, status: str | None) -> list[Cell]:
+    day = report.taken_at.astimezone(UTC)
+    start = datetime(day.year, day.month, 1, tzinfo=UTC)
+    end = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=UTC)
+    cost = money.to_cent(price * seats)
+    listed = line.price_basis == AT_LIST
+    return [
+        start,
+        end,
+        start,
+        end,
+        "Purchase",
+        "Recurring",
+        f"{line.name}, {(status or 'all').lower()} seats",
+        VENDOR,
+        VENDOR,
+        VENDOR,
+        line.name,
+        "Business Applications",
+        line.key,
+        line.id,
+        "User-Month",
+        seats,
+        price if listed else None,
+        None if listed else price,
+        None if listed else cost,
+        cost,
+        line.currency,
+        status,
+        report.org,
+        line.assigned,
+        line.price_basis,
+        "FOCUS-shaped, not conformant",
+    ]

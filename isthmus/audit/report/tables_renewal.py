@@ -1,0 +1,90 @@
+"""The sheets about the renewal: required seats, scenarios, plan. Pure."""
+
+from __future__ import annotations
+
+from isthmus.audit.figures import Report
+from isthmus.audit.report.cells import Table
+
+
+def renewal_tables(report: Report) -> tuple[Table, ...]:
+    """Return the sheets; scenarios and plan only with a contract."""
+    sheets = [_readiness(report)] if report.readiness else []
+    if report.scenarios:
+        sheets.append(_scenarios(report))
+    if report.plan:
+        sheets.append(
+            Table(
+                "Plan",
+                ("Day", "Days left", "Product", "What"),
+                [(p.day, p.days_left, p.product, p.what) for p in report.plan],
+            )
+        )
+    return tuple(sheets)
+
+
+def _readiness(report: Report) -> Table:
+    columns = (
+        "Licence",
+        "Bought",
+        "Assigned",
+        "Minimum",
+        "Weeks of history",
+        "Required today",
+        "Required, conservative",
+        "Required, base",
+        "Required, aggressive",
+        "Fewer at renewal (base, else today)",
+        "Unit price rise that would cancel it (%)",
+        "Note",
+    )
+    rows = [
+        (
+            line.product,
+            line.bought,
+            line.assigned,
+            line.minimum,
+            line.weeks,
+            line.spot,
+            line.conservative,
+            line.base,
+            line.aggressive,
+            line.fewer_base,
+            line.break_even_percent,
+            line.note,
+        )
+        for line in report.readiness
+    ]
+    return Table("Renewal", columns, rows)
+
+
+def _scenarios(report: Report) -> Table:
+    columns = (
+        "Licence",
+        "Quantity case",
+        "Quantity",
+        "Price case",
+        "Unit price a month",
+        "Currency",
+        "Years",
+        "Cost a year",
+        "Cost of the term",
+        "A year against today",
+        "Unit price rise that would cancel it (%)",
+    )
+    rows = [
+        (
+            s.product,
+            s.case,
+            s.quantity,
+            s.price_case,
+            s.unit_price,
+            s.currency,
+            s.years,
+            s.annual,
+            s.term,
+            s.difference,
+            s.break_even_percent,
+        )
+        for s in report.scenarios
+    ]
+    return Table("Scenarios", columns, rows)
