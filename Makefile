@@ -32,6 +32,10 @@ test: ## everything: unit, integration, end to end, adversarial, parity, types
 	@tools/setup.sh test
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
+parity: ## orgsim against jsforce, the sf command line and SFDMU from npm
+	@tools/setup.sh test
+	$(BIN)/pytest -m npm -n $(TEST_PROCESSES) tests/parity $(ARGS)
+
 bench: setup ## measure; prints figures, judges nothing
 	$(BIN)/python -m tests.bench $(ARGS)
 

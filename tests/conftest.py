@@ -6,6 +6,12 @@ from importlib.util import find_spec
 
 pytest_plugins = [
     name
-    for name in ("tests.support.postgres", "tests.support.orgsim", "tests.support.keeper", "tests.support.facts")
+    for name in (
+        "tests.support.postgres",
+        "tests.support.orgsim",
+        "tests.support.keeper",
+        "tests.support.facts",
+        "tests.support.npm",
+    )
     if find_spec(name)
 ]

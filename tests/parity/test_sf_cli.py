@@ -1,0 +1,105 @@
+"""The Salesforce command line, unmodified, from npm, signed in with an access token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.npm import Clients, Ran
+from tests.support.orgsim import Orgsim, start_orgsim
+
+pytestmark = pytest.mark.npm
+
+KEY = {"label": "Ext", "type": "Text", "length": 18, "externalId": True, "unique": True, "caseSensitive": True}
+
+
+@pytest.fixture(scope="module")
+def org() -> Iterator[Orgsim]:
+    with start_orgsim(rows={"Account": 6, "Contact": 12}) as running:
+        running.control("POST", "/fields", {"FullName": "Account.Ext__c", "Metadata": KEY})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sf(org: Orgsim, npm_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Clients:
+    signed_in = Clients(npm_packages, tmp_path_factory.mktemp("home"))
+    ran = signed_in.sf(
+        *("org", "login", "access-token", "--instance-url", org.instance_url, "--no-prompt", "--set-default"),
+        more={"SF_ACCESS_TOKEN": org.access_token},
+    )
+    assert ran.status == 0, ran.err
+    return signed_in
+
+
+def good(ran: Ran) -> Ran:
+    assert ran.status == 0, ran.out + ran.err
+    return ran
+
+
+def test_it_signs_in_and_displays_the_org(sf: Clients, org: Orgsim):
+    shown = good(sf.sf("org", "display", "--json")).result["result"]
+    assert (shown["id"], shown["username"]) == (org.ready["org_id"], org.username)
+    assert shown["connectedStatus"] == "Connected"
+
+
+def test_it_queries_for_people_and_for_programs(sf: Clients):
+    table = good(sf.sf("data", "query", "-q", "SELECT Name, Owner.Name, (SELECT LastName FROM Contacts) FROM Account"))
+    assert "OWNER.NAME" in table.out
+    assert "Total number of records retrieved: 6." in table.out
+    grouped = good(sf.sf("data", "query", "-r", "csv", "-q", "SELECT COUNT(Id) many FROM Account"))
+    assert grouped.out.split() == ["many", "6"]
+    refused = sf.sf("data", "query", "--json", "-q", "SELECT Nope FROM Account")
+    assert refused.status == 1
+    assert refused.result["name"] == "INVALID_FIELD"
+
+
+def test_it_creates_changes_finds_and_deletes_a_record(sf: Clients, org: Orgsim):
+    made = good(sf.sf("data", "create", "record", "-s", "Account", "-v", "Name='From sf' Phone=1", "--json")).result
+    row_id = made["result"]["id"]
+    good(sf.sf("data", "update", "record", "-s", "Account", "-i", row_id, "-v", "Name='Changed'"))
+    found = good(sf.sf("data", "get", "record", "-s", "Account", "-w", "Name='Changed'", "--json")).result["result"]
+    assert (found["Id"], found["Phone"]) == (row_id, "1")
+    good(sf.sf("data", "delete", "record", "-s", "Account", "-i", row_id))
+    assert row_id not in {row["Id"] for row in org.rows("Account")}
+
+
+def test_it_carries_a_tree_out_and_in_again(sf: Clients, org: Orgsim):
+    soql = "SELECT Name, Phone, (SELECT FirstName, LastName FROM Contacts) FROM Account"
+    before = {name: len(org.rows(name)) for name in ("Account", "Contact")}
+    good(sf.sf("data", "export", "tree", "-q", soql, "-d", "tree", "--plan"))
+    good(sf.sf("data", "import", "tree", "-p", "tree/Account-Contact-plan.json"))
+    after = {name: len(org.rows(name)) for name in ("Account", "Contact")}
+    assert after == {name: count * 2 for name, count in before.items()}
+
+
+def test_it_loads_and_reads_in_bulk(sf: Clients, org: Orgsim):
+    (sf.home / "in.csv").write_text("Ext__c,Name\nB1,one\nB2,two\n")
+    loaded = good(sf.sf(*"data import bulk -s Account -f in.csv -w 5 --json".split())).result["result"]
+    assert (loaded["processedRecords"], loaded["successfulRecords"], loaded["failedRecords"]) == (2, 2, 0)
+    (sf.home / "in.csv").write_text("Ext__c,Name\nB1,one again\nB3,three\n")
+    good(sf.sf(*"data upsert bulk -s Account -i Ext__c -f in.csv -w 5 --json".split()))
+    names = {row["Ext__c"]: row["Name"] for row in org.rows("Account") if row["Ext__c"]}
+    assert names == {"B1": "one again", "B2": "two", "B3": "three"}
+    good(
+        sf.sf(
+            *"data export bulk --output-file out.csv -w 5 -q".split(), "SELECT Name FROM Account WHERE Ext__c != null"
+        )
+    )
+    assert (sf.home / "out.csv").read_text().split("\n")[:2] == ['"Name"', '"one again"']
+    (sf.home / "bad.csv").write_text("Ext__c,Name\nB9,\n")
+    failed = sf.sf(*"data import bulk -s Account -f bad.csv -w 5 --json".split())
+    assert (failed.status, failed.result["name"]) == (1, "FailedRecordDetailsError")
+
+
+def test_it_describes_and_reads_limits(sf: Clients):
+    assert "Contact" in good(sf.sf("sobject", "list", "--json")).result["result"]
+    described = good(sf.sf("sobject", "describe", "-s", "Contact", "--json")).result["result"]
+    assert described["keyPrefix"] == "003"
+    limits = good(sf.sf("org", "list", "limits", "--json")).result["result"]
+    assert {"DailyApiRequests"} <= {entry["name"] for entry in limits}
+    path = "/services/data/v62.0/limits/recordCount?sObjects=Contact"
+    counted = json.loads(good(sf.sf("api", "request", "rest", path)).out)
+    assert counted["sObjects"][0]["name"] == "Contact"
