@@ -35,6 +35,13 @@ _FAILURES: Final = {
 """What a mover's own last code means where it could not send a last frame (the side is then not known)."""
 
 
+_REFUSALS: Final = {
+    MoverFailure.SANDBOX_REFUSED: EndReason.MOVER_REFUSED,
+    # It ended without a word before it had begun: killed, or short of memory or time. The next run goes on.
+    MoverFailure.UNEXPECTED: EndReason.MOVER_DIED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Moving:
     """What it takes to start a mover: how to dial an endpoint, and the operator's settings."""
@@ -91,8 +98,7 @@ async def drive(
             exit_ = await mover.exit()
             return Driven(_after_exit(run, exit_), exit_, mover.sandbox)
     except MoverRefused as refused:
-        reason = EndReason.MOVER_REFUSED if refused.failure is MoverFailure.SANDBOX_REFUSED else EndReason.BUG
-        return Driven(stopped(run, reason), None, None)
+        return Driven(stopped(run, _REFUSALS.get(refused.failure, EndReason.BUG)), None, None)
 
 
 async def _follow(mover: Mover, run: Run, on_frame: OnFrame) -> Run:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 from tests.support.copying import Pair, two_orgs
@@ -36,10 +37,10 @@ async def mover(pair: Pair, points: int, rows: int, first: int) -> Counter[str]:
     return seen
 
 
-async def _point(seen: Counter[str], seed: int, attempt: asyncio.Future[TroubleSeen] | object) -> None:
+async def _point(seen: Counter[str], seed: int, attempt: Awaitable[TroubleSeen]) -> None:
     began = time.monotonic()
     try:
-        result: TroubleSeen = await attempt  # type: ignore[misc]
+        result = await attempt
     except AssertionError as wrong:
         seen["WRONG"] += 1
         print(f"seed {seed}: WRONG: {wrong}", flush=True)
