@@ -1,0 +1,174 @@
+"""Bulk API 1.0 as its clients speak it: XML jobs with CSV, JSON from end to end, XML rows."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orgsim.xmltree import Element, parse_xml
+from tests.support.orgsim import Orgsim
+
+XML = "application/xml; charset=utf-8"
+NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
+
+
+class Async:
+    """Speaks to /services/async the way foreign clients do."""
+
+    def __init__(self, org: Orgsim) -> None:
+        self._org = org
+
+    def call(
+        self, method: str, path: str, body: Any = None, kind: str = XML, token: str | None = None
+    ) -> tuple[int, str, bytes]:
+        data = body.encode() if isinstance(body, str) else body
+        request = urllib.request.Request(f"{self._org.instance_url}/services/async/62.0{path}", data, method=method)
+        request.add_header("X-SFDC-Session", self._org.access_token if token is None else token)
+        request.add_header("Content-Type", kind)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.headers["Content-Type"], refused.read()
+
+    def xml(self, method: str, path: str, body: str | None = None) -> Element:
+        status, kind, answer = self.call(method, path, body)
+        assert status in {200, 201}, answer
+        assert kind == "application/xml"
+        assert NAMESPACE.encode() in answer
+        return parse_xml(answer)
+
+    def job(self, operation: str, content: str = "CSV", more: str = "") -> str:
+        body = (
+            f'<jobInfo xmlns="{NAMESPACE}"><operation>{operation}</operation><object>Account</object>{more}'
+            f"<contentType>{content}</contentType></jobInfo>"
+        )
+        return self.xml("POST", "/job", body).value("id")
+
+    def batch(self, job: str, body: str, kind: str = "text/csv") -> str:
+        status, _, answer = self.call("POST", f"/job/{job}/batch", body, kind)
+        assert status == 201, answer
+        return parse_xml(answer).value("id") if not answer.startswith(b"{") else json.loads(answer)["id"]
+
+    def finished(self, job: str, batch: str) -> Element:
+        return _until(
+            lambda: self.xml("GET", f"/job/{job}/batch/{batch}"), lambda e: e.value("state") in {"Completed", "Failed"}
+        )
+
+
+def _until(read: Callable[[], Element], done: Callable[[Element], bool]) -> Element:
+    for _ in range(200):
+        found = read()
+        if done(found):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+@pytest.fixture
+def bulk(org: Orgsim) -> Async:
+    return Async(org)
+
+
+@pytest.mark.fact("bulk-one-job-order", "bulk-one-empty-batch-list")
+def test_a_job_is_described_in_the_order_of_the_schema(bulk: Async):
+    job = bulk.job("insert")
+    shown = bulk.xml("GET", f"/job/{job}")
+    names = [child.name for child in shown.children]
+    assert names[:7] == ["id", "operation", "object", "createdById", "createdDate", "systemModstamp", "state"]
+    assert names[7:9] == ["concurrencyMode", "contentType"]
+    assert names[-3:] == ["totalProcessingTime", "apiActiveProcessingTime", "apexProcessingTime"]
+    assert shown.value("createdDate").endswith("Z")
+    assert bulk.xml("GET", f"/job/{job}/batch").children == ()
+    assert bulk.xml("POST", f"/job/{job}", "<jobInfo><state>Closed</state></jobInfo>").value("state") == "Closed"
+    assert b"InvalidJobState" in bulk.call("POST", f"/job/{job}/batch", "Name\nx\n", "text/csv")[2]
+
+
+@pytest.mark.fact("bulk-one-results-in-order", "bulk-one-error-text")
+def test_rows_are_loaded_and_answered_in_order(bulk: Async, org: Orgsim):
+    job = bulk.job("insert")
+    batch = bulk.batch(job, 'Name,Phone\r\n"one, with comma",1\r\n,2\r\nthree,#N/A\r\n')
+    info = bulk.finished(job, batch)
+    assert (info.value("numberRecordsProcessed"), info.value("numberRecordsFailed")) == ("3", "1")
+    _, kind, body = bulk.call("GET", f"/job/{job}/batch/{batch}/result")
+    assert kind == "text/csv"
+    lines = body.decode().splitlines()
+    assert lines[0] == '"Id","Success","Created","Error"'
+    assert lines[2] == '"","false","false","REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --"'
+    assert {row["Name"]: row["Phone"] for row in org.rows("Account")} == {"one, with comma": "1", "three": None}
+    assert bulk.call("GET", f"/job/{job}/batch/{batch}/request")[2].startswith(b"Name,Phone\r\n")
+
+
+@pytest.mark.fact("bulk-one-query-without-rows", "bulk-one-json-dates", "bulk-one-json-content-type")
+def test_queries_answer_csv_and_json(bulk: Async, org: Orgsim):
+    job = bulk.job("query")
+    batch = bulk.batch(job, "SELECT Id, Name FROM Account")
+    bulk.finished(job, batch)
+    found = bulk.xml("GET", f"/job/{job}/batch/{batch}/result")
+    assert found.name == "result-list"
+    rows = bulk.call("GET", f"/job/{job}/batch/{batch}/result/{found.value('result')}")[2]
+    assert rows.decode().strip() == '"Records not found for this query"'
+    org.add_rows("Account", [{"Name": "seen"}])
+    wanted = {"operation": "query", "object": "Account", "contentType": "JSON"}
+    status, kind, body = bulk.call("POST", "/job", json.dumps(wanted), "application/json")
+    assert (status, kind) == (201, "application/json")
+    job = json.loads(body)["id"]
+    batch = bulk.batch(job, "SELECT Id, Name, Parent.Name, CreatedDate FROM Account", "application/json")
+    bulk.finished(job, batch)
+    [result] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result")[2])
+    [row] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result/{result}")[2])
+    assert row["attributes"]["url"].endswith(row["Id"])
+    assert (row["Name"], row["Parent"]) == ("seen", {"Name": None})
+    assert isinstance(row["CreatedDate"], int)
+
+
+def test_rows_may_be_xml(bulk: Async, org: Orgsim):
+    job = bulk.job("insert", "XML")
+    body = (
+        f'<sObjects xmlns="{NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+        '<sObject><Name>by XML</Name><Phone xsi:nil="true"/></sObject><sObject><Phone>1</Phone></sObject></sObjects>'
+    )
+    batch = bulk.batch(job, body, XML)
+    bulk.finished(job, batch)
+    results = bulk.xml("GET", f"/job/{job}/batch/{batch}/result")
+    assert [entry.value("success") for entry in results.all("result")] == ["true", "false"]
+    [errors] = results.all("result")[1].all("errors")
+    assert (errors.value("fields"), errors.value("statusCode")) == ("Name", "REQUIRED_FIELD_MISSING")
+    assert [row["Name"] for row in org.rows("Account")] == ["by XML"]
+
+
+@pytest.mark.fact("bulk-one-session-header", "bulk-one-limits")
+def test_refusals_have_the_form_of_this_api(bulk: Async):
+    status, _, body = bulk.call("POST", "/job", "<jobInfo/>", token="00Dxx!no")
+    assert status == 400
+    assert b"<exceptionCode>InvalidSessionId</exceptionCode>" in body
+    status, kind, body = bulk.call("POST", "/job", "{}", "application/json", token="00Dxx!no")
+    assert (status, kind) == (400, "application/json")
+    assert json.loads(body)["exceptionCode"] == "InvalidSessionId"
+    assert b"InvalidJob" in bulk.call("GET", "/job/750000000000000AAA")[2]
+    assert b"InvalidXML" in bulk.call("POST", "/job", "<jobInfo")[2]
+    job = bulk.job("insert")
+    unknown = bulk.finished(job, bulk.batch(job, "Nope__c\nx\n"))
+    assert unknown.value("stateMessage") == "InvalidBatch : Field name not found : Nope__c"
+    many = bulk.finished(job, bulk.batch(job, "Name\n" + "x\n" * 10_001))
+    assert many.value("state") == "Failed"
+    query = bulk.job("query")
+    broken = bulk.finished(query, bulk.batch(query, "SELECT Nope FROM Account"))
+    assert "INVALID_FIELD" in broken.value("stateMessage")
+    assert bulk.call("POST", "/job", '{"operation":"insert","object":"Account","contentType":"ZIP_CSV"}')[0] == 501
+
+
+def test_an_aborted_job_leaves_waiting_batches_unprocessed(bulk: Async, org: Orgsim):
+    org.control("POST", "/whims", {"job_delay_s": [1.0, 1.0]})
+    job = bulk.job("insert")
+    batch = bulk.batch(job, "Name\nx\n")
+    bulk.xml("POST", f"/job/{job}", "<jobInfo><state>Aborted</state></jobInfo>")
+    assert bulk.xml("GET", f"/job/{job}/batch/{batch}").value("state") == "NotProcessed"
+    assert org.rows("Account") == []

@@ -1,0 +1,136 @@
+"""The SOAP calls: sessions, rows, the recycle bin, merges, leads, fields, and refusals in envelopes."""
+
+from __future__ import annotations
+
+import pytest
+
+from orgsim.xmltree import Element, parse_xml
+from tests.support.orgsim import Orgsim, call
+
+
+def soap(
+    org: Orgsim, body: str, *, token: str | None = None, service: str = "u", header: str = ""
+) -> tuple[int, Element]:
+    session = f"<SessionHeader><sessionId>{org.access_token if token is None else token}</sessionId></SessionHeader>"
+    envelope = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+        f"<e:Header>{session}{header}</e:Header><e:Body>{body}</e:Body></e:Envelope>"
+    )
+    path = f"/services/Soap/{service}/62.0"
+    status, _, answer = call(org.instance_url, "POST", path, envelope.encode(), Content_Type="text/xml")
+    if status == 501:
+        return status, Element("", str(answer), "", is_nil=False, children=())
+    root = parse_xml(answer.encode() if isinstance(answer, str) else answer)
+    inner = root.find("Body")
+    assert inner is not None
+    return status, inner.children[0]
+
+
+def results(org: Orgsim, body: str, service: str = "u") -> list[Element]:
+    status, answer = soap(org, body, service=service)
+    assert status == 200, answer
+    return answer.all("result")
+
+
+@pytest.mark.fact("soap-session-fault", "soap-prefixed-envelope")
+def test_a_bad_session_and_a_bad_envelope_are_faults(org: Orgsim):
+    status, fault = soap(org, "<getUserInfo/>", token="00Dxx!no")
+    assert (status, fault.value("faultcode")) == (500, "sf:INVALID_SESSION_ID")
+    raw = call(org.instance_url, "POST", "/services/Soap/u/62.0", b"<nonsense", Content_Type="text/xml")[2]
+    assert "<faultcode>sf:XML_PARSER_ERROR</faultcode>" in raw
+    assert "<soapenv:Fault>" in raw
+    raw = call(org.instance_url, "POST", "/services/Soap/u/12.0", b"<x/>", Content_Type="text/xml")[2]
+    assert "UNSUPPORTED_API_VERSION" in raw
+
+
+def test_unknown_calls_and_headers_are_loud(org: Orgsim):
+    assert soap(org, "<describeTabs/>")[0] == 501
+    header = "<AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>"
+    assert soap(org, "<getServerTimestamp/>", header=header)[0] == 501
+    assert soap(org, "<describeMetadata/>", service="m")[0] == 501
+
+
+@pytest.mark.fact("soap-save-results")
+def test_rows_are_written_binned_and_brought_back(org: Orgsim):
+    good, bad = results(
+        org,
+        "<create><sObjects><type>Account</type><Name>A &amp; B</Name></sObjects>"
+        "<sObjects><type>Account</type><Phone>1</Phone></sObjects></create>",
+    )
+    assert [child.name for child in good.children] == ["id", "success"]
+    assert bad.find("errors") is not None
+    row_id = good.value("id")
+    update = f"<update><sObjects><type>Account</type><fieldsToNull>Phone</fieldsToNull><Id>{row_id}</Id>"
+    assert results(org, f"{update}<Name>C</Name></sObjects></update>")[0].value("success") == "true"
+    assert [row["Name"] for row in org.rows("Account")] == ["C"]
+    for name, success in (
+        ("delete", "true"),
+        ("undelete", "true"),
+        ("undelete", "false"),
+        ("emptyRecycleBin", "false"),
+    ):
+        assert results(org, f"<{name}><ids>{row_id}</ids></{name}>")[0].value("success") == success
+    results(org, f"<delete><ids>{row_id}</ids></delete>")
+    assert results(org, f"<emptyRecycleBin><ids>{row_id}</ids></emptyRecycleBin>")[0].value("success") == "true"
+    assert org.control("GET", "/rows/Account?deleted=true") == []
+
+
+@pytest.mark.fact("soap-merge")
+def test_a_merge_moves_children_and_marks_what_it_took_in(org: Orgsim):
+    master, loser = org.add_rows("Account", [{"Name": "master"}, {"Name": "loser"}])
+    [contact] = org.add_rows("Contact", [{"LastName": "moves", "AccountId": loser}])
+    request = (
+        f"<merge><mergeRequests><masterRecord><type>Account</type><Id>{master}</Id><Phone>7</Phone></masterRecord>"
+        f"<recordToMergeIds>{loser}</recordToMergeIds></mergeRequests></merge>"
+    )
+    [result] = results(org, request)
+    assert (result.value("mergedRecordIds"), result.value("updatedRelatedIds")) == (loser, contact)
+    assert org.rows("Contact")[0]["AccountId"] == master
+    rows = {row["Id"]: row for row in org.control("GET", "/rows/Account?deleted=true")}
+    assert (rows[loser]["IsDeleted"], rows[loser]["MasterRecordId"]) == (True, master)
+    assert rows[master]["Phone"] == "7"
+    [again] = results(org, request)
+    assert again.value("success") == "false"
+
+
+@pytest.mark.fact("soap-convert-lead")
+def test_a_lead_is_converted_once_and_only_to_a_converted_status(org: Orgsim):
+    [lead] = org.add_rows("Lead", [{"LastName": "Lead", "Company": "Lead & Co", "Email": "a@b.example"}])
+
+    def convert(status: str) -> Element:
+        request = f"<leadId>{lead}</leadId><convertedStatus>{status}</convertedStatus>"
+        return results(org, f"<convertLead><leadConverts>{request}</leadConverts></convertLead>")[0]
+
+    assert convert("Open").value("success") == "false"
+    assert org.rows("Account") == []
+    done = convert("Closed - Converted")
+    assert done.value("success") == "true"
+    [contact], [deal], [row] = org.rows("Contact"), org.rows("Opportunity"), org.rows("Lead")
+    assert contact["AccountId"] == deal["AccountId"] == done.value("accountId")
+    assert (row["IsConverted"], row["ConvertedOpportunityId"]) == (True, deal["Id"])
+    assert convert("Closed - Converted").value("success") == "false"
+
+
+@pytest.mark.fact("metadata-crud-calls")
+def test_a_field_made_by_metadata_is_hidden_until_granted(org: Orgsim):
+    field = "<fullName>Account.Soap__c</fullName><label>Soap</label><length>18</length><type>Text</type>"
+    create = f'<createMetadata><metadata xsi:type="CustomField">{field}</metadata></createMetadata>'
+    assert results(org, create, "m")[0].value("success") == "true"
+    [again] = results(org, create, "m")
+    assert again.find("errors").value("statusCode") == "DUPLICATE_DEVELOPER_NAME"  # pyright: ignore[reportOptionalMemberAccess]
+    status, _, described = org.call("GET", "/services/data/v62.0/sobjects/Account/describe")
+    assert status == 200
+    assert "Soap__c" not in {entry["name"] for entry in described["fields"]}
+    read = "<readMetadata><type>CustomField</type><fullNames>Account.Soap__c</fullNames></readMetadata>"
+    assert results(org, read, "m")[0].find("records").value("label") == "Soap"  # pyright: ignore[reportOptionalMemberAccess]
+    delete = "<deleteMetadata><type>CustomField</type><fullNames>Account.Soap__c</fullNames></deleteMetadata>"
+    assert [results(org, delete, "m")[0].value("success") for _ in range(2)] == ["true", "false"]
+
+
+def test_a_user_without_customize_application_makes_no_fields(org: Orgsim):
+    token = org.control("POST", f"/users/{org.ready['reader_username']}/token")["access_token"]
+    status, fault = soap(
+        org, '<createMetadata><metadata xsi:type="CustomField"/></createMetadata>', token=token, service="m"
+    )
+    assert (status, fault.value("faultcode")) == (500, "sf:INSUFFICIENT_ACCESS")
