@@ -13,6 +13,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from isthmus.audit import store
 from isthmus.audit.collect import AuditJob
 from isthmus.audit.failures import AuditFailed, Failure
@@ -20,6 +22,7 @@ from isthmus.audit.judge import judge
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.reading import MoverSetting, Read, read_org
+from isthmus.audit.setting import options_of, read_setting
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database
@@ -103,12 +106,20 @@ class _Performing:
         return self._ticket
 
     async def carry_out(self, claimed: store.Claimed) -> None:
+        options = await self._options(claimed)
         read = await self._read(claimed)
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_reporting(tx, self._audit, claimed.attempt)
-        judged = await asyncio.to_thread(judge, read.snapshot, self._app.options, claimed.alias)
+        judged = await asyncio.to_thread(judge, read.snapshot, options, claimed.alias)
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_judged(tx, self._audit, claimed.attempt, judged)
+
+    async def _options(self, claimed: store.Claimed) -> AuditOptions:
+        """Return what the installation and the tenant decide, and what earlier audits of the org knew."""
+        async with self._app.database.tenant(await self.ticket()) as tx:
+            setting = await read_setting(tx, ConnectionId(claimed.connection))
+            history = await store.load_history(tx, self._audit)
+        return msgspec.structs.replace(options_of(setting, self._app.options), history=history)
 
     async def fail(self, claimed: store.Claimed, failed: AuditFailed) -> None:
         """Store why the audit ended; an audit that is no longer ours is left alone."""

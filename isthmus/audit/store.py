@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -13,6 +14,7 @@ import msgspec
 from isthmus.audit.bundle import zipped
 from isthmus.audit.failures import Failure
 from isthmus.audit.figures import Report
+from isthmus.audit.history import History, PoolPoint, SeenDeactivated
 from isthmus.audit.judge import Judged
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob
@@ -39,6 +41,23 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Point:
+    day: date
+    pool: str
+    purchased: int
+    assigned: int
+    unused_a: int | None
+    unused_b: int | None
+    unused_c: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Id:
     id: UUID
 
@@ -56,6 +75,44 @@ async def claim(tx: TenantTx, audit: UUID) -> Claimed | None:
         """,
         row=Claimed,
         audit=audit,
+    )
+
+
+async def load_history(tx: TenantTx, audit: UUID) -> History:
+    """Return what earlier audits of the same org knew."""
+    points = await tx.fetch_all(
+        """
+        select (a.taken_at at time zone 'UTC')::date as day, p.license_id as pool, p.purchased, p.assigned,
+            p.unused_a, p.unused_b, p.unused_c
+        from audit.audit now
+        join orgs.connection mine on mine.tenant_id = now.tenant_id and mine.id = now.connection_id
+        join orgs.connection c on c.tenant_id = mine.tenant_id and c.org_id = mine.org_id
+        join audit.audit a on a.tenant_id = c.tenant_id and a.connection_id = c.id
+        join audit.license_pool p on p.tenant_id = a.tenant_id and p.audit_id = a.id
+        where now.id = %(audit)s and a.id <> now.id and a.state = 'done' and a.taken_at > now() - interval '400 days'
+        order by day, pool, a.taken_at
+        """,
+        row=_Point,
+        audit=audit,
+    )
+    gone = await tx.fetch_all(
+        """
+        select p.user_id as who, min(a.taken_at) as at
+        from audit.audit now
+        join orgs.connection mine on mine.tenant_id = now.tenant_id and mine.id = now.connection_id
+        join orgs.connection c on c.tenant_id = mine.tenant_id and c.org_id = mine.org_id
+        join audit.audit a on a.tenant_id = c.tenant_id and a.connection_id = c.id
+        join audit.person p on p.tenant_id = a.tenant_id and p.audit_id = a.id
+        where now.id = %(audit)s and a.id <> now.id and a.state = 'done' and not p.active
+          and a.taken_at > now() - interval '400 days'
+        group by p.user_id order by p.user_id
+        """,
+        row=_Gone,
+        audit=audit,
+    )
+    return History(
+        tuple(PoolPoint(p.day, p.pool, p.purchased, p.assigned, p.unused_a, p.unused_b, p.unused_c) for p in points),
+        tuple(SeenDeactivated(row.who, row.at.astimezone(UTC)) for row in gone),
     )
 
 
@@ -156,11 +213,12 @@ async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
         await tx.execute(
             """
             insert into audit.license_pool (audit_id, license_id, license_key, label, purchased, assigned, active_30,
-                active_60, active_90, unused)
+                active_60, active_90, unused, unused_a, unused_b, unused_c)
             select %(audit)s, r.id, r.key, left(r.name, 1000), r.purchased, r.assigned, r.active_30, r.active_60,
-                r.active_90, r.unused
+                r.active_90, r.unused, r.unused_a, r.unused_b, r.unused_c
             from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, key text, name text, purchased integer,
-                assigned integer, active_30 integer, active_60 integer, active_90 integer, unused integer)
+                assigned integer, active_30 integer, active_60 integer, active_90 integer, unused integer,
+                unused_a integer, unused_b integer, unused_c integer)
             """,
             audit=audit,
             rows=part,

@@ -7,6 +7,7 @@ grant usage on schema audit to isthmus_portal, isthmus_worker, isthmus_keeper;
 
 create domain audit.short_text as text check (length(value) <= 1024);
 create domain audit.line as text check (length(value) between 2 and 65536);
+create domain audit.file_text as text check (length(value) <= 1048576);
 create domain audit.rule as text check (value ~ '^R[0-9]{2}[a-z]?$');
 create domain audit.currency as text check (value ~ '^[A-Z]{3}$');
 create domain audit.percent as smallint check (value between 0 and 100);
@@ -122,6 +123,9 @@ create table audit.license_pool (
     active_60 audit.seat_count,
     active_90 audit.seat_count,
     unused audit.seat_count,
+    unused_a audit.seat_count,
+    unused_b audit.seat_count,
+    unused_c audit.seat_count,
     primary key (tenant_id, audit_id, license_id),
     foreign key (tenant_id, audit_id) references audit.audit on delete cascade
 );
@@ -135,7 +139,7 @@ create policy own_delete on audit.license_pool for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.license_pool to isthmus_portal;
 grant select, delete, insert (audit_id, license_id, license_key, label, purchased, assigned, active_30, active_60,
-    active_90, unused) on audit.license_pool to isthmus_worker;
+    active_90, unused, unused_a, unused_b, unused_c) on audit.license_pool to isthmus_worker;
 
 -- The pools of permission set licences at the instant of an audit.
 create table audit.psl_pool (
@@ -192,6 +196,29 @@ create policy own_delete on audit.person for delete to isthmus_worker
 grant select on audit.person to isthmus_portal;
 grant select, delete, insert (audit_id, user_id, name, username, email, license_id, active, created_at, last_login_at,
     last_human_at, last_machine_at) on audit.person to isthmus_worker;
+
+-- What a tenant decides about the audits of a connection, as the text of the files that were given.
+create table audit.setting (
+    tenant_id uuid not null default ctx.tenant(),
+    connection_id uuid not null,
+    prices audit.file_text not null default '',
+    contract audit.file_text not null default '',
+    exemptions audit.file_text not null default '',
+    thresholds audit.file_text not null default '',
+    primary key (tenant_id, connection_id),
+    foreign key (tenant_id, connection_id) references orgs.connection on delete cascade
+);
+alter table audit.setting enable row level security;
+alter table audit.setting force row level security;
+create policy own_select on audit.setting for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.setting for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.setting for delete to isthmus_portal
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.setting to isthmus_worker;
+grant select, delete, insert (connection_id, prices, contract, exemptions, thresholds) on audit.setting
+    to isthmus_portal;
 
 -- Whose audit it is and which connection it may lease, for keeper: only an audit that is under way has any.
 create function audit.audit_subject(audit uuid) returns table (tenant_id uuid, connections uuid[])

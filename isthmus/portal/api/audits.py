@@ -5,15 +5,18 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get, post, put
 
 from isthmus.audit import service
+from isthmus.audit.prices import PricesInvalid
+from isthmus.audit.setting import AuditSetting, read_setting, save_setting
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, missing, query
 from isthmus.portal.pages.audits import read_filter, request_audit
 from isthmus.values import AuditId, ConnectionId
 
 _LIST = WayOut("/audits", "All audits")
+_ORGS = WayOut("/orgs", "All orgs")
 PAGE_ROWS_DEFAULT = 200
 PAGE_ROWS_MAX = 1000
 
@@ -22,6 +25,15 @@ class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which audit connection to read with."""
 
     connection: UUID
+
+
+class SettingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Files as text: prices, contract and exemptions as CSV, thresholds as TOML. Empty: none."""
+
+    prices: str = ""
+    contract: str = ""
+    exemptions: str = ""
+    thresholds: str = ""
 
 
 @get("/api/v1/audits")
@@ -64,6 +76,30 @@ async def findings(request: WebRequest, world: World, visitor: SignedIn, audit: 
     return answer({"findings": found})
 
 
+@get("/api/v1/audit-settings/{connection:str}")
+async def setting(world: World, visitor: SignedIn, connection: str) -> Response[bytes]:
+    """Return prices, contract, exemptions and thresholds that the next audits of this connection use, as texts."""
+    connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
+    async with world.database.tenant(visitor.ticket) as tx:
+        return answer(await read_setting(tx, connection_id))
+
+
+@put("/api/v1/audit-settings/{connection:str}", status_code=200)
+async def set_setting(world: World, api_actor: ApiActing, connection: str, data: SettingBody) -> Response[bytes]:
+    """Keep them; a text that cannot be used is refused, naming its line."""
+    connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
+    given = AuditSetting(data.prices, data.contract, data.exemptions, data.thresholds)
+    try:
+        async with world.database.tenant(api_actor.visitor.ticket) as tx:
+            known = await save_setting(tx, connection_id, given)
+    except PricesInvalid as invalid:
+        what, _, remedy = str(invalid).partition(". ")
+        raise Problem(422, "This setting cannot be used", f"{what.rstrip('.')}.", remedy, _ORGS) from None
+    if not known:
+        missing("Connection", _ORGS)
+    return answer(given)
+
+
 def _whole(unverified_text: str | None, default: int) -> int:
     if unverified_text is None:
         return default
@@ -72,4 +108,4 @@ def _whole(unverified_text: str | None, default: int) -> int:
     return int(unverified_text)
 
 
-HANDLERS = (audits, start, audit, findings)
+HANDLERS = (audits, start, audit, findings, setting, set_setting)
