@@ -22,10 +22,10 @@ INTERVAL_DEFAULT_S: Final = 120
 INTERVAL_MIN_S: Final = 60
 INTERVAL_MAX_S: Final = 7 * 24 * 3600
 NESTING_MAX: Final = 8
+DELETES_CEILING_DEFAULT: Final = 100
 
 _NOT_YET_IN_STEP: Final = {
     "adopt_on": "adoption of existing target records",
-    "deletes": "carrying deletes over",
     "mask": "masking",
 }
 
@@ -57,6 +57,17 @@ class OwnerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     fallback: Username | None = None
 
 
+class DeletesSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What becomes of records that are deleted in the source: a checkbox is set, or they are deleted, too.
+
+    `ceiling`: if more are deleted between two runs, none is touched and the run stops.
+    """
+
+    action: Literal["flag", "delete"]
+    field: Name | None = None
+    ceiling: Annotated[int, Meta(ge=1, le=1_000_000)] = DELETES_CEILING_DEFAULT
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One object of a sync: `object` where both orgs use the same name, else `source` and `target`."""
 
@@ -69,6 +80,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     owner: OwnerSpec | None = None
     record_types: Literal["same", "ignore"] | dict[Value, Value] | None = None
     picklists: dict[Name, dict[Value, Value]] = {}
+    deletes: Literal["ignore"] | DeletesSpec = "ignore"
 
     @property
     def source_object(self) -> str:
@@ -86,7 +98,7 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     version: Literal[1]
     name: Annotated[str, Meta(min_length=1, max_length=120)]
-    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 2)]
+    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
     direction: Literal["one-way"] = "one-way"
     interval_s: Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = INTERVAL_DEFAULT_S
 
@@ -109,7 +121,7 @@ def parse_spec(text: str) -> SyncSpec:
     if len(text.encode()) > SPEC_BYTES_MAX:
         raise SpecRefused(0, "the text", "it is longer than 256 KiB", "Split the sync into several.")
     try:
-        _refuse_aliases(text)
+        _refuse_aliases_and_depth(text)
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
@@ -140,8 +152,13 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Isthmus sync, version 1", **schema}
 
 
-def _refuse_aliases(text: str) -> None:
+def _refuse_aliases_and_depth(text: str) -> None:
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > NESTING_MAX:  # before the tree is composed: that takes time squared, and a stack
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise SpecRefused(line, "the text", "it is nested too deeply", "A sync has steps, and steps have fields.")
         if isinstance(event, yaml.AliasEvent) or (isinstance(event, yaml.NodeEvent) and event.anchor):
             line = event.start_mark.line + 1 if event.start_mark else 0
             raise SpecRefused(line, "the text", "anchors and aliases are not used here", "Write the part out.")
@@ -174,12 +191,10 @@ def _refuse_unimplemented(tree: dict[str, Any], lines: dict[str, int]) -> None:
     steps: Any = tree.get("steps")
     for number, step in enumerate(steps if isinstance(steps, list) else []):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - an untyped tree
         for key in step if isinstance(step, dict) else ():  # pyright: ignore[reportUnknownVariableType] - an untyped tree
-            if key in _NOT_YET_IN_STEP and not (key == "deletes" and step[key] == "ignore"):
+            if key in _NOT_YET_IN_STEP:
                 path = f"steps[{number}].{key}"
                 what = f"`{key}` ({_NOT_YET_IN_STEP[str(key)]}) is not available in this version"  # pyright: ignore[reportUnknownArgumentType] - an untyped tree
                 raise SpecRefused(lines[path], path, what, f"Remove `{key}`.")
-        if isinstance(step, dict):
-            step.pop("deletes", None)  # pyright: ignore[reportUnknownMemberType] - an untyped tree
 
 
 def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
@@ -188,6 +203,10 @@ def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
         if bool(step.object) == bool(step.source or step.target) or bool(step.source) != bool(step.target):
             what = "a step names either `object`, or both `source` and `target`"
             raise SpecRefused(lines[path], path, what, "For example `object: Account`.")
+        if isinstance(step.deletes, DeletesSpec) and (step.deletes.action == "flag") != bool(step.deletes.field):
+            place = f"{path}.deletes"
+            what = "`action: flag` needs a `field`, `action: delete` has none"
+            raise SpecRefused(lines[place], place, what, "For example `deletes: {action: flag, field: Gone__c}`.")
         owner = step.owner
         if owner is not None and (bool(owner.user) == bool(owner.match) or (owner.user and owner.fallback)):
             place = f"{path}.owner"
