@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -18,9 +18,10 @@ from isthmus.egress.transport import StreamReply
 from isthmus.salesforce import routes
 from isthmus.salesforce.csv_rows import BadCsv, CsvRows
 from isthmus.salesforce.errors import Expired, Incomplete, LeaseLost, Refused, SalesforceError, Transient, Unexpected
+from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.session import RowCount, Session
-from isthmus.salesforce.status_code import StatusCode
+from isthmus.salesforce.status_code import StatusCode, row_code
 from isthmus.values import ApiName
 
 INGEST_BYTES_MAX: Final = 90_000_000
@@ -141,23 +142,39 @@ async def export(session: Session, soql: Soql, *, deleted: bool = False) -> Asyn
         await _clean_up(session, job, routes.EXPORT_ABORT, routes.EXPORT_DELETE, abort=not complete)
 
 
-async def ingest(session: Session, name: ApiName, key: ApiName, blocks: AsyncIterator[bytes]) -> IngestOutcome:
+async def ingest(
+    session: Session,
+    name: ApiName,
+    key: ApiName,
+    blocks: AsyncIterator[bytes],
+    *,
+    locked: LockedRows | None = None,
+) -> IngestOutcome:
     """Upsert by the external id `key` the CSV that `blocks` yields (header row first, LF, comma, `#N/A` is null).
+
+    Rows that met a lock are also put into `locked`, as long as it has room: an org does not try them again by itself.
 
     The job is deleted at the end, aborted on cancellation or failure. Raises `Transient` if the upload broke off (the
     job was then aborted: nothing was processed), `Refused` if the org failed the job before it processed a row. What
     `blocks` raises comes through.
     """
-    body = msgspec.json.encode(
-        {
-            "object": str(name),
-            "operation": "upsert",
-            "externalIdFieldName": str(key),
-            "contentType": "CSV",
-            "columnDelimiter": "COMMA",
-            "lineEnding": "LF",
-        }
-    )
+    wanted = {"object": str(name), "operation": "upsert", "externalIdFieldName": str(key)}
+    return await _ingested(session, wanted, blocks, locked)
+
+
+async def delete(session: Session, name: ApiName, ids: Sequence[str]) -> IngestOutcome:
+    """Delete the records of these ids: they go into the recycle bin. Raises as `ingest` does."""
+
+    async def blocks() -> AsyncGenerator[bytes]:
+        yield b"Id\n" + b"".join(row_id.encode() + b"\n" for row_id in ids)
+
+    return await _ingested(session, {"object": str(name), "operation": "delete"}, blocks(), None)
+
+
+async def _ingested(
+    session: Session, wanted: Mapping[str, str], blocks: AsyncIterator[bytes], locked: LockedRows | None
+) -> IngestOutcome:
+    body = msgspec.json.encode({**wanted, "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF"})
     job = (await session.json(routes.INGEST_CREATE, _Job, None, body)).id
     complete = False
     try:
@@ -165,7 +182,7 @@ async def ingest(session: Session, name: ApiName, key: ApiName, blocks: AsyncIte
         await _close(session, job)
         state = await _await_end(session, routes.INGEST_STATE, job, failed_is_end=True)
         complete = True
-        return await _outcome(session, job, state)
+        return await _outcome(session, job, state, locked)
     finally:
         await _clean_up(session, job, routes.INGEST_CLOSE, routes.INGEST_DELETE, abort=not complete)
 
@@ -289,10 +306,10 @@ def _next_locator(headers: Mapping[str, str]) -> str | None:
     return None if locator in {"null", ""} else locator
 
 
-async def _outcome(session: Session, job: str, state: _State) -> IngestOutcome:
+async def _outcome(session: Session, job: str, state: _State, locked: LockedRows | None) -> IngestOutcome:
     failures: Counter[tuple[StatusCode, str]] = Counter()
     if state.number_records_failed:
-        failures = await _failures(session, job)
+        failures = await _failures(session, job, locked)
     # What the org counts but does not list is not lost: it stands as OTHER.
     unlisted = state.number_records_failed - failures.total()
     if unlisted > 0:
@@ -305,8 +322,8 @@ async def _outcome(session: Session, job: str, state: _State) -> IngestOutcome:
     return IngestOutcome(state.number_records_processed, failures.total(), unprocessed, failures)
 
 
-async def _failures(session: Session, job: str) -> Counter[tuple[StatusCode, str]]:
-    """Reduce the failed rows to codes and fields while they stream by; nothing else of them is kept."""
+async def _failures(session: Session, job: str, locked: LockedRows | None) -> Counter[tuple[StatusCode, str]]:
+    """Reduce the failed rows to codes and fields while they stream by; nothing of them is kept but `locked` rows."""
     counted: Counter[tuple[StatusCode, str]] = Counter()
     column: int | None = None
     async with aclosing(_result_rows(session, routes.INGEST_FAILED, job)) as rows:
@@ -314,10 +331,14 @@ async def _failures(session: Session, job: str) -> Counter[tuple[StatusCode, str
             if index == 0:
                 counted.clear()
                 column = row.index(b"sf__Error") if b"sf__Error" in row else None
+                if locked is not None:
+                    locked.begin(row)
             elif column is None or len(row) <= column:
                 raise Unexpected(routes.INGEST_FAILED)
             else:
                 charge = charge_of(row[column].decode(errors="replace"))
+                if locked is not None and charge[0] == StatusCode.UNABLE_TO_LOCK_ROW:
+                    locked.take(row)
                 if charge not in counted and len(counted) >= CHARGED_FIELDS_MAX:
                     charge = (StatusCode.OTHER, "")
                 counted[charge] += 1
@@ -361,7 +382,7 @@ def charge_of(unverified_error: str) -> tuple[StatusCode, str]:
     # The message may hold colons and values; only what follows the last one and looks like a field name counts.
     tail = rest.rpartition(":")[2].removesuffix("--").strip()
     first = tail.replace(",", " ").split(" ", 1)[0]
-    return StatusCode.parse(code), first if _FIELD.fullmatch(first) else ""
+    return row_code(code, rest), first if _FIELD.fullmatch(first) else ""
 
 
 async def _clean_up(

@@ -12,7 +12,7 @@ from isthmus.salesforce import routes
 from isthmus.salesforce.errors import Unexpected
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
-from isthmus.salesforce.status_code import StatusCode
+from isthmus.salesforce.status_code import StatusCode, row_code
 from isthmus.values import ApiName
 
 UPSERT_ROWS_MAX: Final = 200
@@ -31,6 +31,7 @@ class RowResult:
 class _Fault(msgspec.Struct, frozen=True):
     code: str = msgspec.field(name="statusCode", default="")
     fields: list[str] = []
+    message: str = ""
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -66,4 +67,4 @@ def _row_result(result: _Result) -> RowResult:
     if result.success:
         return RowResult(ok=True, created=result.created, code=None, field_names=())
     first = result.errors[0] if result.errors else _Fault()
-    return RowResult(ok=False, created=False, code=StatusCode.parse(first.code), field_names=tuple(first.fields))
+    return RowResult(ok=False, created=False, code=row_code(first.code, first.message), field_names=tuple(first.fields))

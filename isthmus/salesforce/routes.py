@@ -35,6 +35,7 @@ LIMITS: Final = RouteName("limits")
 OBJECTS: Final = RouteName("objects")
 DESCRIBE: Final = RouteName("describe")
 UPDATED: Final = RouteName("updated")
+DELETED: Final = RouteName("deleted")
 QUERY: Final = RouteName("query")
 QUERY_ALL: Final = RouteName("query_all")
 QUERY_MORE: Final = RouteName("query_more")
@@ -76,6 +77,7 @@ def _table() -> Mapping[RouteName, Route]:
         Route(DESCRIBE, GET, f"{_DATA}/sobjects/{{object}}/describe", BOTH, _OBJECT, reply_bytes_max=64 * MB),
         # Reading.
         Route(UPDATED, GET, f"{_DATA}/sobjects/{{object}}/updated", SYNC, {**_OBJECT, "start": Hole.INSTANT, "end": Hole.INSTANT}, query=(("start", "{start}"), ("end", "{end}")), reply_bytes_max=32 * MB),
+        Route(DELETED, GET, f"{_DATA}/sobjects/{{object}}/deleted", SYNC, {**_OBJECT, "start": Hole.INSTANT, "end": Hole.INSTANT}, query=(("start", "{start}"), ("end", "{end}")), reply_bytes_max=32 * MB),
         Route(QUERY, GET, f"{_DATA}/query", SYNC, _SOQL, query=(("q", "{soql}"),), reply_bytes_max=256 * MB),
         Route(QUERY_ALL, GET, f"{_DATA}/queryAll", SYNC, _SOQL, query=(("q", "{soql}"),), reply_bytes_max=256 * MB),
         Route(QUERY_MORE, GET, f"{_DATA}/query/{{locator}}", BOTH, {**_V, "locator": Hole.QUERY_LOCATOR}, reply_bytes_max=256 * MB),

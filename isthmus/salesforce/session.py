@@ -70,6 +70,29 @@ class _Limits(msgspec.Struct, frozen=True):
     daily: _Limit = msgspec.field(name="DailyApiRequests")
 
 
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Ids of records deleted in a span, complete between `earliest` and `covered`. Shows a count only."""
+
+    ids: tuple[str, ...]
+    earliest: datetime
+    covered: datetime
+
+    def __repr__(self) -> str:
+        """Show the count, nothing more."""
+        return f"<{len(self.ids)} Deletions>"
+
+
+class _DeletedRow(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Deleted(msgspec.Struct, frozen=True, rename="camel"):
+    deleted_records: list[_DeletedRow]
+    earliest_date_available: str
+    latest_date_covered: str
+
+
 class _Updated(msgspec.Struct, frozen=True, rename="camel"):
     latest_date_covered: str
 
@@ -184,13 +207,16 @@ class Session:
         EXCEEDED_ID_LIMIT.
         """
         updated = await self.json(routes.UPDATED, _Updated, {"object": name, "start": start, "end": end})
-        try:
-            covered = datetime.fromisoformat(updated.latest_date_covered.replace("+0000", "+00:00"))
-            if covered.tzinfo is None:
-                raise Unexpected(routes.UPDATED)
-            return covered.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise Unexpected(routes.UPDATED) from None
+        return _instant(routes.UPDATED, updated.latest_date_covered)
+
+    async def deleted(self, name: ApiName, start: datetime, end: datetime) -> Deletions:
+        """Return what was deleted in [start, end), by getDeleted. Bounds and refusals as for `covered_until`."""
+        found = await self.json(routes.DELETED, _Deleted, {"object": name, "start": start, "end": end})
+        return Deletions(
+            tuple(row.id for row in found.deleted_records),
+            _instant(routes.DELETED, found.earliest_date_available),
+            _instant(routes.DELETED, found.latest_date_covered),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -262,6 +288,13 @@ class Session:
         match = _USAGE.search(headers.get("sforce-limit-info", ""))
         if match is not None:
             self._usage = ApiLimits(int(match[1]), int(match[2]))
+
+
+def _instant(route: RouteName, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.replace("+0000", "+00:00")).astimezone(UTC)
+    except ValueError:
+        raise Unexpected(route) from None
 
 
 def _is_replayable(body: Body | None) -> bool:

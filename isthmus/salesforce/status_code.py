@@ -227,3 +227,16 @@ for _name in (name for name in StatusCode.__annotations__ if name in _NUMBERS):
     setattr(StatusCode, _name, StatusCode(_NUMBERS[_name]))
 
 ALL_STATUS_CODES: Final = tuple(StatusCode(number) for number in _NUMBERS.values())
+
+_NO_PARENT: Final = "Foreign key external ID:"
+
+
+def row_code(unverified_code: str, unverified_message: str) -> StatusCode:
+    """Return the code of a row's failure.
+
+    An org says INVALID_FIELD both for a field that does not exist and for a parent that does not exist yet; only the
+    beginning of its message tells one from the other, and only the second passes by itself.
+    """
+    if unverified_code == "INVALID_FIELD" and unverified_message.startswith(_NO_PARENT):
+        return StatusCode.MISSING_PARENT
+    return StatusCode.parse(unverified_code)

@@ -158,6 +158,14 @@ _ENDS: Final[dict[EndReason, tuple[str, str]]] = {
         "this machine cannot lock down the process that moves records",
         "Run `isthmus doctor`; it says what the kernel lacks.",
     ),
+    EndReason.DELETES_ABOVE_CEILING: (
+        "more records were deleted in the source than the step's ceiling admits, so none was touched",
+        "Check the deletions in the source; raise `ceiling` if they are meant, then activate the sync again.",
+    ),
+    EndReason.DELETES_UNPROVEN: (
+        "the source no longer knows every deletion since the last run, because it keeps them for 15 days",
+        "Compare the two orgs, then activate the sync again: deletions count from then on.",
+    ),
     EndReason.SOURCE_REVOKED: ("the source org was revoked, so the sync is paused", "Connect it again, then resume."),
     EndReason.TARGET_REVOKED: ("the target org was revoked, so the sync is paused", "Connect it again, then resume."),
 }

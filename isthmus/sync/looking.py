@@ -161,6 +161,8 @@ def step_title(step: Step) -> str:
     name = step.target if step.source == step.target else f"{step.source} → {step.target}"
     if step.kind is StepKind.LINK:
         return f"{name}: {', '.join(column.target for column in step.columns)}"
+    if step.kind is StepKind.DELETE:
+        return f"{name}: deletions"
     return name
 
 

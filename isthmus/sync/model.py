@@ -104,10 +104,14 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class StepKind(StrEnum):
-    """`LOAD` upserts rows; `LINK` is the second pass, which sets only lookups that form a circle."""
+    """`LOAD` upserts rows; `LINK` is the second pass, which sets only lookups that form a circle.
+
+    `DELETE` carries deletions over.
+    """
 
     LOAD = "load"
     LINK = "link"
+    DELETE = "delete"
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +129,10 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns: tuple[Column, ...] = ()
     clears: tuple[Column, ...] = ()
     where: str | None = None
+    flag: str | None = None
+    """A `DELETE` step sets this checkbox instead of deleting."""
+    ceiling: int | None = None
+    """A `DELETE` step touches no record if a window has more of them."""
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,6 +233,8 @@ class EndReason(IntEnum):
     SOURCE_REVOKED = 14
     TARGET_REVOKED = 15
     MOVER_REFUSED = 16
+    DELETES_ABOVE_CEILING = 17
+    DELETES_UNPROVEN = 18
 
 
 class Path(IntEnum):

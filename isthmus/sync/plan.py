@@ -17,6 +17,7 @@ from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
 from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_column, value_issues, writable
 from isthmus.sync.model import (
     COLUMNS_MAX,
+    STEPS_MAX,
     TRACKING_FIELD,
     TRACKING_LENGTH,
     Column,
@@ -29,8 +30,15 @@ from isthmus.sync.model import (
     Step,
     StepKind,
 )
-from isthmus.sync.spec import StepSpec, SyncSpec
-from isthmus.sync.value_rules import OWN_RULES, owner_column, record_type_column, with_picklists
+from isthmus.sync.spec import DeletesSpec, StepSpec, SyncSpec
+from isthmus.sync.value_rules import (
+    OWN_RULES,
+    delete_issues,
+    lowered_flag,
+    owner_column,
+    record_type_column,
+    with_picklists,
+)
 
 Schema: TypeAlias = Mapping[str, ObjectDescribe]
 """Describes of one org by object name in lower case; make one with `schema_of`."""
@@ -80,14 +88,17 @@ def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejecte
     _refuse_twice(drafts, issues)
     drafts = [_with_columns(draft, drafts, issues) for draft in drafts]
     ordered = _parents_first(drafts, issues)
+    if len(drafts) * len(StepKind) > STEPS_MAX:
+        issues.append(_error("too_many_steps", "steps", "the sync has too many steps", "Split it into several syncs."))
     if any(issue.severity is Severity.ERROR for issue in issues):
         return Rejected(tuple(issues))
-    loads = [_load_step(draft) for draft in ordered]
-    links = [_link_step(draft) for draft in ordered if draft.deferred]
+    loads = [_step(draft, StepKind.LOAD) for draft in ordered]
+    links = [_step(draft, StepKind.LINK) for draft in ordered if draft.deferred]
+    removals = [_step(draft, StepKind.DELETE) for draft in reversed(ordered) if draft.spec.deletes != "ignore"]
     tracking = dict.fromkeys(
         draft.target.name for draft in ordered if draft.key == TRACKING_FIELD and draft.target.field(draft.key) is None
     )
-    return Drawn(Plan(steps=(*loads, *links), tracking=tuple(tracking)), tuple(issues))
+    return Drawn(Plan(steps=(*loads, *links, *removals), tracking=tuple(tracking)), tuple(issues))
 
 
 def _start(number: int, step: StepSpec, source: Schema, target: Schema, issues: list[Issue]) -> _Draft | None:
@@ -212,6 +223,8 @@ def _with_columns(draft: _Draft, drafts: Sequence[_Draft], issues: list[Issue]) 
     issues.extend(found)
     ruled = [rule(draft.where, draft.spec, *pair, issues) for rule in (owner_column, record_type_column)]
     columns += [column for column in ruled if column is not None]
+    columns += lowered_flag(draft.spec, columns)
+    issues.extend(delete_issues(draft.where, draft.spec, *pair, draft.key_source))
     _check_required(draft, columns, issues)
     if not columns or len(columns) > COLUMNS_MAX:
         text = "no field of the source fits a field of the target" if not columns else "there are too many fields"
@@ -343,28 +356,22 @@ def _deferring(draft: _Draft, names: set[str], issues: list[Issue]) -> _Draft:
     return replace(draft, deferred=draft.deferred | names)
 
 
-def _load_step(draft: _Draft) -> Step:
+def _step(draft: _Draft, kind: StepKind) -> Step:
+    rule = draft.spec.deletes
+    later = tuple(column for column in draft.columns if column.target in draft.deferred)
+    load, removal = kind is StepKind.LOAD, rule if kind is StepKind.DELETE and isinstance(rule, DeletesSpec) else None
+    now = tuple(column for column in draft.columns if load and column.target not in draft.deferred)
     return Step(
-        kind=StepKind.LOAD,
+        kind=kind,
         source=draft.source.name,
         target=draft.target.name,
         key=draft.key,
         key_source=draft.key_source,
-        columns=tuple(column for column in draft.columns if column.target not in draft.deferred),
-        clears=tuple(column for column in draft.columns if column.target in draft.deferred),
+        columns=later if kind is StepKind.LINK else now,
+        clears=later if load else (),
         where=draft.spec.where,
-    )
-
-
-def _link_step(draft: _Draft) -> Step:
-    return Step(
-        kind=StepKind.LINK,
-        source=draft.source.name,
-        target=draft.target.name,
-        key=draft.key,
-        key_source=draft.key_source,
-        columns=tuple(column for column in draft.columns if column.target in draft.deferred),
-        where=draft.spec.where,
+        flag=removal.field if removal else None,
+        ceiling=removal.ceiling if removal else None,
     )
 
 

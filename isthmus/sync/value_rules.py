@@ -19,8 +19,9 @@ from isthmus.sync.model import (
     RecordTypeRule,
     Severity,
     UserKey,
+    ValueType,
 )
-from isthmus.sync.spec import StepSpec
+from isthmus.sync.spec import DeletesSpec, StepSpec
 
 OWNER: Final = "OwnerId"
 RECORD_TYPE: Final = "RecordTypeId"
@@ -137,6 +138,43 @@ def with_picklists(
         rule = PicklistRule(values=dict(values), multiple=theirs.type == "multipicklist")
         found[number] = msgspec.structs.replace(column, kind=ColumnKind.MAP, rule=rule)
     return found, issues
+
+
+def delete_issues(
+    where: str, step: StepSpec, source: ObjectDescribe, target: ObjectDescribe, key_source: str
+) -> list[Issue]:
+    """Return why a step's deletions cannot be carried over."""
+    rule = step.deletes
+    if not isinstance(rule, DeletesSpec):
+        return []
+    place = f"{where}.deletes"
+    found: list[Issue] = []
+    if key_source != "Id":
+        text = "deletions are told by record id, and this step matches by another field"
+        found.append(_issue(Severity.ERROR, "deletes_need_source_id", place, text, "Leave `match` or `deletes` out."))
+    if not source.replicateable:
+        text = f"the source does not tell which records of {source.name} were deleted"
+        found.append(_issue(Severity.ERROR, "deletes_not_told", place, text, "Leave `deletes` out."))
+    if rule.field is None:
+        if not target.deletable:
+            text = f"the connected user may not delete {target.name} in the target"
+            found.append(_issue(Severity.ERROR, "target_not_deletable", place, text, "Give the right, or use `flag`."))
+        return found
+    flag = target.field(rule.field)
+    if flag is None or flag.type != "boolean" or not writable(flag):
+        text = f"{target.name} has no checkbox {rule.field} in the target that the connected user may edit"
+        found.append(_issue(Severity.ERROR, "flag_unusable", place, text, "Create it there, with access for the user."))
+    return found
+
+
+def lowered_flag(step: StepSpec, columns: Sequence[Column]) -> list[Column]:
+    """Return the column that takes the mark of deletion off a record that is there (again), if the step sets one."""
+    rule = step.deletes
+    if not isinstance(rule, DeletesSpec) or rule.field is None:
+        return []
+    if any(column.target.casefold() == rule.field.casefold() for column in columns):
+        return []
+    return [Column(target=rule.field, kind=ColumnKind.CONSTANT, type=ValueType.BOOLEAN, constant="false")]
 
 
 def _issue(severity: Severity, code: str, where: str, text: str, remedy: str) -> Issue:

@@ -13,7 +13,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
-from isthmus.salesforce.bulk import INGEST_BYTES_MAX, ExportPage, IngestOutcome, await_earlier_jobs, export, ingest
+from isthmus.salesforce.bulk import (
+    INGEST_BYTES_MAX,
+    ExportPage,
+    IngestOutcome,
+    await_earlier_jobs,
+    export,
+    ingest,
+)
+from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
@@ -66,6 +74,10 @@ async def move_large(
             raise Stopped(EndReason.INCOMPLETE_READ)
         await uploads.finish()
         await writer.finish()
+    for locked in uploads.locked:
+        for record in writer.mapping.from_locked(locked):
+            await writer.add(record)
+    await writer.finish()
     await tally.flush()
 
 
@@ -143,6 +155,7 @@ class _Uploads:
         self._open: dict[int, _Upload] = {}
         self._held: dict[int, list[Part]] = {}
         self._slots = asyncio.Semaphore(JOBS_MAX)
+        self.locked: list[LockedRows] = []
 
     async def put(self, part: Part) -> None:
         upload = self._open.get(part.nulls)
@@ -196,20 +209,28 @@ class _Uploads:
             while (block := await upload.queue.get()) is not None:
                 yield block
 
+        locked = LockedRows()
+        name, key = ApiName.parse(step.target), ApiName.parse(step.key)
         try:
             with asking(TARGET):
-                outcome = await ingest(self._target, ApiName.parse(step.target), ApiName.parse(step.key), blocks())
+                outcome = await ingest(self._target, name, key, blocks(), locked=locked)
         finally:
             self._slots.release()
-        self._count(outcome, upload.sent_rows)
+        self.locked.append(locked)
+        self._count(outcome, upload.sent_rows, len(locked.rows))
 
-    def _count(self, outcome: IngestOutcome, sent_rows: int) -> None:
+    def _count(self, outcome: IngestOutcome, sent_rows: int, locked: int) -> None:
+        """Count what became of an upload; `locked` rows are written again, and counted then."""
         if outcome.processed > sent_rows:
             raise Stopped(EndReason.UNEXPECTED_ANSWER)
         self._tally.written(outcome.processed - outcome.failed)
         explained = 0
         for (code, field_name), rows in outcome.failures.items():
-            self._tally.failed(code, self._writer.mapping.ordinal(field_name) if field_name else None, rows)
+            again = min(rows, locked) if code == StatusCode.UNABLE_TO_LOCK_ROW else 0
+            locked -= again
+            if rows > again:
+                ordinal = self._writer.mapping.ordinal(field_name) if field_name else None
+                self._tally.failed(code, ordinal, rows - again)
             explained += rows
         if outcome.failed > explained:
             self._tally.failed(StatusCode.OTHER, None, outcome.failed - explained)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
+from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import decoded_cell, encoded_cell
@@ -23,6 +24,9 @@ from isthmus.sync.flow.swaps import NO_TABLES, Tables
 from isthmus.sync.model import Column, ColumnKind, Step, StepKind, ValueType
 
 Value: TypeAlias = str | int | float | bool | Decimal | None
+LEFT_ALONE: Final = ""
+"""An empty cell of an upload: the org leaves the field as it is."""
+_RESULT_PREFIX: Final = "sf__"
 NO_KEY: Final = StatusCode.parse("MISSING_ARGUMENT")
 
 
@@ -101,21 +105,41 @@ class StepMapping:
     def from_part(self, part: Part) -> Iterator[Record]:
         """Return what to upsert by REST for rows that were already laid out for a file, which they are too few for."""
         names = self.codec.header(part.nulls).rstrip(b"\n").decode().split(",")
-        columns = {column.header: column for column in self.step.columns}
         for cells in rows_of(part.content, len(names)):
-            record: dict[str, Cell] = {}
-            for name, cell in zip(names, cells, strict=True):
-                if not cell:
-                    continue
-                value = None if cell == NULL_CELL else decoded_cell(cell)
-                column = columns.get(name)
-                if column is None:
-                    record[name] = value
-                elif column.kind is ColumnKind.PARENT:
-                    record[column.relationship or ""] = {column.parent_key or "": value}
-                else:
-                    record[column.target] = _typed(value, column.type)
-            yield record
+            texts = (None if cell == NULL_CELL else decoded_cell(cell) if cell else LEFT_ALONE for cell in cells)
+            yield self._of_file(dict(zip(names, texts, strict=True)))
+
+    def from_locked(self, locked: LockedRows) -> list[Record]:
+        """Return what to upsert by REST for rows of a file that met a lock; rows of one parent come together."""
+        records = [
+            self._of_file(
+                {
+                    name: None if cell == NULL_CELL else cell.decode() or LEFT_ALONE
+                    for name, cell in zip(locked.names, row, strict=True)
+                    if not name.startswith(_RESULT_PREFIX)
+                }
+            )
+            for row in locked.rows
+        ]
+        first = next((column for column in self.step.columns if column.kind is ColumnKind.PARENT), None)
+        if first is not None:
+            records.sort(key=lambda record: str(record.get(first.relationship or "")))
+        return records
+
+    def _of_file(self, texts: Mapping[str, str | None]) -> Record:
+        columns = {column.header: column for column in self.step.columns}
+        record: dict[str, Cell] = {}
+        for name, value in texts.items():
+            column = columns.get(name)
+            if value == LEFT_ALONE:
+                continue
+            if column is None:
+                record[name] = value
+            elif column.kind is ColumnKind.PARENT:
+                record[column.relationship or ""] = {column.parent_key or "": value}
+            else:
+                record[column.target] = _typed(value, column.type)
+        return record
 
     def _mapped(self, cells: Sequence[Value]) -> Record | Unsendable:  # noqa: C901 - one clause per kind of column
         key = cells[0]

@@ -17,6 +17,7 @@ from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
+from isthmus.sync.flow.removing import look_for_deleted, remove
 from isthmus.sync.flow.sides import Stopped, asking, first_stop
 from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
@@ -77,6 +78,9 @@ class _Pump:
         window = Window(window_job.since, window_job.until or until)
         if window.since is not None and window.since >= window.until:
             return
+        if job.step.kind is StepKind.DELETE:
+            await self._remove(job, window, window_job.retry)
+            return
         bounds = None if self._job.unbounded else window
         rows = await self._count(job, bounds, window)
         path = Path.NONE if rows == 0 else Path.COLLECTIONS if rows < self._job.bulk_rows_min else Path.BULK
@@ -90,6 +94,20 @@ class _Pump:
         calls = Calls(self._sessions[SOURCE].calls, self._sessions[TARGET].calls)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [calls, settled])
+
+    async def _remove(self, job: StepJob, window: Window, retry: int) -> None:
+        """Deletions are told by windows of a schedule: a one-shot copy has none before its own."""
+        removal = None if self._job.unbounded else await look_for_deleted(job.step, window, self._sessions)
+        found = removal.found if removal else ()
+        path = Path.COLLECTIONS if found else Path.NONE
+        await send(self._report, [WindowFixed(job.ordinal, window, path, len(found))])
+        own = retry == 0 and not self._job.dry_run
+        if removal is not None and not self._job.dry_run:
+            tally = Tally(self._report, job.ordinal, self._sessions)
+            await remove(job.step, removal, self._sessions[TARGET], tally)
+        calls = Calls(self._sessions[SOURCE].calls, self._sessions[TARGET].calls)
+        watermark = removal.watermark if removal is not None and own else None
+        await send(self._report, [calls, WindowSettled(job.ordinal, window, retry, watermark)])
 
     async def _count(self, job: StepJob, bounds: Window | None, window: Window) -> int:
         """A second pass needs no question where the first one found nothing in the same window."""

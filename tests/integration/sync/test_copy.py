@@ -70,11 +70,13 @@ async def test_rows_that_the_target_refuses_are_counted_by_code_and_field(pair: 
     assert len(pair.target.rows("Contact")) == 23
 
 
-async def test_rows_that_meet_a_lock_are_tried_again_by_themselves(pair: Pair) -> None:
+@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
+async def test_rows_that_meet_a_lock_are_tried_again_by_themselves(pair: Pair, bulk_rows_min: int) -> None:
+    """Hard case 41: an org does not try failed rows again, on neither path."""
     pair.fill()
     lock = {"object": "Contact", "times": 5, "row_error": {"code": "UNABLE_TO_LOCK_ROW"}}
     pair.target.control("POST", "/faults", lock)
-    result = await pair.copy(bulk_rows_min=SMALL)
+    result = await pair.copy(bulk_rows_min=bulk_rows_min)
     assert (result.exit_status, result.failures) == (0, ())
     pair.assert_equal()
 
@@ -185,3 +187,21 @@ async def test_every_api_call_that_an_org_counts_is_told(pair: Pair, bulk_rows_m
     after = [org.control("POST", "/usage", {})["used"] for org in (pair.source, pair.target)]
     told = [result.calls_source, result.calls_target]
     assert told == [late - early for early, late in zip(before, after, strict=True)]
+
+
+@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
+async def test_a_child_without_its_parent_is_told_apart_and_comes_with_the_next_copy(
+    pair: Pair, bulk_rows_min: int
+) -> None:
+    """Hard case 20: deferred and counted, never sent with the reference cut off."""
+    ids = pair.fill()
+    name = next(row["Name"] for row in pair.source.rows("Account") if row["Id"] == ids["Account"][1])
+    error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION"}
+    refused = {"object": "Account", "where": {"Name": name}, "row_error": error}
+    pair.target.control("POST", "/faults", refused)
+    result = await pair.copy(bulk_rows_min=bulk_rows_min)
+    codes = {(failure.step, failure.code) for failure in result.failures}
+    assert ("Contact", "MISSING_PARENT") in codes
+    pair.target.control("DELETE", "/faults")
+    assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
+    pair.assert_equal()

@@ -74,7 +74,8 @@ async def test_failed_rows_make_a_run_partial_and_a_retry_settles_them(product: 
         assert first.run.state is RunState.PARTIAL
         failed = first.outcomes[0]
         assert (failed.code, failed.field, failed.rows) == ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "LastName", 1)
-        assert first.failed_windows_open == 1
+        # The schedule may have begun a run of its own meanwhile, with the same failure.
+        assert first.failed_windows_open in {1, 2}
         product.pair.target.control("DELETE", "/faults")
         retried = await product.run(sync, retry=True)
         assert (retried.run.state, retried.failed_windows_open) == (RunState.DONE, 0)

@@ -240,3 +240,21 @@ def test_mapped_picklist_values_close_the_gap() -> None:
     assert orgs.plan("  - object: A\n    picklists: {F: {'*': x, b: b}}\n").issues == ()
     assert orgs.codes("  - object: A\n    picklists: {F: {a: y}}\n") == {"picklist_value_unknown"}
     assert orgs.codes("  - object: A\n    picklists: {G: {a: y}}\n") == {"picklist_not_copied"}
+
+
+def test_deletions_are_carried_last_and_children_first() -> None:
+    """Hard cases 44 and 45."""
+    steps = "  - {object: Account, deletes: {action: delete, ceiling: 5}}\n  - {object: Contact, deletes: {action: delete}}\n"
+    plan = CRM.plan(steps).plan
+    removals = [(step.target, step.ceiling) for step in plan.steps if step.kind is StepKind.DELETE]
+    assert removals == [("Contact", 100), ("Account", 5)]
+    assert plan.steps[-1].kind is StepKind.DELETE
+
+
+def test_a_flag_is_lowered_again_for_a_record_that_comes_back() -> None:
+    orgs = same(thing("A", text("Name"), text("Gone__c", 0, type="boolean")))
+    load, removal = orgs.plan(
+        "  - {object: A, fields: {Name: Name}, deletes: {action: flag, field: Gone__c}}\n"
+    ).plan.steps
+    assert (load.columns[-1].target, load.columns[-1].constant, removal.flag) == ("Gone__c", "false", "Gone__c")
+    assert orgs.codes("  - {object: A, deletes: {action: flag, field: Name}}\n") == {"flag_unusable"}

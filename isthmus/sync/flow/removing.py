@@ -1,0 +1,125 @@
+"""Deletions of the source carried to the target, by getDeleted: ids in memory, for the length of one window.
+
+1. The list must reach back to the window's beginning, or nothing is concluded from it.
+2. What lives again in the source is left out; what the target does not have needs nothing.
+3. Above the ceiling nothing is touched at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from isthmus.salesforce.bulk import delete
+from isthmus.salesforce.collections import UPSERT_ROWS_MAX, upsert
+from isthmus.salesforce.errors import Refused
+from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
+from isthmus.salesforce.session import Deletions, Session
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.job import SOURCE, TARGET
+from isthmus.sync.flow.sides import Stopped, asking
+from isthmus.sync.flow.tally import Tally
+from isthmus.sync.model import EndReason, Step, Window
+from isthmus.values import ApiName
+
+MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a window deletes: pairs of the key and the target's id; and where the next window may begin."""
+
+    found: tuple[tuple[str, str], ...]
+    watermark: datetime
+
+    def __repr__(self) -> str:
+        """Show the count, nothing more."""
+        return f"<Removal of {len(self.found)} rows>"
+
+
+async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, Session]) -> Removal | None:
+    """Return what was deleted in `window`; None if the source cannot tell yet: it reckons in whole minutes.
+
+    Raises `Stopped` if the source no longer knows, or if there is more than the step's ceiling.
+    """
+    if window.since is None:
+        return Removal((), _minute(window.until))
+    deletions = await _deletions(step, window, sessions[SOURCE])
+    if deletions is None:
+        return None
+    if deletions.earliest > window.since:
+        raise Stopped(EndReason.DELETES_UNPROVEN)
+    alive = {row_id for row_id, _ in await _pairs(sessions, SOURCE, step.source, "Id", deletions.ids)}
+    gone = [row_id for row_id in deletions.ids if row_id not in alive]
+    found = await _pairs(sessions, TARGET, step.target, step.key, gone)
+    if step.ceiling is not None and len(found) > step.ceiling:
+        raise Stopped(EndReason.DELETES_ABOVE_CEILING)
+    return Removal(tuple(found), max(min(deletions.covered, _minute(window.until)), window.since))
+
+
+async def _deletions(step: Step, window: Window, source: Session) -> Deletions | None:
+    """Ask up to the end of the running minute; an org that takes no future end is asked up to its beginning."""
+    start, now = _minute(window.since or window.until), _minute(window.until)
+    for end in (now + MINUTE, now):
+        if start >= end:
+            return None
+        with asking(SOURCE):
+            try:
+                return await source.deleted(ApiName.parse(step.source), start, end)
+            except Refused as refused:
+                if refused.code != StatusCode.parse("INVALID_REPLICATION_DATE"):
+                    raise
+    raise Stopped(EndReason.DELETES_UNPROVEN)
+
+
+async def remove(step: Step, removal: Removal, target: Session, tally: Tally) -> None:
+    """Flag or delete what was found; each row's result is counted."""
+    tally.read(len(removal.found))
+    name, key = ApiName.parse(step.target), ApiName.parse(step.key)
+    if step.flag is None:
+        if removal.found:
+            with asking(TARGET):
+                outcome = await delete(target, name, [row_id for _, row_id in removal.found])
+            tally.written(outcome.processed - outcome.failed)
+            for (code, _), rows in outcome.failures.items():
+                tally.failed(code, None, rows)
+            if outcome.unprocessed:
+                tally.failed(StatusCode.UNPROCESSED, None, outcome.unprocessed)
+    else:
+        for lot in _lots([key_value for key_value, _ in removal.found]):
+            with asking(TARGET):
+                results = await upsert(target, name, key, [{step.key: value, step.flag: True} for value in lot])
+            for result in results:
+                if result.ok:
+                    tally.written(1, int(result.created))
+                else:
+                    tally.failed(result.code or StatusCode.OTHER, None)
+    await tally.flush()
+
+
+async def _pairs(
+    sessions: tuple[Session, Session], side: int, name: str, key: str, keys: Collection[str]
+) -> list[tuple[str, str]]:
+    """Return (key, id) of the records that have one of `keys`."""
+    found: list[tuple[str, str]] = []
+    select = [FieldPath.of(field) for field in dict.fromkeys((key, "Id"))]
+    for lot in _lots(list(keys)):
+        soql = soql_select(ApiName.parse(name), select, [OneOf(FieldPath.of(key), lot)])
+        with asking(side):
+            async for batch in pages(sessions[side], soql):
+                for record in batch.reveal():
+                    value, row_id = record.get(key), record.get("Id")
+                    if isinstance(value, str) and isinstance(row_id, str):
+                        found.append((value, row_id))
+    return found
+
+
+def _lots(values: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), UPSERT_ROWS_MAX):
+        yield values[start : start + UPSERT_ROWS_MAX]
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
