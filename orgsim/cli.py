@@ -19,8 +19,9 @@ from typing import Final
 from aiohttp import web
 
 from orgsim.control import Control
-from orgsim.emulator import Emulator, Options
+from orgsim.emulator import Emulator, Options, checked_switches
 from orgsim.generate.profiles import PROFILES, UnknownProfile
+from orgsim.loading import LoadFault
 from orgsim.oauth.people import PASSWORD
 from orgsim.server import Front
 from orgsim.tls import CA_FILE, server_context
@@ -90,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
         "--redirect-uri", action="append", default=[], help="another callback of the default app; may be repeated"
     )
     serve.add_argument("--api-limit", type=int, default=100_000, help="API calls per day (default 100000)")
+    serve.add_argument(
+        "--load", type=Path, metavar="DIR", help="describes and records from files, see orgsim/loading.py"
+    )
+    serve.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting at the start; may be repeated"
+    )
     commands.add_parser("facts", help="count the emulated facts by source")
     return parser
 
@@ -123,6 +130,11 @@ async def _serve(given: argparse.Namespace) -> None:
     tls = _tls(given.tls)
     shown = "localhost" if tls is not None else _bracketed(given.host)
     instance_url = given.instance_url or f"{'https' if tls else 'http'}://{shown}:{api.getsockname()[1]}"
+    try:
+        switches = checked_switches(dict(text.partition("=")[::2] for text in given.set))
+    except ValueError as problem:
+        why = f"--set: {problem}"
+        raise _Unusable(why) from None
     options = Options(
         name=given.name,
         profile=given.profile,
@@ -131,10 +143,12 @@ async def _serve(given: argparse.Namespace) -> None:
         whims=given.whims,
         redirect_uris=tuple(given.redirect_uri),
         api_requests_per_day=given.api_limit,
+        load=given.load,
+        switches=switches,
     )
     try:
         emulator = Emulator(options, instance_url)
-    except UnknownProfile as problem:
+    except (UnknownProfile, LoadFault) as problem:
         raise _Unusable(str(problem)) from None
     front = web.AppRunner(
         Front(emulator).application(), auto_decompress=False, access_log=None, shutdown_timeout=_SHUTDOWN_S

@@ -84,6 +84,16 @@ _FIELD_KEYS: Final = tuple(
 _FLAG_ATTRIBUTES: Final = {flag: _snake(flag) for flag in (*_DETAIL_FLAGS, *_SHAPE_FLAGS)}
 
 
+def field_attributes() -> tuple[tuple[str, str], ...]:
+    """Return (describe name, attribute of FieldDef) for every property of a field."""
+    return _FIELD_KEYS
+
+
+def flag_attributes() -> Mapping[str, str]:
+    """Return attributes of ObjectDef by the describe names of an object's flags."""
+    return _FLAG_ATTRIBUTES
+
+
 def describe_global(org: Org, user_id: str, version: str) -> dict[str, object]:
     """Return the answer to `GET /sobjects`: every object that this user can see.
 

@@ -11,8 +11,11 @@ import hashlib
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, cast
+
+import msgspec
 
 from orgsim.bulk.ingest import IngestJobs
 from orgsim.bulk.jobs import IngestJob, JobShelf, QueryJob
@@ -23,6 +26,7 @@ from orgsim.clock import OrgClock
 from orgsim.faults import Faults, RowFault, Trouble
 from orgsim.generate.profiles import populate
 from orgsim.generate.world import Seeded
+from orgsim.loading import load_folder
 from orgsim.oauth.apps import DEFAULT_SCOPES, Apps, default_apps, default_client_id
 from orgsim.oauth.authority import Authority
 from orgsim.oauth.grants import Grants
@@ -52,6 +56,8 @@ class Options:
     whims: str = "off"
     redirect_uris: tuple[str, ...] = ()
     api_requests_per_day: int = 100_000
+    load: Path | None = None
+    switches: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 class TroubledOrg(Org):
@@ -234,6 +240,8 @@ class Emulator:
             clock=self.clock,
         )
         seeded = populate(org, options.profile, seed=options.seed, rows=options.rows)
+        if options.load is not None:
+            load_folder(org, options.load, seeded.admin_id)
         org.metadata_changed()
         org.faults, org.whims = self.faults, self.whims
         return org, seeded
@@ -252,4 +260,29 @@ class Emulator:
 
 
 def _settings(options: Options) -> OrgSettings:
-    return OrgSettings(api_requests_per_day=options.api_requests_per_day)
+    return OrgSettings(api_requests_per_day=options.api_requests_per_day, **options.switches)  # pyright: ignore[reportArgumentType]  # checked by `checked_switches`
+
+
+def checked_switches(wanted: Mapping[str, object]) -> dict[str, object]:
+    """Return settings given by name as text, typed; ValueError naming one that does not exist or does not fit.
+
+    `extra.KEY` gives an entry of `extra`, `sharing.OBJECT` one of `sharing`.
+    """
+    given: dict[str, object] = {}
+    for name, value in wanted.items():
+        head, dot, tail = name.partition(".")
+        if dot:
+            held = cast("dict[str, object]", given.setdefault(head, {}))
+            held[tail] = value
+        else:
+            given[name] = value
+    known = {entry.name for entry in dataclasses.fields(OrgSettings)}
+    if strangers := sorted(set(given) - known):
+        message = f"no setting is called {strangers[0]}"
+        raise ValueError(message)
+    try:
+        typed = msgspec.convert(given, OrgSettings, strict=False)
+    except msgspec.ValidationError as broken:
+        message = f"settings: {broken}"
+        raise ValueError(message) from None
+    return {name: getattr(typed, name) for name in given}

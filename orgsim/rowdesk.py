@@ -12,13 +12,13 @@ from orgsim.errors import ApiError
 from orgsim.ids import normalize_id
 from orgsim.org import Org
 from orgsim.schema.model import ObjectDef
-from orgsim.store.derive import derive, is_person_name, person_name
-from orgsim.store.results import BadValue, Row, Value, WriteContext
-from orgsim.store.values import converter, json_value
+from orgsim.store.complete import complete_row, derive_freely, typed_values
+from orgsim.store.derive import is_person_name, person_name
+from orgsim.store.results import Row, Value, WriteContext
+from orgsim.store.values import json_value
 
 _SLICE_ROWS: Final = 1000
 _COMPOUND: Final = frozenset({"address", "location"})
-_OWNERS: Final = ("CreatedById", "LastModifiedById", "OwnerId")
 
 
 class RowDesk:
@@ -50,7 +50,12 @@ class RowDesk:
     def prepared(self, object_name: str, rows: Iterable[Mapping[str, object]]) -> tuple[ObjectDef, list[Row]]:
         """Return rows ready to be stored, with defaults and derived fields."""
         definition = self._definition(object_name)
-        return definition, [self._complete(self._emulator.org, definition, values) for values in rows]
+        return definition, [
+            complete_row(
+                self._emulator.org, definition, typed_values(definition, values), self._emulator.seeded.admin_id
+            )
+            for values in rows
+        ]
 
     def change(
         self, object_name: str, row_id: str, values: Mapping[str, object], *, stamp: datetime | None = None
@@ -59,7 +64,7 @@ class RowDesk:
         org = self._emulator.org
         definition = self._definition(object_name)
         before = self._row(definition, row_id)
-        changes = _typed(definition, values)
+        changes = typed_values(definition, values)
         stamp = stamp or org.clock.stamp()
         row: Row = {**before}
         for name, value in (("LastModifiedDate", stamp), ("SystemModstamp", stamp)):
@@ -68,7 +73,7 @@ class RowDesk:
         if definition.field("LastModifiedById") is not None:
             row["LastModifiedById"] = self._emulator.seeded.admin_id
         row.update(changes)
-        _derived(org, definition, row, before, changes)
+        derive_freely(org, definition, row, before, changes)
         row.update({name: value for name, value in changes.items() if value is not None})
         org.store(definition.name, {name: value for name, value in row.items() if value is not None})
         return flat_record(definition, row)
@@ -82,15 +87,6 @@ class RowDesk:
         result = Org.delete(org, definition.name, str(row["Id"]), context, hard=hard)
         if not result.success:
             raise ApiError(400, result.errors[0].code, result.errors[0].message)
-
-    def _complete(self, org: Org, definition: ObjectDef, values: Mapping[str, object]) -> Row:
-        changes = _typed(definition, values)
-        row: Row = dict(org.shape(definition.name).template)
-        admin = self._emulator.seeded.admin_id
-        row |= {name: admin for name in _OWNERS if definition.field(name) is not None}
-        row |= {name: value for name, value in changes.items() if value is not None}
-        _derived(org, definition, row, None, changes)
-        return row | {name: value for name, value in changes.items() if value is not None}
 
     def _definition(self, object_name: str) -> ObjectDef:
         definition = self._emulator.org.objects.get(object_name.lower())
@@ -116,23 +112,3 @@ def flat_record(definition: ObjectDef, row: Row) -> dict[str, object]:
             value = False
         record[field.name] = person_name(row) if is_person_name(field) else json_value(value)
     return record
-
-
-def _typed(definition: ObjectDef, values: Mapping[str, object]) -> Row:
-    typed: Row = {}
-    for name, raw in values.items():
-        field = definition.field(name)
-        if field is None:
-            raise ApiError(400, "INVALID_FIELD", f"{definition.name} has no field {name}")
-        try:
-            typed[field.name] = converter(field, text=False)(raw)
-        except BadValue as bad:
-            raise ApiError(400, bad.error.code, bad.error.message) from None
-    return typed
-
-
-def _derived(org: Org, definition: ObjectDef, row: Row, before: Row | None, changes: Row) -> None:
-    try:
-        derive(org, definition, row, before=before, changes=changes, now=org.clock.stamp())
-    except BadValue as bad:
-        raise ApiError(400, bad.error.code, bad.error.message) from None

@@ -102,6 +102,14 @@ class BenchTable:
             self._gone.add(place)
         self._overlay.remove(row_id)
 
+    def is_untouched(self) -> bool:
+        """Return whether every row is still the virtual one."""
+        return not (self._changed or self._gone or self._overlay.count() or self.sink.new_rows)
+
+    def rows_at(self, start: int, stop: int) -> Iterator[Row]:
+        """Yield the virtual rows start..stop-1."""
+        return self._rows(start, min(stop, self._count))
+
     # Bulk
 
     def csv_columns(self, names: Sequence[str]) -> Sequence[str] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
 from orgsim.errors import ApiError
@@ -13,6 +14,7 @@ from orgsim.soql.choose import candidates
 from orgsim.soql.complaints import malformed, positioned
 from orgsim.soql.filters import Predicate, compile_condition
 from orgsim.soql.grouping import group_rows, is_grouped
+from orgsim.soql.lazy import AllRows, RowsById, VirtualTable
 from orgsim.soql.ordering import order_rows
 from orgsim.soql.parser import parse, semi_joins
 from orgsim.soql.record import Entry, RecordShape, draw_shape
@@ -53,7 +55,7 @@ def run_query(
         records = group_rows(scope, query, _matching(scope, query), run_subselect)
         return QueryResult(len(records), records, _as_is, max(page, len(records)))
     shape = draw_shape(scope, query, child_entry)
-    rows = _cut(scope, query, order_rows(scope, list(_matching(scope, query)), query.order_by))
+    rows = _chosen(scope, query)
     if query.purpose is not None:
         _note_views(scope, rows, query.purpose)
     cursor = org.new_id("01g")[:15] if len(rows) > page else None
@@ -136,6 +138,21 @@ def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool) -> Ite
             yield row
 
 
+def _chosen(scope: Scope, query: Query) -> Sequence[Row]:
+    """Return the rows of the result in order; those of a virtual table stay virtual where that is possible."""
+    if query.order_by:
+        return _cut(scope, query, order_rows(scope, list(_matching(scope, query)), query.order_by))
+    if query.limit is not None:
+        _cut(scope, query, [])
+        return _cut(scope, query, list(islice(_matching(scope, query), (query.offset or 0) + query.limit)))
+    table = scope.org.tables[scope.definition.name.lower()]
+    if not isinstance(table, VirtualTable) or query.offset is not None:
+        return _cut(scope, query, list(_matching(scope, query)))
+    if table.is_untouched() and not _tests(scope, query):
+        return AllRows(table, table.count())
+    return RowsById(table, _matching(scope, query))
+
+
 def _cut(scope: Scope, query: Query, rows: list[Row]) -> list[Row]:
     start = query.offset or 0
     if start > OFFSET_MAX:
@@ -193,7 +210,7 @@ def _child_result(scope: Scope, shape: RecordShape, rows: list[Row], version: st
     return result.payload(version)
 
 
-def _note_views(scope: Scope, rows: list[Row], purpose: str) -> None:
+def _note_views(scope: Scope, rows: Sequence[Row], purpose: str) -> None:
     now = scope.org.clock.stamp()
     for row in rows:
         key = (scope.user_id, str(row["Id"]))
@@ -216,7 +233,7 @@ def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: 
     columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
     matching = _matching(scope, query)
     if query.order_by or query.limit is not None:
-        matching = iter(_cut(scope, query, order_rows(scope, list(matching), query.order_by)))
+        matching = iter(_chosen(scope, query))
     getters = [bound.get for _, bound in shape.columns]
     floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
     return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
