@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from isthmus.journal import Journal
 from isthmus.keeper.service import Keeper
 from isthmus.orgs import keeper_wire as wire
 
@@ -57,8 +58,10 @@ def peer_uid(connection: socket.socket) -> int:
     return int(struct.unpack_from("Ii", raw)[1])
 
 
-async def serve(listening: socket.socket, keeper: Keeper, *, from_worker: bool, allowed_uids: frozenset[int]) -> None:
-    """Answer callers until cancelled."""
+async def serve(
+    listening: socket.socket, keeper: Keeper, journal: Journal, *, from_worker: bool, allowed_uids: frozenset[int]
+) -> None:
+    """Answer callers until cancelled. A mistake of ours in one answer ends that answer, not the keeper."""
     loop = asyncio.get_running_loop()
     free = asyncio.Semaphore(CALLERS_MAX)
     async with asyncio.TaskGroup() as callers:
@@ -69,11 +72,11 @@ async def serve(listening: socket.socket, keeper: Keeper, *, from_worker: bool, 
                 connection.close()
                 free.release()
                 continue
-            task = callers.create_task(_one_question(connection, keeper, from_worker=from_worker))
+            task = callers.create_task(_one_question(connection, keeper, journal, from_worker=from_worker))
             task.add_done_callback(lambda _task: free.release())
 
 
-async def _one_question(connection: socket.socket, keeper: Keeper, *, from_worker: bool) -> None:
+async def _one_question(connection: socket.socket, keeper: Keeper, journal: Journal, *, from_worker: bool) -> None:
     with connection:
         connection.setblocking(False)  # noqa: FBT003 the standard library's own signature
         try:
@@ -81,7 +84,11 @@ async def _one_question(connection: socket.socket, keeper: Keeper, *, from_worke
                 request = _requests.decode(await _frame(connection))
         except (OSError, TimeoutError, msgspec.MsgspecError):
             return
-        answer, channel = await keeper.answer(request, from_worker=from_worker)
+        try:
+            answer, channel = await keeper.answer(request, from_worker=from_worker)
+        except Exception as error:  # noqa: BLE001 - the keeper's edge: an org's answer must not end everybody's leases
+            journal.unexpected(error)
+            return
         frame = wire.encode(answer)
         try:
             if channel is None:

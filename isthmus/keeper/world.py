@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.policy import LOGIN
 from isthmus.egress.tls import tls_context
 from isthmus.egress.transport import Channel
+from isthmus.journal import Journal
 from isthmus.keeper.server import listen, serve
 from isthmus.keeper.service import Keeper
 from isthmus.orgs.custodian import Custodian, OpenLogin
@@ -101,13 +103,14 @@ async def run(
 ) -> None:
     """Serve both sockets until `stop` is set. Raises `SocketInUse`."""
     allowed = frozenset({os.geteuid()})
+    journal = Journal("keeper", sys.stderr.write, custodian.clock)
     places = ((settings.keeper_portal_socket, False), (settings.keeper_worker_socket, True))
     sockets = [(listen(path), path, from_worker) for path, from_worker in places]
     try:
         async with asyncio.TaskGroup() as tasks:
             keeper = Keeper(custodian, settings, tasks, swap_locked=swap_locked)
             serving = [
-                tasks.create_task(serve(listening, keeper, from_worker=from_worker, allowed_uids=allowed))
+                tasks.create_task(serve(listening, keeper, journal, from_worker=from_worker, allowed_uids=allowed))
                 for listening, _, from_worker in sockets
             ]
             await keeper.resume_revocations()

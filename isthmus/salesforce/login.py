@@ -20,6 +20,8 @@ from isthmus.salesforce.errors import UNREADABLE_JSON
 from isthmus.salesforce.version import choose_version
 from isthmus.values import OrgHost, Secret
 
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
+"""What a header can carry; signed tokens of Salesforce's have up to about 2,000 characters."""
 _IDENTITY_URL: Final = re.compile(
     r"https?://[^/]+/id/(00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)/(005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)"
 )
@@ -182,7 +184,9 @@ async def _token(channel: Channel, app: App, fields: dict[str, str], *, loopback
         raise LoginUnavailable(sent=True) from None
     instance = parse_login_host(granted.instance_url, allow_loopback_http=loopback)
     identity = _IDENTITY_URL.fullmatch(granted.id)
-    if isinstance(instance, HostDenied) or identity is None:
+    tokens = (granted.access_token, granted.refresh_token)
+    readable = all(_TOKEN.fullmatch(token) for token in tokens if token is not None)
+    if isinstance(instance, HostDenied) or identity is None or not readable:
         raise LoginUnavailable(sent=True)
     return Grant(
         access_token=Secret(granted.access_token),
