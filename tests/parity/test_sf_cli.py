@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.support.npm import Clients, Ran
 from tests.support.orgsim import Orgsim, start_orgsim
@@ -103,3 +105,16 @@ def test_it_describes_and_reads_limits(sf: Clients):
     path = "/services/data/v62.0/limits/recordCount?sObjects=Contact"
     counted = json.loads(good(sf.sf("api", "request", "rest", path)).out)
     assert counted["sObjects"][0]["name"] == "Contact"
+
+
+def test_it_signs_in_with_a_key(org: Orgsim, clients: Clients):
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    app = {"client_id": "orgsim-jwt", "name": "jwt", "jwt_certificate": public, "preapproved": True}
+    org.control("POST", "/apps", app)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (clients.home / "server.key").write_bytes(private)
+    named = ("--username", org.username, "--client-id", "orgsim-jwt", "--instance-url", org.instance_url)
+    good(clients.sf("org", "login", "jwt", *named, "--jwt-key-file", "server.key"))
+    shown = good(clients.sf("data", "query", "-o", org.username, "-q", "SELECT Id FROM Organization", "--json"))
+    assert shown.result["result"]["totalSize"] == 1
