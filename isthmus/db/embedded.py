@@ -232,10 +232,12 @@ async def _run(launch: Launch, program: str, *arguments: str) -> tuple[int, str]
         async with asyncio.timeout(INITDB_TIMEOUT_S):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         message = f"{program} did not finish within {INITDB_TIMEOUT_S:.0f} s"
         raise DatabaseUnusable(message) from None
+    finally:
+        if process.returncode is None:  # too late, or the start was stopped: nothing may go on without us
+            process.kill()
+            await process.wait()
     return process.returncode or 0, output.decode(errors="replace")
 
 

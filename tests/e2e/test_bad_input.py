@@ -146,7 +146,9 @@ def test_rows_that_the_target_refuses_are_counted_by_code_and_the_status_is_1(wo
 
 
 def test_a_reader_who_may_not_see_logins_gets_no_verdict_on_people(world: World) -> None:
-    token = world.source.control("POST", f"/users/{world.source.ready['reader_username']}/token")["access_token"]
+    reader = f"/users/{world.source.ready['reader_username']}"
+    world.source.control("POST", f"{reader}/permissions", {"ViewSetup": True, "MonitorLoginHistory": False})
+    token = world.source.control("POST", f"{reader}/token")["access_token"]
     said = world.audit(ISTHMUS_ORG_SOURCE_ACCESS_TOKEN=token)
     assert said.status == 1, said.out + said.err
     told = said.json
