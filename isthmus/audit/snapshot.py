@@ -119,7 +119,7 @@ class _Sum:
     last: datetime
     count: int = 0
     bits: int = 0
-    weeks: array[int] = field(default_factory=lambda: array("L", (0,) * WEEKS_KEPT))
+    weeks: array[int] = field(default_factory=lambda: array("I", (0,) * WEEKS_KEPT))
 
 
 class SnapshotBuilder:
@@ -133,6 +133,7 @@ class SnapshotBuilder:
         self._assigns: list[PslAssignRow] = []
         self._users: list[UserRow] = []
         self._logins: dict[tuple[str, LoginKind, bool], _Sum] = {}
+        self._names: dict[str, str] = {}
         self._unknown: Counter[tuple[Vocabulary, str]] = Counter()
         self._taken_at: datetime | None = None
         self._end: CollectedMessage | None = None
@@ -199,7 +200,7 @@ class SnapshotBuilder:
         if taken_at is None:
             message = "logins came before the instant of the audit"
             raise ValueError(message)
-        key = (row.user, row.kind, row.success)
+        key = (self._names.setdefault(row.user, row.user), row.kind, row.success)  # one text for each user
         total = self._logins.get(key)
         if total is None:
             total = self._logins[key] = _Sum(row.first, row.last)

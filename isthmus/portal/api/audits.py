@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post, put
+from litestar import Response, get, post
 
 from isthmus.audit import service
 from isthmus.audit.prices import PricesInvalid
@@ -84,7 +84,7 @@ async def setting(world: World, visitor: SignedIn, connection: str) -> Response[
         return answer(await read_setting(tx, connection_id))
 
 
-@put("/api/v1/audit-settings/{connection:str}", status_code=200)
+@post("/api/v1/audit-settings/{connection:str}", status_code=200)
 async def set_setting(world: World, api_actor: ApiActing, connection: str, data: SettingBody) -> Response[bytes]:
     """Keep them; a text that cannot be used is refused, naming its line."""
     connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
