@@ -2,6 +2,7 @@
 
     python -m tests.bench.kill_points whims --points 40      (add `--rows 60`, `--seed 1`)
     python -m tests.bench.kill_points mover --points 200     (kill -9 of the mover at random moments of a copy)
+    python -m tests.bench.kill_points revoke --points 20     (how long a revoked token is still used)
 
 Prints one line per point that needed attention, and a summary; exits 1 if any point ended unequal or lied.
 """
@@ -18,6 +19,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from tests.support.copying import Pair, two_orgs
+from tests.support.revoking import revoked_copy
 from tests.support.trouble import TroubleSeen, copy_until_equal, killed_copy
 
 
@@ -34,6 +36,20 @@ async def mover(pair: Pair, points: int, rows: int, first: int) -> Counter[str]:
     seen: Counter[str] = Counter()
     for seed in range(first, first + points):
         await _point(seen, seed, killed_copy(pair, seed, rows, bulk_rows_min=(1, 100_000, 30)[seed % 3]))
+    return seen
+
+
+async def revoke(pair: Pair, points: int, rows: int, first: int) -> Counter[str]:
+    """Revoke the target's lease at a random moment and measure how long requests with its token still arrive."""
+    seen: Counter[str] = Counter()
+    pair.fill(rows)
+    worst_ms = 0
+    for seed in range(first, first + points):
+        late_ms = await revoked_copy(pair, seed)
+        seen["revoked"] += late_ms is not None
+        seen["with a request after it"] += bool(late_ms)
+        worst_ms = max(worst_ms, late_ms or 0)
+    print(f"worst delay of a request after the revocation was sent: {worst_ms} ms")
     return seen
 
 
@@ -56,13 +72,13 @@ async def _point(seen: Counter[str], seed: int, attempt: Awaitable[TroubleSeen])
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("whims", "mover"))
+    parser.add_argument("what", choices=("whims", "mover", "revoke"))
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, two_orgs(Path(home)) as pair:
-        work = whims if given.what == "whims" else mover
+        work = {"whims": whims, "mover": mover, "revoke": revoke}[given.what]
         seen = asyncio.run(work(pair, given.points, given.rows, given.seed))
     for name, number in seen.most_common():
         print(f"{number:6} {name}")
