@@ -25,7 +25,7 @@ from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, drive
 from isthmus.sync.errors import explain, explain_end
 from isthmus.sync.flow.frames import Frame
-from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
+from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.looking import field_name, path_name, step_title
 from isthmus.sync.model import Drawn, EndReason, Issue, Plan, Rejected
 from isthmus.sync.moving import moving_to
@@ -176,9 +176,8 @@ class _Copy:
 
     async def _moved(self, plan: Plan, bulk_rows_min: int | None) -> Driven:
         steps = tuple(StepJob(number, step, (WindowJob(None),)) for number, step in enumerate(plan.steps))
-        job = SyncJob(endpoints=self._endpoints, steps=steps, unbounded=True, dry_run=self._dry_run)
-        if bulk_rows_min is not None:
-            job = SyncJob(self._endpoints, steps, bulk_rows_min, unbounded=True, dry_run=self._dry_run)
+        rows_min = BULK_ROWS_MIN if bulk_rows_min is None else bulk_rows_min
+        job = SyncJob(self._endpoints, steps, rows_min, plan.budget, unbounded=True, dry_run=self._dry_run)
         async with self._leases() as lease:
             return await drive(
                 job,

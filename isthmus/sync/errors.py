@@ -166,6 +166,14 @@ _ENDS: Final[dict[EndReason, tuple[str, str]]] = {
         "the source no longer knows every deletion since the last run, because it keeps them for 15 days",
         "Compare the two orgs, then activate the sync again: deletions count from then on.",
     ),
+    EndReason.SOURCE_BUDGET: (
+        "the share of the source org's API calls that the sync may use is used up",
+        "Nothing to do: it goes on by itself in an hour. `budget` in the sync sets the share.",
+    ),
+    EndReason.TARGET_BUDGET: (
+        "the share of the target org's API calls that the sync may use is used up",
+        "Nothing to do: it goes on by itself in an hour. `budget` in the sync sets the share.",
+    ),
     EndReason.SOURCE_REVOKED: ("the source org was revoked, so the sync is paused", "Connect it again, then resume."),
     EndReason.TARGET_REVOKED: ("the target org was revoked, so the sync is paused", "Connect it again, then resume."),
 }

@@ -135,12 +135,20 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `DELETE` step touches no record if a window has more of them."""
 
 
+class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which share of an org's daily API calls may be used: by everybody before a run goes on, and by one run alone."""
+
+    day_percent: int = 80
+    run_percent: int = 25
+
+
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The checked, ordered steps: parents first, second passes last."""
 
     steps: tuple[Step, ...]
     tracking: tuple[str, ...] = ()
     """Target objects that still lack their tracking field; activation creates it."""
+    budget: Budget = Budget()
 
 
 class Severity(StrEnum):
@@ -235,6 +243,8 @@ class EndReason(IntEnum):
     MOVER_REFUSED = 16
     DELETES_ABOVE_CEILING = 17
     DELETES_UNPROVEN = 18
+    SOURCE_BUDGET = 19
+    TARGET_BUDGET = 20
 
 
 class Path(IntEnum):

@@ -20,6 +20,7 @@ from isthmus.sync.model import (
     STEPS_MAX,
     TRACKING_FIELD,
     TRACKING_LENGTH,
+    Budget,
     Column,
     ColumnKind,
     Drawn,
@@ -98,7 +99,9 @@ def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejecte
     tracking = dict.fromkeys(
         draft.target.name for draft in ordered if draft.key == TRACKING_FIELD and draft.target.field(draft.key) is None
     )
-    return Drawn(Plan(steps=(*loads, *links, *removals), tracking=tuple(tracking)), tuple(issues))
+    budget = Budget(day_percent=spec.budget.day_percent, run_percent=spec.budget.run_percent)
+    plan = Plan(steps=(*loads, *links, *removals), tracking=tuple(tracking), budget=budget)
+    return Drawn(plan, tuple(issues))
 
 
 def _start(number: int, step: StepSpec, source: Schema, target: Schema, issues: list[Issue]) -> _Draft | None:

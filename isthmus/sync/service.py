@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from isthmus.sync.drive import Driven, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
-from isthmus.sync.model import EndReason, PauseReason, Plan, RunState, SyncState
+from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
 from isthmus.sync.moving import moving_to
 from isthmus.sync.run import Run, StepRun, begin, stopped
 from isthmus.values import ConnectionId, Purpose, RunId
@@ -40,6 +41,7 @@ from isthmus.values import ConnectionId, Purpose, RunId
 RETRY_ATTEMPTS_MAX: Final = 5
 RETRY_WINDOWS_MAX: Final = 64
 SAVE_EVERY_S: Final = 0.5
+BUDGET_WAIT: Final = timedelta(hours=1)
 TICKET_FRESH_S: Final = 120.0
 
 
@@ -74,6 +76,7 @@ class _Job:
     endpoints: Sequence[store.EndpointRow]
     steps: tuple[StepJob, ...]
     retries: Sequence[store.FailedWindow]
+    budget: Budget
 
 
 async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
@@ -97,7 +100,13 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         own = () if by_hand else (WindowJob(marks.get(number)),)
         again = (WindowJob(w.since, w.until, n) for n, w in enumerate(retries, start=1) if w.step == number)
         steps.append(StepJob(number, step, (*own, *again)))
-    return _Job(begin(len(plan.steps), settled), [found for found in rows if found is not None], tuple(steps), retries)
+    return _Job(
+        begin(len(plan.steps), settled),
+        [found for found in rows if found is not None],
+        tuple(steps),
+        retries,
+        plan.budget,
+    )
 
 
 class _Tickets:
@@ -156,6 +165,7 @@ class _Keeping:
         job = SyncJob(
             endpoints=[Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints],
             steps=self._job.steps,
+            budget=self._job.budget,
         )
         moving = moving_to([endpoint.origin for endpoint in endpoints], self._app.settings)
         return await drive(
@@ -235,6 +245,8 @@ class _Keeping:
             await store.check_fence(tx, self._run, self._row.fence)
             await self._save_counts(tx, state)
             await store.end(tx, self._run, state)
+            if state.end in {EndReason.SOURCE_BUDGET, EndReason.TARGET_BUDGET}:
+                await store.put_off(tx, self._row.sync_id, BUDGET_WAIT)
             if state.state is RunState.REVOKED and self._row.sync_state is SyncState.ACTIVE:
                 source = state.end is EndReason.SOURCE_REVOKED
                 reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED

@@ -93,6 +93,16 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         return self.target or self.object or ""
 
 
+Percent: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
+
+
+class BudgetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Shares of an org's daily API calls, in percent: where a run stops for now, and what one run may use."""
+
+    day_percent: Percent = 80
+    run_percent: Percent = 25
+
+
 class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A whole sync. `interval_s` is the pause between scheduled runs, in seconds."""
 
@@ -101,6 +111,7 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
     direction: Literal["one-way"] = "one-way"
     interval_s: Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = INTERVAL_DEFAULT_S
+    budget: BudgetSpec = BudgetSpec()
 
 
 class SpecRefused(Exception):

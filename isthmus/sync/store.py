@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from isthmus.db.database import TenantTx
@@ -328,6 +328,15 @@ async def end(tx: TenantTx, run: UUID, state: Run) -> None:
 async def pause(tx: TenantTx, sync: UUID, reason: PauseReason) -> None:
     """Stop the schedule of a sync because an org is gone."""
     await set_state(tx, sync, SyncState.PAUSED, reason)
+
+
+async def put_off(tx: TenantTx, sync: UUID, wait: timedelta) -> None:
+    """Let the next scheduled run of an active sync wait."""
+    await tx.execute(
+        "update sync.state set due_at = now() + %(wait)s where sync_id = %(sync)s and state = 'active'",
+        sync=sync,
+        wait=wait,
+    )
 
 
 async def save_activation_calls(tx: TenantTx, sync: UUID, calls: int) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from isthmus.salesforce.endpoint import Endpoint
-from isthmus.sync.model import Step
+from isthmus.sync.model import Budget, Step
 
 SOURCE: Final = 0
 TARGET: Final = 1
@@ -41,6 +41,7 @@ class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     endpoints: list[Endpoint]
     steps: tuple[StepJob, ...]
     bulk_rows_min: int = BULK_ROWS_MIN
+    budget: Budget = Budget()
     unbounded: bool = False
     dry_run: bool = False
 

@@ -8,6 +8,7 @@ that dies at any point leaves windows that are either settled or to be done agai
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from isthmus.salesforce.query import count
 from isthmus.salesforce.world import MoverWorld
@@ -23,6 +24,8 @@ from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
 from isthmus.sync.flow.tally import Tally, send
 from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKind, Window
+
+PERCENT: Final = 100
 
 
 async def work(job: SyncJob, world: MoverWorld) -> None:
@@ -70,9 +73,21 @@ class _Pump:
         for step in self._job.steps:
             self.step = step.ordinal
             for window in step.windows:
+                self._check_budget()
                 await self._window(step, window, until)
             await send(self._report, [StepDone(step.ordinal)])
         self.step = None
+
+    def _check_budget(self) -> None:
+        """Stop between two windows, where nothing is lost: a window itself costs few calls."""
+        reasons = (EndReason.SOURCE_BUDGET, EndReason.TARGET_BUDGET)
+        for session, reason in zip(self._sessions, reasons, strict=True):
+            usage = session.usage
+            if usage is None:
+                continue
+            day, run = self._job.budget.day_percent * usage.max, self._job.budget.run_percent * usage.max
+            if usage.used * PERCENT > day or session.calls * PERCENT > run:
+                raise Stopped(reason)
 
     async def _window(self, job: StepJob, window_job: WindowJob, until: datetime) -> None:
         window = Window(window_job.since, window_job.until or until)

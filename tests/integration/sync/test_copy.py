@@ -205,3 +205,16 @@ async def test_a_child_without_its_parent_is_told_apart_and_comes_with_the_next_
     pair.target.control("DELETE", "/faults")
     assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
     pair.assert_equal()
+
+
+@pytest.mark.parametrize(("used", "text"), [(81_000, ""), (0, "budget: {run_percent: 1}\n")], ids=["day", "run"])
+async def test_a_copy_stops_for_now_when_its_share_of_the_api_calls_is_used(pair: Pair, used: int, text: str) -> None:
+    """Hard case 37: the org's own count decides, before the allowance is gone."""
+    pair.fill()
+    assert (await pair.copy(bulk_rows_min=SMALL)).exit_status == 0
+    per_day = 100_000 if used else 300
+    pair.target.control("POST", "/usage", {"used": used, "per_day": per_day})
+    result = await pair.copy(THREE_OBJECTS + text, bulk_rows_min=SMALL)
+    assert result.exit_status == 2
+    assert "the share of the target org's API calls" in (result.message or "")
+    assert "by itself in an hour" in (result.message or "")
