@@ -63,7 +63,7 @@ def test_a_row_without_end_is_refused():
         ("UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to 001000000000001:--", "UNABLE_TO_LOCK_ROW", ""),
         (
             "INVALID_FIELD:Foreign key external ID: secret not found for field Ext__c in entity Account:Account.Ext__c --",
-            "INVALID_FIELD",
+            "MISSING_PARENT",
             "Account.Ext__c",
         ),
         ("MY_OWN_CODE:secret:secret value --", "OTHER", "secret"),
