@@ -110,6 +110,8 @@ class Database:
             min_size=1,
             max_size=size_max,
             timeout=POOL_WAIT_S,
+            # After the server was restarted a pool is full of dead connections: one question finds and replaces them.
+            check=AsyncConnectionPool.check_connection,
             open=False,
         )
         try:

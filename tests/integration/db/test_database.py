@@ -151,3 +151,12 @@ async def test_a_closed_pool_is_unavailable(fresh_database: FreshDatabase):
     with pytest.raises(Unavailable):
         async with portal.system():
             pass
+
+
+async def test_connections_that_the_server_cut_off_are_replaced_before_use(fresh_database: FreshDatabase):
+    portal = await fresh_database.open_as(Role.PORTAL, size_max=2)
+    acme = await fresh_database.make_tenant()
+    superuser = await fresh_database.superuser()
+    await superuser.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'isthmus_portal'")
+    async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
+        await tx.execute("select 1")
