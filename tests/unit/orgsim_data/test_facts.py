@@ -19,6 +19,11 @@ def test_the_shipped_facts_are_well_formed_and_add_up():
     assert found["documented"] >= 5
 
 
+def test_at_most_a_tenth_of_the_facts_is_assumed():
+    found = counts(load_facts())
+    assert found["assumed"] * 10 <= found["total"]
+
+
 def test_a_good_fact_is_read():
     (fact,) = parse_parts(_part(_GOOD))
     assert (fact.id, fact.source, fact.switch) == ("a-b", "recorded", "")

@@ -11,6 +11,7 @@ from orgsim.emulator import Emulator
 from orgsim.errors import ApiError
 from tests.support.orgsim import Orgsim
 from tests.unit.orgsim_wire.test_bulk import JOBS, query_job
+from tests.unit.orgsim_wire.test_bulk_one import Async
 from tests.unit.orgsim_wire.test_oauth import get_code, is_alive, redeem, signed_in, unpadded
 
 
@@ -65,3 +66,40 @@ def test_an_object_may_take_fewer_external_ids(emulator: Emulator):
     emulator.tooling.add(emulator.org, "Account.A__c", metadata, granted=True)
     with pytest.raises(ApiError):
         emulator.tooling.add(emulator.org, "Account.B__c", metadata, granted=True)
+
+
+@pytest.mark.fact("bulk-query-unsupported-code")
+@pytest.mark.parametrize("code", ["API_ERROR", "INVALIDJOB"])
+def test_an_unsupported_bulk_query_answers_with_the_set_code(org: Orgsim, code: str):
+    org.control("POST", "/settings", {"bulk_unsupported_query_code": code})
+    body = {"operation": "query", "query": "SELECT COUNT(Id) FROM Account GROUP BY Name"}
+    status, _, answer = org.call("POST", f"{JOBS}/query", body)
+    assert (status, answer[0]["errorCode"]) == (400, code)
+
+
+@pytest.mark.fact("field-permission-twice")
+@pytest.mark.parametrize("code", ["DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"])
+def test_a_second_grant_answers_with_the_set_code(org: Orgsim, code: str):
+    org.control("POST", "/settings", {"duplicate_field_permission_code": code})
+    metadata = {"label": "X", "type": "Text", "length": 18}
+    org.control("POST", "/fields", {"FullName": "Account.X__c", "Metadata": metadata, "granted": False})
+    parent = org.rows("PermissionSet")[0]["Id"]
+    body = {"ParentId": parent, "SobjectType": "Account", "Field": "Account.X__c", "PermissionsRead": True}
+    path = "/services/data/v62.0/sobjects/FieldPermissions"
+    assert org.call("POST", path, body)[0] == 201
+    assert org.call("POST", path, body)[2][0]["errorCode"] == code
+
+
+@pytest.mark.fact("bulk-one-json-dates")
+@pytest.mark.parametrize(("form", "kind"), [("epoch", int), ("text", str)])
+def test_dates_in_json_of_bulk_one_have_the_set_form(org: Orgsim, form: str, kind: type):
+    org.add_rows("Account", [{"Name": "A"}])
+    org.control("POST", "/settings", {"extra": {"bulk_one_json_dates": form}})
+    bulk = Async(org)
+    wanted = {"operation": "query", "object": "Account", "contentType": "JSON"}
+    job = json.loads(bulk.call("POST", "/job", json.dumps(wanted), "application/json")[2])["id"]
+    batch = bulk.batch(job, "SELECT CreatedDate FROM Account", "application/json")
+    bulk.finished(job, batch)
+    [result] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result")[2])
+    [row] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result/{result}")[2])
+    assert isinstance(row["CreatedDate"], kind)
