@@ -43,9 +43,13 @@ async def revoke(pair: Pair, points: int, rows: int, first: int) -> Counter[str]
     """Revoke the target's lease at a random moment and measure how long requests with its token still arrive."""
     seen: Counter[str] = Counter()
     pair.fill(rows)
+    planned = await pair.copy()
+    assert planned.plan is not None
+    # Slow enough that the moment of the revocation falls into the run.
+    pair.target.control("POST", "/faults", {"path": "/composite/sobjects", "delay_s": 0.3})
     worst_ms = 0
     for seed in range(first, first + points):
-        late_ms = await revoked_copy(pair, seed)
+        late_ms = await revoked_copy(pair, planned.plan, seed)
         seen["revoked"] += late_ms is not None
         seen["with a request after it"] += bool(late_ms)
         worst_ms = max(worst_ms, late_ms or 0)
