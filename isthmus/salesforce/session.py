@@ -292,8 +292,11 @@ class Session:
 
 def _instant(route: RouteName, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text.replace("+0000", "+00:00")).astimezone(UTC)
-    except ValueError:
+        instant = datetime.fromisoformat(text.replace("+0000", "+00:00"))
+        if instant.tzinfo is None:
+            raise Unexpected(route)
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Unexpected(route) from None
 
 
