@@ -53,6 +53,7 @@ class Supervisor:
 
         Raises `ProcessFailed` when one of them does not stay up.
         """
+        failed: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(self._keep(child)) for child in self._children]
@@ -60,10 +61,12 @@ class Supervisor:
                 for task in keepers:
                     task.cancel()
         except* ProcessFailed as failures:
-            raise failures.exceptions[0] from None
+            failed = failures.exceptions[0]
         finally:
             for child in reversed(self._children):
                 await self._end(child)
+        if failed is not None:  # not raised where it was caught: early releases of Python 3.11 wrap it in a group again
+            raise failed
 
     async def _keep(self, child: _Child) -> None:
         while True:

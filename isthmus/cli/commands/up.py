@@ -87,6 +87,7 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     clock = SystemClock()
     database = KeptDatabase(settings, clock)
+    failed: BaseException | None = None
     try:
         if settings.database_url is None:
             note("Starting PostgreSQL …")
@@ -100,12 +101,14 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
             await supervisor.run(stop)
             keeping.cancel()
             announcing.cancel()
-    except* (ProcessFailed, DatabaseError) as failures:
-        raise failures.exceptions[0] from None
+    except* (ProcessFailed, DatabaseError, KeyRefused) as failures:
+        failed = failures.exceptions[0]
     except* _StoppedEarly:
         pass
     finally:
         await database.stop()
+    if failed is not None:  # not raised where it was caught: early releases of Python 3.11 wrap it in a group again
+        raise failed
     note("Stopped.")
 
 
