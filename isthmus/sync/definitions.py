@@ -71,6 +71,7 @@ class SchemaPending(SyncProblem):
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
+    org_id: UUID
     purpose: Purpose
     state: ConnectionState
 
@@ -282,9 +283,10 @@ async def _definition(tx: TenantTx, sync: SyncId) -> _Definition:
 
 
 async def _check_connections(tx: TenantTx, source: ConnectionId, target: ConnectionId) -> None:
+    orgs: set[UUID] = set()
     for side, connection in (("source", source), ("target", target)):
         found = await tx.fetch_one(
-            "select purpose, state from orgs.connection where id = %(connection)s",
+            "select org_id, purpose, state from orgs.connection where id = %(connection)s",
             row=_Connection,
             connection=connection,
         )
@@ -294,6 +296,9 @@ async def _check_connections(tx: TenantTx, source: ConnectionId, target: Connect
             _problem(f"The {side} org is connected for audits only. Connect it for syncs, too.")
         if found.state is not ConnectionState.ACTIVE:
             _problem(f"The {side} org does not accept our grant any more. Connect it again.")
+        orgs.add(found.org_id)
+    if len(orgs) == 1:
+        _problem("Source and target are the same org: every record would get a copy beside it. Choose two orgs.")
 
 
 async def _want(tx: TenantTx, sync: SyncId, spec: SyncSpec) -> None:

@@ -160,7 +160,7 @@ def step_title(step: Step) -> str:
     """Return how a step is called: `Account`, `Lead → Contact`, `Account: ParentId`."""
     name = step.target if step.source == step.target else f"{step.source} → {step.target}"
     if step.kind is StepKind.LINK:
-        return f"{name}: {', '.join(column.target for column in step.columns)}"
+        return f"{name}: {', '.join(step.links)}"
     if step.kind is StepKind.DELETE:
         return f"{name}: deletions"
     return name

@@ -104,7 +104,9 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class StepKind(StrEnum):
-    """`LOAD` upserts rows; `LINK` is the second pass, which sets only lookups that form a circle.
+    """`LOAD` upserts rows; `LINK` is the second pass over those with lookups that form a circle.
+
+    It sends whole rows: an upsert of the lookups alone would make an empty record of a row whose load was refused.
 
     `DELETE` carries deletions over.
     """
@@ -128,6 +130,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_source: str = "Id"
     columns: tuple[Column, ...] = ()
     clears: tuple[Column, ...] = ()
+    links: tuple[str, ...] = ()
+    """Target lookups for whose sake a `LINK` step exists: it reads the rows in which one of them is filled."""
     where: str | None = None
     flag: str | None = None
     """A `DELETE` step sets this checkbox instead of deleting."""

@@ -363,15 +363,16 @@ def _step(draft: _Draft, kind: StepKind) -> Step:
     rule = draft.spec.deletes
     later = tuple(column for column in draft.columns if column.target in draft.deferred)
     load, removal = kind is StepKind.LOAD, rule if kind is StepKind.DELETE and isinstance(rule, DeletesSpec) else None
-    now = tuple(column for column in draft.columns if load and column.target not in draft.deferred)
+    first = tuple(column for column in draft.columns if column.target not in draft.deferred)
     return Step(
         kind=kind,
         source=draft.source.name,
         target=draft.target.name,
         key=draft.key,
         key_source=draft.key_source,
-        columns=later if kind is StepKind.LINK else now,
+        columns=first if load else (*first, *later) if kind is StepKind.LINK else (),
         clears=later if load else (),
+        links=tuple(column.target for column in later) if kind is StepKind.LINK else (),
         where=draft.spec.where,
         flag=removal.field if removal else None,
         ceiling=removal.ceiling if removal else None,

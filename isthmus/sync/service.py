@@ -210,9 +210,7 @@ class _Keeping:
         transient = bool(step.open_codes & TRANSIENT_CODES)
         if frame.retry:
             window = self._job.retries[frame.retry - 1]
-            await store.save_retry(
-                tx, window.id, step.open_failures, transient=transient, attempts_max=RETRY_ATTEMPTS_MAX
-            )
+            await store.save_retry(tx, window.id, step.open_failures, transient=transient)
             return
         if step.open_failures:
             await store.save_failed_window(

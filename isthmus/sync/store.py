@@ -282,18 +282,20 @@ async def save_failed_window(
     )
 
 
-async def save_retry(tx: TenantTx, window: UUID, rows: int, *, transient: bool, attempts_max: int) -> None:
-    """Write what another reading of a failed window brought; nothing failed, or no attempt is left: it is settled."""
+async def save_retry(tx: TenantTx, window: UUID, rows: int, *, transient: bool) -> None:
+    """Write what another reading of a failed window brought; it is settled only when nothing failed.
+
+    Where no attempt of our own is left it stays open, for a retry by hand.
+    """
     await tx.execute(
         """
         update sync.failed_window set attempts = attempts + 1, row_count = %(rows)s, transient = %(transient)s,
-            settled_at = case when %(rows)s = 0 or attempts + 1 >= %(attempts_max)s then now() end
+            settled_at = case when %(rows)s = 0 then now() end
         where id = %(window)s
         """,
         window=window,
         rows=rows,
         transient=transient,
-        attempts_max=attempts_max,
     )
 
 

@@ -256,8 +256,8 @@ grant select
 grant select, insert (sync_id, plan_version, step, watermark), update (watermark)
     on sync.checkpoint to isthmus_worker;
 
--- A window with failed rows: read again later, because no id of a row is kept. `settled_at`: nothing fails any more,
--- or the attempts are used up.
+-- A window with failed rows: read again later, because no id of a row is kept. `settled_at`: nothing fails any more.
+-- Where our own attempts are used up it stays open, for a retry by hand.
 create table sync.failed_window (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null default gen_random_uuid(),

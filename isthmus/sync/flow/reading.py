@@ -37,7 +37,11 @@ def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordere
             where.append(Compare(STAMP, ">=", window.since))
         where.append(Compare(STAMP, "<", window.until))
     if step.kind is StepKind.LINK:
-        known = [Compare(FieldPath.of(column.source or ""), "!=", None) for column in step.columns]
+        known = [
+            Compare(FieldPath.of(column.source or ""), "!=", None)
+            for column in step.columns
+            if column.target in step.links
+        ]
         where.append(known[0] if len(known) == 1 else AnyOf(known))
     if step.where is not None:
         parsed = parse_filter(step.where)

@@ -81,6 +81,18 @@ async def test_rows_that_meet_a_lock_are_tried_again_by_themselves(pair: Pair, b
     pair.assert_equal()
 
 
+async def test_a_row_whose_load_is_refused_is_not_made_by_the_second_pass(pair: Pair) -> None:
+    # Case has no required field, so an upsert of its parent alone would make an empty record.
+    first = pair.source.control("POST", "/rows/Case", [{"Subject": "Parent"}])["ids"][0]
+    pair.source.control("POST", "/rows/Case", [{"Subject": "Refused child", "ParentId": first}])
+    error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "No.", "fields": ["Subject"]}
+    refused = {"object": "Case", "where": {"Subject": "Refused child"}, "row_error": error}
+    pair.target.control("POST", "/faults", refused)
+    result = await pair.copy("version: 1\nname: cases\nsteps: [{object: Case}]\n")
+    assert result.exit_status == 1
+    assert [row["Subject"] for row in pair.target.rows("Case")] == ["Parent"]
+
+
 async def test_a_dry_run_counts_and_writes_nothing(pair: Pair) -> None:
     pair.fill()
     before = pair.target.control("GET", "/counts")

@@ -94,7 +94,9 @@ def test_a_self_reference_waits_for_a_second_pass() -> None:
     load, link = CRM.plan("  - object: Account\n").plan.steps
     assert [column.target for column in load.columns] == ["Name"]
     assert [column.target for column in load.clears] == ["ParentId"]
-    assert [column.target for column in link.columns] == ["ParentId"]
+    # Whole rows again: the lookup alone would make an empty record of a row whose load was refused.
+    assert [column.target for column in link.columns] == ["Name", "ParentId"]
+    assert link.links == ("ParentId",)
 
 
 def test_a_circle_is_broken_at_a_lookup_that_may_be_empty() -> None:
