@@ -22,6 +22,7 @@ from isthmus.audit.catalogue import Category, category_of
 from isthmus.audit.model import LicenseRow, PslRow
 
 PRICE_FILE_ROWS_MAX: Final = 10_000
+PRICE_COLUMNS: Final = ("product", "price", "currency")
 AMOUNT_MAX: Final = Decimal(1_000_000)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -150,9 +151,12 @@ def parse_customer_prices(unverified_text: str, name: str) -> tuple[CustomerPric
     if name.lower().endswith(".toml"):
         rows = _toml_rows(unverified_text, name)
     elif name.lower().endswith(".csv"):
-        rows = list(enumerate(csv.DictReader(io.StringIO(unverified_text.removeprefix("\ufeff"))), start=2))
+        rows = _csv_rows(unverified_text, name)
     else:
         message = f"{name}: the price file is neither .csv nor .toml. Give it one of these endings."
+        raise PricesInvalid(message)
+    if not rows:
+        message = f"{name} has no prices. Write one line for each product, or leave --prices out."
         raise PricesInvalid(message)
     if len(rows) > PRICE_FILE_ROWS_MAX:
         message = f"{name}: more than {PRICE_FILE_ROWS_MAX} prices. Keep those of your licences."
@@ -165,6 +169,15 @@ def parse_customer_prices(unverified_text: str, name: str) -> tuple[CustomerPric
             raise PricesInvalid(message)
         seen.add(_folded(price.product))
     return prices
+
+
+def _csv_rows(text: str, name: str) -> list[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    missing = [column for column in PRICE_COLUMNS if column not in (reader.fieldnames or ())]
+    if missing:
+        message = f"{name}, line 1: the column {missing[0]} is missing. Begin with the line product,price,currency."
+        raise PricesInvalid(message)
+    return list(enumerate(reader, start=2))
 
 
 def _toml_rows(text: str, name: str) -> list[tuple[int, dict[str, Any]]]:

@@ -158,6 +158,9 @@ def test_a_contract_gives_price_deadline_and_drift() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
+        ("p.csv", "", "the column product is missing"),
+        ("p.csv", "product,price,currency\n", "has no prices"),
+        ("p.csv", "product,amount,currency\nSFDC,10,USD\n", "the column price is missing"),
         ("p.csv", "product,price,currency\nSFDC,abc,USD\n", "p.csv, line 2: the price"),
         ("p.csv", "product,price,currency\nSFDC,-1,USD\n", "line 2: the price"),
         ("p.csv", "product,price,currency\nSFDC,NaN,USD\n", "line 2: the price"),
