@@ -23,6 +23,7 @@ from isthmus.sync.flow.job import SOURCE
 from isthmus.sync.model import EndReason
 
 _REVOKED: Final = "revoked"
+_UNAVAILABLE: Final = "unavailable"
 
 
 class Stopped(Exception):
@@ -44,6 +45,8 @@ def asking(side: int) -> Generator[None]:  # noqa: C901 - one clause per kind of
     except LeaseLost as lost:
         if lost.reason == _REVOKED:
             raise Stopped(EndReason.SOURCE_REVOKED if source else EndReason.TARGET_REVOKED) from None
+        if lost.reason == _UNAVAILABLE:  # nobody said that the grant is bad: a person has nothing to do
+            raise Stopped(_unavailable(source=source)) from None
         raise Stopped(EndReason.SOURCE_LEASE_LOST if source else EndReason.TARGET_LEASE_LOST) from None
     except Expired as error:
         raise Stopped(EndReason.SOURCE_LEASE_LOST if source else EndReason.TARGET_LEASE_LOST, error.code) from None
