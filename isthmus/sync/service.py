@@ -232,11 +232,7 @@ class _Keeping:
             return state
         async with self._app.database.tenant(await self._tickets.get()) as tx:
             found = [await store.endpoint(tx, endpoint.id) for endpoint in self._job.endpoints]
-        for side, endpoint in enumerate(found):
-            if endpoint is not None and endpoint.state == ConnectionState.REVOKED:
-                reason = EndReason.SOURCE_REVOKED if side == SOURCE else EndReason.TARGET_REVOKED
-                return replace(state, end=reason, state=RunState.REVOKED)
-        return state
+        return blamed(state, [None if endpoint is None else endpoint.state for endpoint in found])
 
     async def _close(self, state: Run) -> None:
         async with self._app.database.tenant(await self._tickets.get()) as tx:
@@ -249,3 +245,18 @@ class _Keeping:
                 source = state.end is EndReason.SOURCE_REVOKED
                 reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED
                 await store.pause(tx, self._row.sync_id, reason)
+
+
+def blamed(run: Run, states: Sequence[str | None]) -> Run:
+    """Return a run that lost a lease with the end that the connections' `states` (source, target) give.
+
+    A revocation comes first; the mover's own word stands if its side is as it said, or if neither side is to blame.
+    """
+    if ConnectionState.REVOKED in states:
+        source = states[SOURCE] == ConnectionState.REVOKED
+        end = EndReason.SOURCE_REVOKED if source else EndReason.TARGET_REVOKED
+        return replace(run, end=end, state=RunState.REVOKED)
+    lost = [state == ConnectionState.NEEDS_REAUTH for state in states]
+    if sum(lost) == 1:
+        return replace(run, end=EndReason.SOURCE_LEASE_LOST if lost[SOURCE] else EndReason.TARGET_LEASE_LOST)
+    return run

@@ -12,6 +12,7 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.frames import Calls, Ended, Frame, Moved, RowsFailed, StepDone, WindowFixed, WindowSettled
 from isthmus.sync.model import EndReason, Path, RunState, Window
 from isthmus.sync.run import OutOfOrder, Run, advance, begin, stopped
+from isthmus.sync.service import blamed
 
 UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = Window(None, UNTIL)
@@ -70,3 +71,21 @@ def test_a_mover_that_dies_leaves_a_failed_run_with_its_counts() -> None:
 
 def test_a_revocation_has_a_state_of_its_own() -> None:
     assert after(Ended(EndReason.SOURCE_REVOKED, 0, None)).state is RunState.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("said", "source", "target", "end", "state"),
+    [
+        (EndReason.SOURCE_LEASE_LOST, "active", "needs_reauth", EndReason.TARGET_LEASE_LOST, RunState.FAILED),
+        (EndReason.TARGET_LEASE_LOST, "needs_reauth", "active", EndReason.SOURCE_LEASE_LOST, RunState.FAILED),
+        (EndReason.TARGET_LEASE_LOST, "needs_reauth", "needs_reauth", EndReason.TARGET_LEASE_LOST, RunState.FAILED),
+        (EndReason.TARGET_LEASE_LOST, "active", "active", EndReason.TARGET_LEASE_LOST, RunState.FAILED),
+        (EndReason.SOURCE_LEASE_LOST, "needs_reauth", "revoked", EndReason.TARGET_REVOKED, RunState.REVOKED),
+        (EndReason.SOURCE_LEASE_LOST, "revoked", None, EndReason.SOURCE_REVOKED, RunState.REVOKED),
+    ],
+)
+def test_a_lost_lease_is_blamed_on_the_org_that_lost_it(
+    said: EndReason, source: str, target: str | None, end: EndReason, state: RunState
+) -> None:
+    run = blamed(stopped(begin(1), said), [source, target])
+    assert (run.end, run.state) == (end, state)
