@@ -68,17 +68,17 @@ class Client:
         headers = {"Origin": self.product.url, **headers}
         return self.send("POST", path, urllib.parse.urlencode(fields), **headers)
 
-    def begin(self, org: Orgsim, alias: str) -> str:
-        """Begin a connection, log in at the org and return the path and query of the callback."""
+    def begin(self, org: Orgsim, alias: str, answer: str = "allow") -> str:
+        """Begin a connection, log in at the org, answer its question and return path and query of the callback."""
         csrf = self.send("GET", "/orgs/connect").csrf()
         fields = {"purpose": "sync", "environment": "emulator", "address": org.instance_url, "alias": alias}
         ready = self.post("/orgs/connect", {**fields, "client_id": org.client_id, "csrf": csrf})
         found = re.search(r'id="authorize" href="([^"]+)"', ready.text)
         assert found, ready.text
-        return _logged_in(org, found[1].replace("&amp;", "&"))
+        return _logged_in(org, found[1].replace("&amp;", "&"), answer)
 
 
-def _logged_in(org: Orgsim, url: str) -> str:
+def _logged_in(org: Orgsim, url: str, answer: str) -> str:
     from isthmus.demo.browser import Browser, PageUnexpected  # noqa: PLC0415
 
     class Stop(Browser):
@@ -97,7 +97,7 @@ def _logged_in(org: Orgsim, url: str) -> str:
     place = urllib.parse.urlsplit(urllib.parse.urljoin(consent.url, form.action))
     connection = http.client.HTTPConnection(place.netloc, timeout=60)
     cookies = "; ".join(f"{c.name}={c.value}" for c in browser._jar if not c.name.startswith("isthmus"))
-    body = urllib.parse.urlencode({**form.values, "action": "allow"})
+    body = urllib.parse.urlencode({**form.values, "action": answer})
     connection.request(
         "POST", place.path, body, {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies}
     )
@@ -237,6 +237,20 @@ def test_of_many_callbacks_with_one_state_exactly_one_succeeds(member: Client, o
     with ThreadPoolExecutor(10) as pool:
         statuses = list(pool.map(lambda client: client.send("GET", callback).status, clients))
     assert sorted(statuses) == [303] + [400] * (REPLAYS - 1)
+
+
+def test_a_consent_denied_at_the_org_is_said_plainly_connects_nothing_and_uses_the_state_up(
+    member: Client, org: Orgsim
+) -> None:
+    callback = member.begin(org, "denied", "deny")
+    assert "error=access_denied" in callback
+    kept = Client(member.product, dict(member.cookies))
+    answer = member.send("GET", callback)
+    assert answer.status == 403
+    assert "Access was denied at Salesforce" in answer.text
+    assert "denied" not in member.send("GET", "/orgs").text, "no org of that alias"
+    assert kept.send("GET", callback.replace("error=access_denied", "code=made-up")).status == 400
+    assert not [entry for entry in org.transcript() if entry["path"].endswith("/oauth2/token")]
 
 
 def test_every_changing_route_asks_for_a_proof() -> None:
