@@ -43,6 +43,11 @@ class OrgSettings:
     polymorphic_attributes_type: Literal["Name", "actual"] = "Name"
     empty_child_query: Literal["null", "empty"] = "null"
 
+    # Assumed facts of SOSL
+    search_sidebar_fields: Literal["name", "all"] = "name"
+    search_picklists: bool = False
+    search_reserved_characters: Literal["refuse", "split"] = "refuse"
+
     # Assumed facts of writes
     repeated_external_id_fails: Literal["both", "second"] = "both"
     mixed_dml_refused: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from orgsim.rest import collections, composite, queries, rows, service, tree
+from orgsim.rest import collections, composite, queries, rows, searches, service, tree
 from orgsim.rest.guard import guarded, missing
 from orgsim.router import Handler, Route
 
@@ -18,6 +18,9 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/queryAll", queries.query_all),
     ("GET", "/query/{locator}", queries.query_more),
     ("GET", "/queryAll/{locator}", queries.query_more),
+    ("GET", "/search", searches.search),
+    ("GET", "/parameterizedSearch", searches.by_parameters),
+    ("POST", "/parameterizedSearch", searches.by_body),
     ("GET", "/sobjects", rows.sobjects),
     ("GET", "/sobjects/{object}", rows.sobject),
     ("POST", "/sobjects/{object}", rows.create),

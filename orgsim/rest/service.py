@@ -15,7 +15,7 @@ from orgsim.wire import Response, json_response
 _SEASONS: Final = ("Spring", "Summer", "Winter")
 _FIRST_SPRING: Final = 66  # Spring '26
 _SPRING_YEAR: Final = 26
-_RESOURCES: Final = ("tooling", "sobjects", "query", "queryAll", "composite", "jobs", "limits", "recent")
+_RESOURCES: Final = ("tooling", "sobjects", "query", "queryAll", "composite", "jobs", "limits", "recent", "search")
 _RECENT_DEFAULT: Final = 200
 _FIXED_LIMITS: Final = {
     "ConcurrentAsyncGetReportInstances": 200,

@@ -54,6 +54,11 @@ def parse_condition(source: str) -> Condition:
     return condition
 
 
+def parse_field_spec(stream: TokenStream, object_name: str, position: int) -> Query:
+    """Read what a search puts into parentheses behind an object: fields, WHERE, ORDER BY, LIMIT, OFFSET."""
+    return _Parser(stream).field_spec(object_name, position)
+
+
 @dataclass(slots=True)
 class _Tail:
     """The clauses behind FROM, while they are being read."""
@@ -107,6 +112,27 @@ class _Parser:
             offset=tail.offset,
             purpose=tail.purpose,
         )
+
+    def field_spec(self, object_name: str, position: int) -> Query:
+        stream = self._stream
+        select = [SelectExpression(parse_expression(stream), None)]
+        while stream.accept(","):
+            select.append(SelectExpression(parse_expression(stream), None))
+        if stream.at("USING"):
+            self._unknown("USING")
+        where = self._condition() if stream.accept("WHERE") else None
+        if stream.at("USING"):
+            self._unknown("USING")
+        order_by: tuple[Ordering, ...] = ()
+        if stream.accept("ORDER"):
+            stream.expect("BY")
+            order_by = self._orderings()
+        limit = self._whole_number() if stream.accept("LIMIT") else None
+        offset = self._whole_number() if stream.accept("OFFSET") else None
+        return Query(
+            stream.source, tuple(select), object_name, position, where=where, order_by=order_by, limit=limit,
+            offset=offset,
+        )  # fmt: skip
 
     def _aliases(self, tail: _Tail) -> None:
         stream = self._stream

@@ -161,6 +161,12 @@ def _cut(scope: Scope, query: Query, rows: list[Row]) -> list[Row]:
     return rows[start : None if query.limit is None else start + query.limit]
 
 
+def search_rows(scope: Scope, query: Query, test: Predicate) -> list[Row]:
+    """Return the rows of a search in one object that pass the test too, ordered and cut."""
+    rows = [row for row in _matching(scope, query) if test(row)]
+    return _cut(scope, query, order_rows(scope, rows, query.order_by) if query.order_by else rows)
+
+
 def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
     """Return the ids that the inner query of a semi-join selects."""
     query = sub.query

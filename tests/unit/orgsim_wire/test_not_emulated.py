@@ -38,6 +38,17 @@ CLAUSES = (
     "SELECT Id, DISTANCE(BillingAddress, GEOLOCATION(1, 1), 'mi') FROM Account",
     "SELECT Id FROM Opportunity WHERE Amount > USD5000",
 )
+SEARCHES = (
+    "FIND {acme} RETURNING Account WITH SNIPPET(target_length=120)",
+    "FIND {acme} RETURNING Account WITH DATA CATEGORY Geography__c AT usa__c",
+    "FIND {acme} RETURNING Account WITH NETWORK = 'x'",
+    "FIND {acme} RETURNING Account(Id USING ListView = MyView)",
+    "FIND {acme} RETURNING Account LIMIT 2 UPDATE TRACKING",
+    "FIND {acme} RETURNING Account UPDATE VIEWSTAT",
+    "FIND {acme} RETURNING Account(Id OFFSET 1), Contact",
+    "FIND {*acme}",
+    "FIND {acme} RETURNING LoginHistory",
+)
 HEADERS = {
     "If-Match": '"x"',
     "If-None-Match": '"x"',
@@ -62,7 +73,7 @@ def _loud(org: Orgsim, method: str, target: str, body: object = None, **headers:
 
 
 def test_the_list_is_long_enough():
-    assert len(RESOURCES) + len(CLAUSES) + len(HEADERS) >= 50
+    assert len(RESOURCES) + len(CLAUSES) + len(SEARCHES) + len(HEADERS) >= 50
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -74,6 +85,16 @@ def test_an_unknown_resource_is_refused_loudly(org: Orgsim, resource: str):
 @pytest.mark.parametrize("soql", CLAUSES)
 def test_an_unknown_clause_is_refused_loudly(org: Orgsim, soql: str):
     _loud(org, "GET", f"{V}/query?q={quote(soql)}")
+
+
+@pytest.mark.parametrize("sosl", SEARCHES)
+def test_an_unknown_clause_of_a_search_is_refused_loudly(org: Orgsim, sosl: str):
+    _loud(org, "GET", f"{V}/search?q={quote(sosl)}")
+
+
+@pytest.mark.parametrize("name", ["metadata=LABELS", "netWorkIds=x", "Account.fields=Id", "pricebookId=x"])
+def test_an_unknown_parameter_of_a_search_is_refused_loudly(org: Orgsim, name: str):
+    _loud(org, "GET", f"{V}/parameterizedSearch?q=acme&{name}")
 
 
 @pytest.mark.parametrize("name", HEADERS)
