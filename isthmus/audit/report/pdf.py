@@ -50,7 +50,7 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
     paid = [line for line in report.licenses if line.category in {"paid", "legacy", "external", "unclassified"}]
     shown = [line for line in paid if line.purchased or line.assigned][:LICENSES_ON_SUMMARY_MAX]
     main = report.money[0] if report.money else None
-    return {
+    summary: dict[str, object] = {
         "org": report.org,
         "host": report.host,
         "day": long_day(report.taken_at),
@@ -71,6 +71,13 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
         "withheld": list(report.withheld),
         "assumptions": list(report.assumptions),
         "blind_spots": list(report.blind_spots),
+    }
+    return summary | _pages_behind(report)
+
+
+def _pages_behind(report: Report) -> dict[str, object]:
+    """Return what stands behind the summary page: findings, method, coverage, prices, renewal, requests."""
+    return {
         "groups": _groups(report),
         "findings": len(report.findings),
         "unprinted": max(0, len(report.findings) - FINDINGS_PRINTED_MAX),
