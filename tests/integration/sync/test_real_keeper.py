@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,16 @@ from isthmus.sync import definitions
 from isthmus.sync.model import PauseReason, RunState, SyncState
 from isthmus.sync.views import RunDetail
 from isthmus.values import ConnectionId, RunId, SyncId
-from tests.support.copying import THREE_OBJECTS, Pair, two_orgs
+from tests.support.copying import THREE_OBJECTS, Pair, sync_settings
 from tests.support.keeper import RunningKeeper
-from tests.support.orgsim import Orgsim
+from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.working import Installation, until
 
-ROWS = 1_200
+ROWS = 800
 """Changed rows of the run that is cut short: several collections requests, no bulk job."""
-SLOW_S = 0.7
+SLOW_S = 0.5
+ON_ITS_WAY_S = 0.2
+"""What a mover had begun to send when it was told to stop may still arrive; the next request would be later."""
 RECORDS = "/composite/sobjects"
 
 
@@ -87,7 +90,10 @@ class Real:
 
 @pytest.fixture
 async def real(keeper: RunningKeeper, tmp_path: Path) -> AsyncIterator[Real]:
-    with two_orgs(tmp_path) as pair:
+    with ExitStack() as stack:
+        starting = (start_orgsim(name="source"), start_orgsim(name="target", seed=2))
+        orgs = await asyncio.gather(*(asyncio.to_thread(stack.enter_context, org) for org in starting))
+        pair = Pair(orgs[0], orgs[1], sync_settings(tmp_path))
         ids = pair.fill()
         source = await keeper.connect(pair.source, "source")
         target = await keeper.connect(pair.target, "target")
@@ -178,7 +184,7 @@ async def test_a_refresh_that_salesforce_cannot_serve_just_now_asks_nothing_of_a
 
 
 async def test_revoking_in_mid_run_ends_it_pauses_the_sync_and_no_request_follows(real: Real) -> None:
-    run = await real.cut_short()
+    run, waiting = await real.cut_short(), await real.request()
     await real.keeper.portal.revoke(real.keeper.ticket, ConnectionId(real.working.target))
     revoked_at = datetime.now(UTC)
     ended = await real.working.ended(run)
@@ -187,11 +193,14 @@ async def test_revoking_in_mid_run_ends_it_pauses_the_sync_and_no_request_follow
         "Stopped: the target org was revoked, so the sync is paused. Connect it again, then resume."
     )
     assert await real.sync_is() == (SyncState.PAUSED, PauseReason.TARGET_REVOKED)
+    assert (await real.working.ended(waiting)).run.state is RunState.REVOKED, "the run that was queued behind it"
     with pytest.raises(definitions.SyncProblem, match="Connect it again"):
         await real.request()
-    await asyncio.sleep(2 * SLOW_S)  # as long as the slow org may still work on what it had before
-    calls = later(real.pair.target, revoked_at)
+    await asyncio.sleep(2 * SLOW_S)  # the slow org writes down a call when it has answered it
+    calls = later(real.pair.target, revoked_at + timedelta(seconds=ON_ITS_WAY_S))
     assert {call["path"] for call in calls} <= {"/services/oauth2/revoke"}, shown(calls)
+    heard = [call["status"] for call in real.pair.target.transcript() if call["path"] == "/services/oauth2/revoke"]
+    assert heard == [200]
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -202,11 +211,12 @@ async def test_a_grant_that_the_admin_revokes_in_mid_run_ends_it_plainly_and_wit
     connection = ConnectionId(real.working.source if side == "source" else real.working.target)
     if side == "source":
         real.pair.source.control("POST", "/faults", {"path": "/query", "delay_s": SLOW_S})
-    run = await real.cut_short()
+    run, waiting = await real.cut_short(), await real.request()
     assert org.control("POST", f"/users/{org.username}/revoke")["revoked"] >= 1
     revoked_at = datetime.now(UTC)
     ended = await real.working.ended(run)
     _says_why(ended, side)
+    _says_why(await real.working.ended(waiting), side)
     assert await real.connection_state(connection) is ConnectionState.NEEDS_REAUTH
     with pytest.raises(definitions.SyncProblem, match=f"The {side} org does not accept our grant"):
         await real.request()
