@@ -12,8 +12,8 @@ from orgsim.oauth import people
 from orgsim.oauth.apps import App
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
-from orgsim.soap.changes import convert_lead, merge
 from orgsim.soap.envelope import PARTNER, PARTNER_FAULTS, Operation, SoapCall, SoapDoor, SoapFault, save_entry
+from orgsim.store.merging import Conversion, convert_lead, merge_rows
 from orgsim.store.results import BadValue, SaveResult, WriteContext
 from orgsim.store.values import csv_value
 from orgsim.wire import Response
@@ -223,10 +223,11 @@ def _merge(soap: SoapCall) -> Results:
         kind = "" if master is None else master.value("type").strip() or master.kind
         values = {} if master is None else _values(master)
         try:
-            result, gone, moved = merge(soap.call.org, kind, values, losers, _writer(soap))
-            entry = save_entry(result)
-            success = entry.pop("success")
-            results.append({**entry, "mergedRecordIds": gone, "success": success, "updatedRelatedIds": moved})
+            master_id = str(values.pop("Id", ""))
+            done = merge_rows(soap.call.org, kind, master_id, losers, values=values, ctx=_writer(soap))
+            results.append(
+                {"id": done.id, "mergedRecordIds": done.merged, "success": True, "updatedRelatedIds": done.moved}
+            )
         except BadValue as bad:
             results.append(save_entry(SaveResult.refused(bad.error)))
     return results
@@ -239,12 +240,32 @@ def _convert_leads(soap: SoapCall) -> Results:
         _only(request, known | {"doNotCreateOpportunity", "overwriteLeadSource", "sendNotificationEmail"})
         wanted = {child.name: child.text.strip() for child in request.children if not child.is_nil}
         try:
-            with soap.call.org.savepoint():
-                results.append(convert_lead(soap.call.org, wanted, WriteContext(soap.call.user_id, via="soap")))
+            results.append(_convert(soap, wanted))
         except BadValue as bad:
             entry = save_entry(SaveResult.refused(bad.error))
             results.append({"accountId": None, "contactId": None, **entry, "leadId": wanted.get("leadId")})
     return results
+
+
+def _convert(soap: SoapCall, wanted: Mapping[str, str]) -> Mapping[str, object]:
+    conversion = Conversion(
+        account=wanted.get("accountId") or None,
+        contact=wanted.get("contactId") or None,
+        opportunity=wanted.get("doNotCreateOpportunity", "false") not in {"true", "1"},
+        opportunity_id=wanted.get("opportunityId") or None,
+        opportunity_name=wanted.get("opportunityName") or None,
+        owner=wanted.get("ownerId") or None,
+        status=wanted.get("convertedStatus", ""),
+    )
+    ctx = WriteContext(soap.call.user_id, via="soap")
+    done = convert_lead(soap.call.org, wanted.get("leadId", ""), conversion, ctx)
+    return {
+        "accountId": done.account,
+        "contactId": done.contact,
+        "leadId": done.lead,
+        "opportunityId": done.opportunity,
+        "success": True,
+    }
 
 
 def _only(request: Element, known: Iterable[str]) -> None:

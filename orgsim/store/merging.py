@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
     from orgsim.org import Org
 
 LOSERS_MAX: Final = 2
-_MERGEABLE: Final = frozenset({"Account", "Contact", "Lead"})
+_MERGEABLE: Final = frozenset({"Account", "Contact", "Lead", "Case"})
 _COPIED_TO_CONTACT: Final = ("FirstName", "Salutation", "Title", "Phone", "MobilePhone", "Email", "LeadSource")
 _COPIED_TO_ACCOUNT: Final = ("Industry", "Phone", "Website", "AnnualRevenue", "NumberOfEmployees")
 _CONVERTED_STATUS: Final = "Closed - Converted"
 _FIRST_STAGE: Final = "Prospecting"
-_DAYS_TO_CLOSE: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,17 @@ def _touch(org: Org, definition: ObjectDef, row_id: str, ctx: WriteContext) -> N
 
 
 class Conversion(msgspec.Struct, forbid_unknown_fields=True):
-    """How to convert a lead: into existing rows, or into new ones; `status` must be a converted status."""
+    """How to convert a lead: into existing rows, or into new ones; `status` must be a converted status.
+
+    `owner` of the new rows is the lead's own unless given; without `opportunity` none is made or named.
+    """
 
     account: str | None = None
     contact: str | None = None
     opportunity: bool = True
+    opportunity_id: str | None = None
     opportunity_name: str | None = None
+    owner: str | None = None
     status: str = _CONVERTED_STATUS
 
 
@@ -134,6 +139,8 @@ def convert_lead(org: Org, lead_id: str, wanted: Conversion, ctx: WriteContext) 
         lead = org.writable_row(definition, lead_id)
         if lead.get("IsConverted"):
             raise BadValue(code="CANNOT_UPDATE_CONVERTED_LEAD", message="cannot reference converted lead")
+        if wanted.status != _CONVERTED_STATUS:
+            raise BadValue(code="INVALID_STATUS", message=f"invalid convertedStatus: {wanted.status}")
         account = _account(org, lead, wanted, ctx)
         contact = _contact(org, lead, account, wanted, ctx)
         opportunity = _opportunity(org, lead, account, wanted, ctx) if wanted.opportunity else None
@@ -153,7 +160,7 @@ def convert_lead(org: Org, lead_id: str, wanted: Conversion, ctx: WriteContext) 
 def _account(org: Org, lead: Row, wanted: Conversion, ctx: WriteContext) -> str:
     if wanted.account is not None:
         return str(org.writable_row(org.objects["account"], wanted.account)["Id"])
-    values: dict[str, object] = {"Name": lead.get("Company"), "OwnerId": lead.get("OwnerId")}
+    values: dict[str, object] = {"Name": lead.get("Company"), "OwnerId": wanted.owner or lead.get("OwnerId")}
     values |= {name: lead[name] for name in _COPIED_TO_ACCOUNT if lead.get(name) is not None}
     for part in ("Street", "City", "State", "PostalCode", "Country"):
         if lead.get(part) is not None:
@@ -165,20 +172,25 @@ def _contact(org: Org, lead: Row, account: str, wanted: Conversion, ctx: WriteCo
     if wanted.contact is not None:
         return str(org.writable_row(org.objects["contact"], wanted.contact)["Id"])
     values: dict[str, object] = {
-        "LastName": lead.get("LastName"), "AccountId": account, "OwnerId": lead.get("OwnerId"),
+        "LastName": lead.get("LastName"), "AccountId": account,
+        "OwnerId": wanted.owner or lead.get("OwnerId"),
     }  # fmt: skip
     values |= {name: lead[name] for name in _COPIED_TO_CONTACT if lead.get(name) is not None}
     return _raise_failed(org.insert("Contact", values, ctx))
 
 
 def _opportunity(org: Org, lead: Row, account: str, wanted: Conversion, ctx: WriteContext) -> str:
-    closing = org.clock.stamp().date().toordinal() + _DAYS_TO_CLOSE
+    if wanted.opportunity_id is not None:
+        return str(org.writable_row(org.objects["opportunity"], wanted.opportunity_id)["Id"])
+    today = org.clock.now().date()
+    month = (today.month + 2) // 3 * 3  # it closes with the quarter
+    closing = today.replace(month=month, day=calendar.monthrange(today.year, month)[1])
     values: dict[str, object] = {
         "Name": wanted.opportunity_name or f"{lead.get('Company')}-",
         "AccountId": account,
         "StageName": _FIRST_STAGE,
-        "CloseDate": type(org.clock.stamp().date()).fromordinal(closing).isoformat(),
-        "OwnerId": lead.get("OwnerId"),
+        "CloseDate": closing.isoformat(),
+        "OwnerId": wanted.owner or lead.get("OwnerId"),
     }
     return _raise_failed(org.insert("Opportunity", values, ctx))
 

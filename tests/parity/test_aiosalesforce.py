@@ -124,6 +124,37 @@ async def test_it_writes_in_bulk_and_gets_its_rows_back(client: Salesforce, runn
     assert [row["sf__Created"] for row in changed.successful_results] == ["false"]
 
 
+async def test_it_updates_and_deletes_in_bulk(client: Salesforce, running: Orgsim):
+    ids = running.add_rows("Contact", [{"LastName": "x"}, {"LastName": "y"}])
+    unknown = "003000000000001AAA"
+    outcome = await client.bulk_v2.update("Contact", [{"Id": row_id, "FirstName": "Al"} for row_id in [*ids, unknown]])
+    assert (len(outcome.successful_results), len(outcome.failed_results)) == (2, 1)
+    assert {row["FirstName"] for row in running.rows("Contact")} == {"Al"}
+    outcome = await client.bulk_v2.delete("Contact", [{"Id": ids[0]}])
+    assert len(outcome.successful_results) == 1
+    assert [row["Id"] for row in running.rows("Contact")] == ids[1:]
+
+
+async def test_it_writes_collections_by_the_plain_request(client: Salesforce, running: Orgsim):
+    target = f"{DOMAIN}/services/data/v{client.version}/composite/sobjects"
+    rows = [
+        {"attributes": {"type": "Contact"}, **row} for row in ({"LastName": "x", "Ext__c": "1"}, {"FirstName": "y"})
+    ]
+    answer = await client.request("POST", target, json={"allOrNone": True, "records": rows})
+    assert [row["success"] for row in answer.json()] == [False, False]
+    assert running.rows("Contact") == []
+    answer = await client.request("PATCH", f"{target}/Contact/Ext__c", json={"records": rows[:1]})
+    assert [row["created"] for row in answer.json()] == [True]
+
+
+async def test_a_failing_call_of_a_batch_leaves_the_others(client: Salesforce, running: Orgsim):
+    async with client.composite.batch() as batch:
+        bad = batch.sobject.create("Contact", {"FirstName": "x"})
+        good = batch.sobject.create("Contact", {"LastName": "y"})
+    assert (bad.is_success, good.is_success) == (False, True)
+    assert [row["LastName"] for row in running.rows("Contact")] == ["y"]
+
+
 async def test_its_errors_carry_salesforces_codes(client: Salesforce):
     with pytest.raises(SalesforceError) as refused:
         await client.sobject.create("Contact", {"FirstName": "x"})

@@ -191,3 +191,81 @@ def test_it_loads_and_reads_by_the_old_bulk_api(client: Salesforce, running: Org
     assert all(row["success"] for row in gone)
     assert client.bulk.Contact.query_all("SELECT Id FROM Contact WHERE IsDeleted = true")
     assert running.rows("Contact") == []
+
+
+def _restful(client: Salesforce, method: str, path: str, body: object = None, **params: str) -> Any:
+    return client.restful(path, params=params or None, method=method, json=body)
+
+
+def _typed(name: str, *rows: dict[str, object]) -> list[dict[str, object]]:
+    return [{"attributes": {"type": name}, **row} for row in rows]
+
+
+def test_it_writes_collections_by_its_plain_call(client: Salesforce, running: Orgsim):
+    body = {
+        "allOrNone": False,
+        "records": _typed("Account", {"Name": "A", "Ext__c": "1"}, {"Name": "B"}, {"Phone": "1"}),
+    }
+    made = _restful(client, "POST", "composite/sobjects", body)
+    assert [row["success"] for row in made] == [True, True, False]
+    assert made[2]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    first, second = made[0]["id"], made[1]["id"]
+    changed = {"records": _typed("Account", {"id": first, "Phone": "7"}, {"id": second, "Name": "B2"})}
+    assert all(row["success"] for row in _restful(client, "PATCH", "composite/sobjects", changed))
+    merged = {"records": _typed("Account", {"Ext__c": "1", "Name": "A2"}, {"Ext__c": "2", "Name": "C"})}
+    answer = _restful(client, "PATCH", "composite/sobjects/Account/Ext__c", merged)
+    assert [(row["success"], row["created"]) for row in answer] == [(True, False), (True, True)]
+    assert {(row["Name"], row["Phone"]) for row in running.rows("Account")} == {("A2", "7"), ("B2", None), ("C", None)}
+    found = _restful(client, "POST", "composite/sobjects/Account", {"ids": [second, first], "fields": ["Name"]})
+    assert [row["Name"] for row in found] == ["B2", "A2"]
+    gone = _restful(client, "DELETE", "composite/sobjects", ids=f"{first},{second}")
+    assert [row["success"] for row in gone] == [True, True]
+    assert [row["Name"] for row in running.rows("Account")] == ["C"]
+
+
+def test_all_or_none_rolls_its_collection_back(client: Salesforce, running: Orgsim):
+    body = {"allOrNone": True, "records": _typed("Account", {"Name": "A"}, {"Phone": "1"})}
+    codes = [row["errors"][0]["statusCode"] for row in _restful(client, "POST", "composite/sobjects", body)]
+    assert codes == ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "REQUIRED_FIELD_MISSING"]
+    assert running.rows("Account") == []
+    [kept] = running.add_rows("Account", [{"Name": "kept"}])
+    unknown = "001000000000001AAA"
+    gone = _restful(client, "DELETE", "composite/sobjects", ids=f"{kept},{unknown}", allOrNone="true")
+    assert [row["success"] for row in gone] == [False, False]
+    assert [row["Name"] for row in running.rows("Account")] == ["kept"]
+
+
+def test_too_large_and_unknown_collections_are_its_errors(client: Salesforce):
+    with pytest.raises(SalesforceMalformedRequest):
+        _restful(client, "POST", "composite/sobjects", {"records": _typed("Account", *[{"Name": "x"}] * 201)})
+    with pytest.raises(SalesforceResourceNotFound):
+        _restful(client, "PATCH", "composite/sobjects/Account/Nope__c", {"records": _typed("Account", {"Name": "x"})})
+
+
+def test_it_composes_calls_that_refer_to_each_other(client: Salesforce, running: Orgsim):
+    base = f"/services/data/v{client.sf_version}/sobjects"
+
+    def compose(*, name: str) -> list[int]:
+        calls = [
+            {"method": "POST", "url": f"{base}/Account", "referenceId": "a", "body": {"Name": "Parent"}},
+            {"method": "POST", "url": f"{base}/Contact", "referenceId": "c",
+             "body": {"LastName": name, "AccountId": "@{a.id}"}},
+        ]  # fmt: skip
+        answer = _restful(client, "POST", "composite", {"allOrNone": True, "compositeRequest": calls})
+        return [entry["httpStatusCode"] for entry in answer["compositeResponse"]]
+
+    assert compose(name="") == [400, 400]
+    assert running.rows("Account") == []
+    assert compose(name="Child") == [201, 201]
+    [account], [contact] = running.rows("Account"), running.rows("Contact")
+    assert contact["AccountId"] == account["Id"]
+
+
+def test_it_searches(client: Salesforce, running: Orgsim):
+    running.add_rows("Account", [{"Name": "Anvil Works"}, {"Name": "Other"}])
+    found = client.search("FIND {anvil*} RETURNING Account(Id, Name)")
+    assert [row["Name"] for row in found["searchRecords"]] == ["Anvil Works"]
+    assert len(client.quick_search("works")["searchRecords"]) == 1
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        client.search("FIND anvil")
+    assert refused.value.content[0]["errorCode"] == "MALFORMED_SEARCH"

@@ -58,7 +58,7 @@ def test_the_version_root_names_the_identity(api):
         ("GET", "/query/01g000000000000-2000", 400, "INVALID_QUERY_LOCATOR"),
         ("GET", "/query?explain=SELECT+Id+FROM+Account", 501, "NOT_EMULATED"),
         ("GET", "/chatter/feeds", 501, "NOT_EMULATED"),
-        ("GET", "/search?q=x", 501, "NOT_EMULATED"),
+        ("GET", "/theme", 501, "NOT_EMULATED"),
         ("GET", "/sobjects/Account/listviews/x/y/z", 501, "NOT_EMULATED"),
         ("GET", "/nowhere", 501, "NOT_EMULATED"),
     ],

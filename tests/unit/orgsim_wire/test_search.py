@@ -156,18 +156,3 @@ def test_a_search_by_parameters_finds_the_same(stocked: Orgsim):
     ]
     assert stocked.call("GET", f"{V}/parameterizedSearch")[2][0]["errorCode"] == "JSON_PARSER_ERROR"
     assert stocked.call("GET", "/services/data/v35.0/parameterizedSearch?q=acme")[0] == 404
-
-
-@pytest.mark.fact("search-sidebar-fields")
-@pytest.mark.fact("search-picklists")
-@pytest.mark.fact("search-reserved-characters")
-def test_each_assumption_about_searches_has_a_switch(stocked: Orgsim):
-    sidebar, banking = "FIND {anvils} IN SIDEBAR FIELDS", "FIND {banking}"
-    assert (len(_find(stocked, sidebar)["searchRecords"]), len(_find(stocked, banking)["searchRecords"])) == (0, 0)
-    assert _find(stocked, "FIND {smith-smythe} RETURNING Account") == (400, "MALFORMED_SEARCH")
-    other = {
-        "search_sidebar_fields": "all", "search_picklists": True, "search_reserved_characters": "split",
-    }  # fmt: skip
-    stocked.control("POST", "/settings", other)
-    assert (len(_find(stocked, sidebar)["searchRecords"]), len(_find(stocked, banking)["searchRecords"])) == (1, 1)
-    assert len(_find(stocked, "FIND {smith-smythe} RETURNING Account")["searchRecords"]) == 1
