@@ -43,7 +43,10 @@ def _supervisor(product: Product) -> psutil.Process:
 
 def _child(product: Product, name: str) -> psutil.Process | None:
     for child in _supervisor(product).children():
-        command = child.cmdline()  # empty while it dies
+        try:
+            command = child.cmdline()  # empty while it dies
+        except psutil.NoSuchProcess:
+            continue
         if command and name in {Path(command[0]).name, command[-1]}:
             return child
     return None

@@ -78,6 +78,8 @@ class Clients:
             "HOME": str(self.home),
             "PARITY_MODULES": str(self.modules),
             "SF_AUTOUPDATE_DISABLE": "true",
+            "SF_DISABLE_AUTOUPDATE": "true",
+            "SF_SKIP_AUTOUPDATE": "true",
             "SF_CONTAINER_MODE": "true",
             "SF_DISABLE_DNS_CHECK": "true",
             "SF_DISABLE_LOG_FILE": "true",
