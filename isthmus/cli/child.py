@@ -1,4 +1,4 @@
-"""`python -m isthmus.cli.child PARENT MODULE`: run a process of the product that does not outlive its supervisor.
+"""`python -m isthmus.cli.child PARENT GRACE_S MODULE`: run a process that does not outlive its supervisor.
 
 A supervisor that is killed can end nobody. Without this its processes would go on without a database, hold the portal's
 port, and make the next `isthmus up` believe that another program has it.
@@ -21,21 +21,26 @@ POLL_S: Final = 1.0
 
 def main() -> None:
     """Tie this process to its parent, then be the module."""
-    parent, module = int(sys.argv[1]), sys.argv[2]
+    parent, grace_s, module = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     if sys.platform == "linux":
         Libc().prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             return
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent, grace_s), daemon=True).start()
     sys.argv[1:] = []
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, grace_s: float) -> None:
+    """End this process once the parent is gone, as the parent would have: politely, then for certain.
+
+    A process that waits for the vanished database may not get to hear the polite signal.
+    """
     while os.getppid() == parent:
         time.sleep(POLL_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace_s)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -41,12 +41,20 @@ class _Child:
 class Supervisor:
     """Runs each module as a process of its own that ends with this one, with one log file each."""
 
-    def __init__(self, modules: Sequence[str], environ: Mapping[str, str], log_dir: Path, clock: Clock) -> None:
-        leash = (sys.executable, "-m", "isthmus.cli.child", str(os.getpid()))
+    def __init__(
+        self,
+        modules: Sequence[str],
+        environ: Mapping[str, str],
+        log_dir: Path,
+        clock: Clock,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:
+        leash = (sys.executable, "-m", "isthmus.cli.child", str(os.getpid()), str(stop_timeout_s))
         self._children = [_Child(module.rpartition(".")[2], (*leash, module)) for module in modules]
         self._environ = dict(environ)
         self._log_dir = log_dir
         self._clock = clock
+        self._stop_timeout_s = stop_timeout_s
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep all children up until `stop` is set, then end them in reverse order.
@@ -105,7 +113,7 @@ class Supervisor:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
+            async with asyncio.timeout(self._stop_timeout_s):
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -143,7 +143,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refu
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) > 3
         process.kill()
-        assert psutil.wait_procs(children, timeout=30)[1] == []
+        assert [_command(left) for left in psutil.wait_procs(children, timeout=30)[1]] == []
         _refused_keys(environ)
         again = subprocess.Popen([ISTHMUS, "up", "--json"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -156,6 +156,12 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refu
             assert again.wait(30) == 0
         assert psutil.wait_procs(children, timeout=5)[1] == []
         assert "newer" in run("up", "--json", environ=environ).refusal()
+
+
+def _command(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return "ended since"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from isthmus.cli.supervisor import ProcessFailed, Supervisor
@@ -15,6 +16,8 @@ from isthmus.clock import SystemClock
 CHILDREN = {
     "lives": "import os, pathlib, time\npathlib.Path(os.environ['OUT'], str(os.getpid())).touch()\ntime.sleep(60)",
     "dies": "raise SystemExit(3)",
+    "deaf": "import os, pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "pathlib.Path(os.environ['OUT'], str(os.getpid())).touch()\ntime.sleep(60)",
     "refuses": "import sys\nprint('Key file missing. Put it back.', file=sys.stderr)\nraise SystemExit(2)",
 }
 
@@ -65,3 +68,29 @@ async def test_a_child_that_refuses_its_settings_is_not_tried_again(world):
         await Supervisor(["child_refuses"], environ, logs, SystemClock()).run(asyncio.Event())
     assert Path(logs, "child_refuses.log").read_text().count("Key file missing") == 1
     assert sys.executable
+
+
+SUPERVISOR = """
+import asyncio, os, pathlib, sys
+from isthmus.cli.supervisor import Supervisor
+from isthmus.clock import SystemClock
+logs = pathlib.Path(sys.argv[1])
+asyncio.run(Supervisor(["child_deaf"], os.environ, logs, SystemClock(), stop_timeout_s=0.1).run(asyncio.Event()))
+"""
+
+
+async def test_a_child_that_hears_no_polite_signal_does_not_outlive_a_killed_supervisor(world):
+    environ, out, logs = world
+    supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", SUPERVISOR, str(logs), env=environ)
+    await until(lambda: len(list(out.iterdir())) == 1)
+    child = int(next(out.iterdir()).name)
+    supervisor.kill()
+    await supervisor.wait()
+    await until(lambda: ended(child))
+
+
+def ended(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
