@@ -57,7 +57,7 @@ class RecordTypeDescribe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObjectDescribe(msgspec.Struct, frozen=True, kw_only=True):
-    """One object with its fields, as the connected user sees it."""
+    """One object with its fields, as the connected user sees it. `key_prefix` begins the ids of its records."""
 
     name: str
     label: str
@@ -69,6 +69,7 @@ class ObjectDescribe(msgspec.Struct, frozen=True, kw_only=True):
     replicateable: bool
     fields: tuple[FieldDescribe, ...]
     record_types: tuple[RecordTypeDescribe, ...] = ()
+    key_prefix: str | None = None
 
     def field(self, name: str) -> FieldDescribe | None:
         """Return the field of that name in any case, or None."""
@@ -144,6 +145,7 @@ class _Object(msgspec.Struct, frozen=True, rename="camel"):
     updateable: bool = False
     deletable: bool = False
     replicateable: bool = False
+    key_prefix: str | None = None
     fields: tuple[_Field, ...] = ()
     record_type_infos: tuple[_RecordType, ...] = ()
 
@@ -164,6 +166,7 @@ def parse_describe(body: bytes) -> ObjectDescribe:
         updateable=found.updateable,
         deletable=found.deletable,
         replicateable=found.replicateable,
+        key_prefix=found.key_prefix,
         fields=tuple(map(_field, found.fields)),
         record_types=tuple(
             RecordTypeDescribe(

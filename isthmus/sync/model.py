@@ -79,13 +79,25 @@ class PicklistRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule
 
 
+class ParentKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of record that a lookup such as Task.WhatId may point at: ids of the source that begin with `prefix`.
+
+    In the target such a parent is a record of `object`, found by its external id `key`.
+    """
+
+    prefix: str
+    object: str
+    key: str
+
+
 class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One field of the target and what fills it.
 
     A `MAP` column sends what its `rule` makes of the source's value; a value of which it makes nothing fails its row.
 
     A `PARENT` column takes the source's lookup value (a source id) and sends it as `relationship.parent_key`, so that
-    the target org itself finds the parent: no id map is kept anywhere.
+    the target org itself finds the parent: no id map is kept anywhere. Where the parent may be of several kinds,
+    `kinds` says which key each has; an id of any other kind counts as null.
     """
 
     target: str
@@ -95,12 +107,17 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     constant: str | None = None
     relationship: str | None = None
     parent_key: str | None = None
+    kinds: tuple[ParentKind, ...] = ()
     rule: Rule | None = None
 
     @property
-    def header(self) -> str:
-        """The column's name in a Bulk file."""
-        return f"{self.relationship}.{self.parent_key}" if self.kind is ColumnKind.PARENT else self.target
+    def headers(self) -> tuple[str, ...]:
+        """The column's names in Bulk files: one, or `Account:What.Key__c` for each kind of parent."""
+        if self.kind is not ColumnKind.PARENT:
+            return (self.target,)
+        if not self.kinds:
+            return (f"{self.relationship}.{self.parent_key}",)
+        return tuple(f"{kind.object}:{self.relationship}.{kind.key}" for kind in self.kinds)
 
 
 class StepKind(StrEnum):

@@ -3,8 +3,9 @@
 1. `RecordCutter` cuts the stream at record ends (a line feed at even quote parity), so a block holds whole records.
 2. `Codec` finds every cell of a block by vector arithmetic, refuses anything that is not strict CSV, and gathers the
    cells it needs, byte for byte, into the upload's rows: nulls become `#N/A`, constants are put in.
-3. Rows are parted by which of their parents are null: a lookup is cleared by `XId=#N/A` in a file of its own, because
-   a file that also has the column `X.Key` does not clear it.
+3. Rows are parted by which of their parents are null, and of which kind they are: a lookup is cleared by `XId=#N/A` in
+   a file of its own, because a file that also has the column `X.Key` does not clear it; `Account:What.Key` and
+   `Case:What.Key` name one lookup by two columns.
 4. Rows that a file cannot carry (a text that is `#N/A`, a field above 32,000 characters) leave as decoded cells and
    travel by REST.
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.sync.flow.cells import MalformedCsv, decoded_cell
+from isthmus.sync.flow.parent_columns import NULL_STATE, ParentOutput, parent_states
 from isthmus.sync.flow.swaps import NO_TABLES, Swap, Tables, Values, distinct, swapped
 
 BLOCK_BYTES: Final = 128 * 1024
@@ -115,17 +117,8 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class ParentOutput:
-    """A lookup: `reference` heads it where the parent is known, `lookup` where it is null; None: leave it out then."""
-
-    cell: int
-    reference: str
-    lookup: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one block that have the same parents null; bit n of `nulls` is the n-th parent."""
+    """Rows of one block whose parents are in the same states; `nulls` is the number that the states make up."""
 
     nulls: int
     rows: int
@@ -186,11 +179,15 @@ class Codec:
     def header(self, nulls: int) -> bytes:
         """Return the header row of the files for rows with these parents null."""
         names = [output.header for output in self._outputs]
-        for number, parent in enumerate(self._parents):
-            name = parent.lookup if nulls >> number & 1 else parent.reference
-            if name is not None:
-                names.append(name)
+        heads = (parent.head(state) for parent, state in self._states(nulls))
+        names.extend(name for name in heads if name is not None)
         return ",".join(names).encode() + b"\n"
+
+    def _states(self, nulls: int) -> Iterator[tuple[ParentOutput, int]]:
+        """Yield each parent with its digit of `nulls`, a number of mixed base."""
+        for parent in self._parents:
+            nulls, state = divmod(nulls, parent.states)
+            yield parent, state
 
     def parse(self, content: bytes) -> Block:
         """Find the cells of `content` (whole records without header). Raises `MalformedCsv`."""
@@ -219,8 +216,10 @@ class Codec:
                 sendable &= ~lost
             swaps[output.table] = swap
         masks = np.zeros(len(starts), np.int64)
-        for number, parent in enumerate(self._parents):
-            masks |= nulls[:, parent.cell].astype(np.int64) << number
+        worth = 1
+        for parent in self._parents:
+            masks += parent_states(parent, block.buffer, block.starts, block.quoted, block.nulls) * worth
+            worth *= parent.states
         parts: list[Part] = []
         for mask in np.unique(masks[sendable]).tolist():
             chosen = np.flatnonzero(sendable & (masks == mask))
@@ -261,8 +260,8 @@ class Codec:
             begins.append(np.where(empty, null_at, starts[:, output.cell]))
             full = 0 if output.blank else lengths[:, output.cell]
             sizes.append(np.where(empty, len(NULL_CELL), full))
-        for number, parent in enumerate(self._parents):
-            if not mask >> number & 1:
+        for parent, state in self._states(mask):
+            if state != NULL_STATE:
                 begins.append(starts[:, parent.cell])
                 sizes.append(lengths[:, parent.cell])
             elif parent.lookup is not None:

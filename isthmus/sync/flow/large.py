@@ -164,25 +164,31 @@ class _Uploads:
             return
         held = self._held.setdefault(part.nulls, [])
         held.append(part)
-        rows, size = sum(p.rows for p in held), sum(len(p.content) for p in held)
-        if rows < BULK_ROWS_MIN and size < HELD_BYTES_MAX:
-            return
-        parts = self._held.pop(part.nulls)
-        if len(self._open) >= UPLOADS_OPEN_MAX:
-            await self._by_rest(parts)
-            return
-        upload = await self._opened(part.nulls)
-        for waiting in parts:
-            await self._send(upload, waiting)
+        if _rows(held) >= BULK_ROWS_MIN and len(self._open) < UPLOADS_OPEN_MAX:
+            upload = await self._opened(part.nulls)
+            for waiting in self._held.pop(part.nulls):
+                await self._send(upload, waiting)
+        elif sum(map(_bytes, self._held.values())) >= HELD_BYTES_MAX:
+            await self._let_go(max(self._held, key=lambda nulls: _bytes(self._held[nulls])))
 
     async def finish(self) -> None:
         """Close every upload and send what was held; the task group waits for the jobs."""
         for upload in self._open.values():
             await upload.queue.put(None)
         self._open = {}
-        for parts in self._held.values():
+        for nulls in list(self._held):
+            await self._let_go(nulls)
+
+    async def _let_go(self, nulls: int) -> None:
+        """Write what is held of one kind: in a job of its own if there is enough of it, else by REST."""
+        parts = self._held.pop(nulls)
+        if _rows(parts) < BULK_ROWS_MIN:
             await self._by_rest(parts)
-        self._held = {}
+            return
+        upload = await self._opened(nulls)
+        for part in parts:
+            await self._send(upload, part)
+        await self._open.pop(nulls).queue.put(None)
 
     async def _send(self, upload: _Upload, part: Part) -> None:
         if upload.sent_bytes + len(part.content) > INGEST_BYTES_MAX:
@@ -243,3 +249,11 @@ class _Uploads:
         for part in parts:
             for record in self._writer.mapping.from_part(part):
                 await self._writer.add(record)
+
+
+def _rows(parts: list[Part]) -> int:
+    return sum(part.rows for part in parts)
+
+
+def _bytes(parts: list[Part]) -> int:
+    return sum(len(part.content) for part in parts)

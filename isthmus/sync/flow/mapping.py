@@ -5,6 +5,7 @@
 | null | `null` | `#N/A` |
 | left alone (a lookup that the second pass sets) | key absent | empty cell |
 | parent | `{"Rel": {"Key": id}}`, null: `{"Lookup": null}` | column `Rel.Key`, null: `Lookup` in another file |
+| parent of several kinds | `{"Rel": {"attributes": {"type": T}, "Key": id}}` | column `T:Rel.Key`, a file for each T |
 | constant | typed value | quoted text |
 """
 
@@ -19,7 +20,8 @@ from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import decoded_cell, encoded_cell
-from isthmus.sync.flow.csv_blocks import NULL_CELL, Block, Codec, Mapped, Output, ParentOutput, Part, rows_of
+from isthmus.sync.flow.csv_blocks import NULL_CELL, Block, Codec, Mapped, Output, Part, rows_of
+from isthmus.sync.flow.parent_columns import ParentOutput
 from isthmus.sync.flow.swaps import NO_TABLES, Tables
 from isthmus.sync.model import Column, ColumnKind, Step, StepKind, ValueType
 
@@ -65,7 +67,10 @@ class StepMapping:
             ),
             parents=tuple(
                 ParentOutput(
-                    cell=self._place_of(column), reference=column.header, lookup=column.target if keep_null else None
+                    cell=self._place_of(column),
+                    references=column.headers,
+                    lookup=column.target if keep_null else None,
+                    prefixes=tuple(kind.prefix.encode() for kind in column.kinds),
                 )
                 for column in parents
             ),
@@ -127,7 +132,7 @@ class StepMapping:
         return records
 
     def _of_file(self, texts: Mapping[str, str | None]) -> Record:
-        columns = {column.header: column for column in self.step.columns}
+        columns = {header: column for column in self.step.columns for header in column.headers}
         record: dict[str, Cell] = {}
         for name, value in texts.items():
             column = columns.get(name)
@@ -136,12 +141,12 @@ class StepMapping:
             if column is None:
                 record[name] = value
             elif column.kind is ColumnKind.PARENT:
-                record[column.relationship or ""] = {column.parent_key or "": value}
+                record.update(_parent(column, value, keep_null=False))
             else:
                 record[column.target] = _typed(value, column.type)
         return record
 
-    def _mapped(self, cells: Sequence[Value]) -> Record | Unsendable:  # noqa: C901 - one clause per kind of column
+    def _mapped(self, cells: Sequence[Value]) -> Record | Unsendable:
         key = cells[0]
         if key is None:
             return Unsendable(NO_KEY, None)
@@ -155,12 +160,10 @@ class StepMapping:
                 value = self._tables[number].get(str(value), "")
                 if not value:
                     return Unsendable(StatusCode.UNMAPPED, number)
-            if column.kind is not ColumnKind.PARENT:
+            if column.kind is ColumnKind.PARENT:
+                mapped.update(_parent(column, value, keep_null=self.step.kind is StepKind.LOAD))
+            else:
                 mapped[column.target] = _typed(value, column.type)
-            elif value is not None:
-                mapped[column.relationship or ""] = {column.parent_key or "": value}
-            elif self.step.kind is StepKind.LOAD:
-                mapped[column.target] = None
         for column in self.step.clears:
             if cells[self._place_of(column)] is None:
                 mapped[column.target] = None
@@ -184,8 +187,20 @@ def _ordinals(step: Step) -> Mapping[str, int]:
         names[column.target.casefold()] = number
         if column.relationship is not None:
             names.setdefault(column.relationship.casefold(), number)
-            names.setdefault(column.header.casefold(), number)
+            for header in column.headers:
+                names.setdefault(header.casefold(), number)
     return names
+
+
+def _parent(column: Column, value: Value, *, keep_null: bool) -> Record:
+    """Return what a lookup adds to a record; a parent of several kinds says first of which kind it is."""
+    relationship = column.relationship or ""
+    if not column.kinds and value is not None:
+        return {relationship: {column.parent_key or "": value}}
+    kind = next((kind for kind in column.kinds if str(value or "").startswith(kind.prefix)), None)
+    if kind is not None:
+        return {relationship: {"attributes": {"type": kind.object}, kind.key: value}}
+    return {column.target: None} if keep_null else {}
 
 
 def _scalar(value: Cell) -> Value:

@@ -16,10 +16,10 @@ from isthmus.sync.flow.csv_blocks import (
     Codec,
     Mapped,
     Output,
-    ParentOutput,
     RecordCutter,
     rows_of,
 )
+from isthmus.sync.flow.parent_columns import ParentOutput
 
 NASTY = [
     "",
@@ -77,7 +77,7 @@ def codec() -> Codec:
         Output("Flag__c", constant=encoded_cell('co"nst')),
         Output("ParentId", 2, blank=True),
     ]
-    return Codec(COLUMNS, outputs, [ParentOutput(3, "Account.Key__c", "AccountId")])
+    return Codec(COLUMNS, outputs, [ParentOutput(3, ("Account.Key__c",), "AccountId")])
 
 
 def mapped_by(codec: Codec, block: bytes) -> Mapped:

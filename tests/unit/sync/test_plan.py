@@ -87,7 +87,7 @@ def test_parents_come_first_whatever_the_order_in_the_file() -> None:
 def test_a_parent_travels_by_the_external_id_of_its_step() -> None:
     step = CRM.plan("  - object: Account\n  - object: Contact\n").plan.steps[1]
     column = next(column for column in step.columns if column.target == "AccountId")
-    assert (column.kind, column.header) == (ColumnKind.PARENT, f"Account.{KEY}")
+    assert (column.kind, column.headers) == (ColumnKind.PARENT, (f"Account.{KEY}",))
 
 
 def test_a_self_reference_waits_for_a_second_pass() -> None:
