@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -41,6 +41,8 @@ from isthmus.values import Purpose, Secret
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 PSEUDONYM_KEY_BYTES: Final = 32
+HISTORY_MAX: Final = timedelta(days=184)
+"""Six months, the longest ones: LoginHistory holds no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,11 @@ def _text(file: Path) -> str:
 
 def _end_of(day: date, now: datetime) -> datetime:
     """Return the end of a day, or now where that day is not over. A day to come would call everybody unused."""
+    remedy = "Name a day of the past six months, or leave --as-of out."
     if day > now.date():
-        refuse(f"--as-of {day} has not been yet.", "Name a day of the past six months, or leave --as-of out.")
+        refuse(f"--as-of {day} has not been yet.", remedy)
+    if day < now.date() - HISTORY_MAX:
+        refuse(f"--as-of {day} lies before all login history: Salesforce keeps it for six months.", remedy)
     return min(datetime.combine(day, time(23, 59, 59), UTC), now)
 
 

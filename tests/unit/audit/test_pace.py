@@ -1,0 +1,72 @@
+"""How long a window of logins may be: never above what a grouped query can show for long, and not far below it."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from isthmus.audit.pace import DAY, GROUPS_AIMED, HOUR, Pace, calls_estimated
+from isthmus.salesforce.audit_queries import GROUPS_MAX
+
+MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
+WEEKS = 8
+
+
+def groups_in(since: datetime, until: datetime, busiest: int) -> int:
+    """Return an office's groups: `busiest` an hour at noon, few at night, a tenth at weekends."""
+    total, at = 0.0, since
+    while at < until:
+        stop = min(at.replace(minute=0, second=0, microsecond=0) + HOUR, until)
+        share = max(0.02, 1 - abs(at.hour - 12) / 6) * (0.1 if at.weekday() >= 5 else 1)
+        total += busiest * share * (stop - at).total_seconds() / 3600
+        at = stop
+    return int(total)
+
+
+def windows(busiest: int) -> list[tuple[int, timedelta]]:
+    """Walk through eight weeks as the reader does; return each call's groups and length."""
+    pace, at, calls, end = Pace(), MONDAY, [], MONDAY + timedelta(weeks=WEEKS)
+    while at < end:
+        until = pace.until(at, min(at + DAY, end))
+        groups = groups_in(at, until, busiest)
+        while groups >= GROUPS_MAX:
+            calls.append((groups, until - at))
+            pace.learn(at, until, GROUPS_MAX)
+            until = min(pace.until(at, end), at + (until - at) / 2)
+            groups = groups_in(at, until, busiest)
+        pace.learn(at, until, groups)
+        calls.append((groups, until - at))
+        at = until
+    return calls
+
+
+def test_a_small_org_is_read_day_by_day() -> None:
+    assert {length for _, length in windows(20)} == {DAY}
+
+
+@pytest.mark.parametrize("busiest", [500, 3_000, 20_000])
+def test_a_large_org_costs_few_calls_more_than_the_least_that_its_groups_need(busiest: int) -> None:
+    calls = windows(busiest)
+    least = groups_in(MONDAY, MONDAY + timedelta(weeks=WEEKS), busiest) / GROUPS_AIMED
+    days = WEEKS * 7
+    assert len(calls) <= 1.25 * least + 2 * days, (len(calls), least)
+    wasted = sum(groups >= GROUPS_MAX for groups, _ in calls)
+    assert wasted <= 0.05 * len(calls) + 24, (wasted, len(calls))
+
+
+def test_a_window_always_goes_on_and_never_beyond_its_end() -> None:
+    pace, random_ = Pace(), random.Random(1)
+    end = MONDAY + timedelta(days=3)
+    for _ in range(300):
+        since = MONDAY + timedelta(seconds=random_.randrange(3 * 86_400))
+        until = pace.until(since, end)
+        assert since < until <= end
+        pace.learn(since, until, random_.choice([0, 1, 700, GROUPS_MAX, 50_000]))
+
+
+def test_an_estimate_counts_groups_by_users_and_days_where_logins_are_more() -> None:
+    assert calls_estimated(0, 180, 0) == 180
+    assert calls_estimated(1_700 * 10, 180, 1_000_000) == 190
+    assert calls_estimated(10**9, 180, 1_000) == 180 + -(-1_000 * 180 * 3 // 2 // 1_700)
