@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from isthmus.clock import Clock
 from isthmus.egress.errors import Interrupted, ReplyTooLarge, Unreachable
-from isthmus.egress.policy import Call, HoleValue, RouteName
-from isthmus.egress.transport import Body, Channel, Reply, StreamReply
+from isthmus.egress.policy import Call, HoleValue, Route, RouteName
+from isthmus.egress.transport import Body, Reply, StreamReply
 from isthmus.salesforce import routes
 from isthmus.salesforce.errors import UNREADABLE_JSON, Expired, Limited, Refused, SalesforceError, Transient, Unexpected
 from isthmus.salesforce.lease import Lease, Leases
 from isthmus.salesforce.schema import ObjectDescribe, ObjectListed, parse_describe, parse_object_list
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.values import ApiName
+from isthmus.values import ApiName, OrgHost, Secret
 
 ATTEMPTS_MAX: Final = 5
 """How often an idempotent request is sent before its failure is the caller's: waits of 0.5, 1, 2 and 4 seconds."""
@@ -97,10 +97,33 @@ class _Updated(msgspec.Struct, frozen=True, rename="camel"):
     latest_date_covered: str
 
 
+class Wire(Protocol):
+    """What a session needs of its way to an org; `egress.transport.Channel` is the one that leaves the machine."""
+
+    @property
+    def host(self) -> OrgHost:
+        """The one host that it reaches."""
+        ...
+
+    def route(self, name: RouteName) -> Route:
+        """Return the route of that name. Raises `RequestDenied`."""
+        ...
+
+    def stream(
+        self, call: Call, body: Body | None = None, *, bearer: Secret | None = None
+    ) -> AbstractAsyncContextManager[StreamReply]:
+        """Send and hand out the reply while it arrives. Raises `EgressError` only; every HTTP status is a reply."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
 class Session:
     """One org, one purpose. All methods raise `SalesforceError`, `LeaseLost` or `EgressError`."""
 
-    def __init__(self, channel: Channel, leases: Leases, api_version: str, clock: Clock) -> None:
+    def __init__(self, channel: Wire, leases: Leases, api_version: str, clock: Clock) -> None:
         """Take over the channel. `api_version` like `62.0`."""
         self._channel = channel
         self._leases = leases

@@ -9,10 +9,9 @@ from isthmus.orgs.attestation import save_attestation
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.sandbox.spawn import Mover
 from isthmus.sync import store
 from isthmus.sync.app import SyncApp
-from isthmus.sync.drive import drive
+from isthmus.sync.drive import RunningMover, drive
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import ActivateJob
 from isthmus.sync.model import TRACKING_FIELD, EndReason, PauseReason, Plan, SyncState
@@ -40,7 +39,7 @@ async def perform_activation(sync: SyncId, app: SyncApp) -> None:
             return
     lease = await app.keeper.open_lease_channel(ticket, sync, [ConnectionId(endpoint.id)])
 
-    async def started(mover: Mover) -> None:
+    async def started(mover: RunningMover) -> None:
         async with app.database.tenant(ticket) as tx:
             await save_attestation(tx, mover.sandbox)
 

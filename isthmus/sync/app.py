@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isthmus.clock import Clock
@@ -9,6 +10,8 @@ from isthmus.config import Settings
 from isthmus.db.database import Database
 from isthmus.journal import Journal
 from isthmus.orgs.keeper_client import KeeperClient
+from isthmus.sync.drive import Moving
+from isthmus.sync.moving import moving_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,5 @@ class SyncApp:
     settings: Settings
     clock: Clock
     journal: Journal
+    movers: Callable[[Sequence[str], Settings], Moving] = moving_to
+    """From the orgs' origins to how movers that reach them are started."""

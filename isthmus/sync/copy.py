@@ -20,9 +20,8 @@ from isthmus.salesforce.lease import Lease, answer_fixed
 from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import SandboxReport
-from isthmus.sandbox.spawn import Mover
 from isthmus.sync.activation import activation_job, nothing_to_keep
-from isthmus.sync.drive import Driven, Moving, drive
+from isthmus.sync.drive import Driven, Moving, RunningMover, drive
 from isthmus.sync.errors import explain, explain_end
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, StepJob, SyncJob, WindowJob
@@ -243,7 +242,7 @@ class _Copy:
         )
 
 
-async def _unobserved(_mover: Mover) -> None:
+async def _unobserved(_mover: RunningMover) -> None:
     return
 
 

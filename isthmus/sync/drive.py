@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from isthmus.sandbox.report import ExitKind, MoverExit, MoverFailure, SandboxReport
-from isthmus.sandbox.spawn import Dial, Mover, MoverLimits, MoverRefused, mover_command, spawn
+from isthmus.sandbox.spawn import Dial, MoverLimits, MoverRefused, mover_command, spawn
 from isthmus.sync.flow.frames import BadFrame, Frame, decode
 from isthmus.sync.flow.job import ActivateJob, SyncJob
 from isthmus.sync.model import EndReason
@@ -42,6 +43,49 @@ _REFUSALS: Final = {
 }
 
 
+class RunningMover(Protocol):
+    """A mover as it is driven; `sandbox.spawn.Mover` is the one that is a process."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        ...
+
+    @property
+    def sandbox(self) -> SandboxReport:
+        """Its word on its own confinement."""
+        ...
+
+    def messages(self) -> AsyncIterator[bytes]:
+        """Yield what the job reports until the mover ends."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    async def exit(self) -> MoverExit:
+        """Wait for the end and return how it ended."""
+        ...
+
+
+class StartMover(Protocol):
+    """How a mover comes to be; see `sandbox.spawn.spawn`."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        job: bytes,
+        *,
+        dial: Dial,
+        lease_socket: socket.socket,
+        limits: MoverLimits,
+        allow_no_sandbox: bool,
+    ) -> AbstractAsyncContextManager[RunningMover]:
+        """Start one on `job`. Raises `MoverRefused`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Moving:
     """What it takes to start a mover: how to dial an endpoint, and the operator's settings."""
@@ -51,6 +95,7 @@ class Moving:
     loopback: bool
     ca_file: FilePath | None
     limits: MoverLimits
+    start: StartMover = spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +107,7 @@ class Driven:
     sandbox: SandboxReport | None
 
 
-OnStart = Callable[[Mover], Awaitable[None]]
+OnStart = Callable[[RunningMover], Awaitable[None]]
 OnFrame = Callable[[Run, Frame], Awaitable[None]]
 
 
@@ -85,7 +130,7 @@ async def drive(
     run = begun
     command = mover_command(loopback=moving.loopback, ca_file=moving.ca_file)
     try:
-        async with spawn(
+        async with moving.start(
             command,
             msgspec.json.encode(job),
             dial=moving.dial,
@@ -101,7 +146,7 @@ async def drive(
         return Driven(stopped(run, _REFUSALS.get(refused.failure, EndReason.BUG)), None, None)
 
 
-async def _follow(mover: Mover, run: Run, on_frame: OnFrame) -> Run:
+async def _follow(mover: RunningMover, run: Run, on_frame: OnFrame) -> Run:
     async for message in mover.messages():
         try:
             frame = decode(message)

@@ -26,15 +26,13 @@ from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.sandbox.spawn import Mover
 from isthmus.sync import store
 from isthmus.sync.app import SyncApp
-from isthmus.sync.drive import Driven, drive
+from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
 from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
-from isthmus.sync.moving import moving_to
 from isthmus.sync.run import Run, StepRun, begin, stopped
 from isthmus.values import ConnectionId, Purpose, RunId
 
@@ -167,7 +165,7 @@ class _Keeping:
             steps=self._job.steps,
             budget=self._job.budget,
         )
-        moving = moving_to([endpoint.origin for endpoint in endpoints], self._app.settings)
+        moving = self._app.movers([endpoint.origin for endpoint in endpoints], self._app.settings)
         return await drive(
             job,
             begun=self._job.begun,
@@ -177,7 +175,7 @@ class _Keeping:
             on_frame=self._framed,
         )
 
-    async def _started(self, mover: Mover) -> None:
+    async def _started(self, mover: RunningMover) -> None:
         async with self._app.database.tenant(await self._tickets.get()) as tx:
             await store.check_fence(tx, self._run, self._row.fence)
             await save_attestation(tx, mover.sandbox)

@@ -13,7 +13,7 @@ import resource
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -143,7 +143,7 @@ class _Sockets:
 async def _perform(
     job: Job, arguments: _Arguments, sockets: _Sockets, tls: ssl.SSLContext | None, sandbox: SandboxReport
 ) -> None:
-    """Work, while the leases are kept fresh and the parent is listened to; the first to fail ends all three."""
+    """Work, while the leases are kept fresh and the parent is listened to."""
     await asyncio.get_running_loop().sock_sendall(sockets.control, SANDBOX + msgspec.json.encode(sandbox))
     clock = SystemClock()
     book = LeaseBook(sockets.lease, clock, loopback=arguments.loopback)
@@ -165,14 +165,23 @@ async def _perform(
         for index, endpoint in enumerate(job.endpoints)
     ]
     world = MoverWorld(sessions, _Report(sockets.control), clock)
+    try:
+        await carry_out(job.work, world, [book.run(), _obey(sockets.control)])
+    finally:
+        dialer.close()
+
+
+async def carry_out(
+    work: Callable[[MoverWorld], Awaitable[None]], world: MoverWorld, watch: Sequence[Coroutine[object, object, None]]
+) -> None:
+    """Work, while `watch` runs beside it; the first to fail ends all of them, and all of them end with the work."""
     async with asyncio.TaskGroup() as tasks:
-        watchers = [tasks.create_task(book.run()), tasks.create_task(_obey(sockets.control))]
+        watchers = [tasks.create_task(each) for each in watch]
         try:
-            await job.work(world)
+            await work(world)
         finally:
-            for session in sessions:
+            for session in world.sessions:
                 await session.close()
-            dialer.close()
         for watcher in watchers:
             watcher.cancel()
 
