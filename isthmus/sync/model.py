@@ -82,11 +82,12 @@ Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule
 class ParentKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of record that a lookup such as Task.WhatId may point at: ids of the source that begin with `prefix`.
 
-    In the target such a parent is a record of `object`, found by its external id `key`.
+    In the target such a parent is a record of `object`, found by its external id `key`. `object` None: the lookup of
+    the target takes one kind only, and does not want it named.
     """
 
     prefix: str
-    object: str
+    object: str | None
     key: str
 
 
@@ -117,7 +118,8 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return (self.target,)
         if not self.kinds:
             return (f"{self.relationship}.{self.parent_key}",)
-        return tuple(f"{kind.object}:{self.relationship}.{kind.key}" for kind in self.kinds)
+        kinds = ((f"{kind.object}:" if kind.object else "", kind.key) for kind in self.kinds)
+        return tuple(f"{named}{self.relationship}.{key}" for named, key in kinds)
 
 
 class StepKind(StrEnum):

@@ -199,7 +199,8 @@ def _parent(column: Column, value: Value, *, keep_null: bool) -> Record:
         return {relationship: {column.parent_key or "": value}}
     kind = next((kind for kind in column.kinds if str(value or "").startswith(kind.prefix)), None)
     if kind is not None:
-        return {relationship: {"attributes": {"type": kind.object}, kind.key: value}}
+        named = {"attributes": {"type": kind.object}} if kind.object else {}
+        return {relationship: {**named, kind.key: value}}
     return {column.target: None} if keep_null else {}
 
 

@@ -1,0 +1,103 @@
+"""The columns of a step: which field of the target is filled by what, and what may go wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from isthmus.salesforce.schema import FieldDescribe
+from isthmus.sync.drafts import Draft
+from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_column, value_issues
+from isthmus.sync.issues import error, softened
+from isthmus.sync.model import COLUMNS_MAX, TRACKING_FIELD, Column, Issue, Severity
+from isthmus.sync.parents import parent_column
+from isthmus.sync.value_rules import (
+    OWN_RULES,
+    delete_issues,
+    lowered_flag,
+    owner_column,
+    record_type_column,
+    with_picklists,
+)
+
+
+def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> Draft:
+    """Return the step with its columns. `drafts` are all steps, for lookups."""
+    wanted = _wanted(draft, issues)
+    columns: list[Column] = []
+    parents: dict[str, frozenset[int]] = {}
+    explicit = draft.spec.fields != "auto"
+    for target_field, filler in wanted:
+        place = f"{draft.where}.fields.{target_field.name}"
+        if isinstance(filler, FieldDescribe) and target_field.type == "reference":
+            made = parent_column(draft, target_field, filler, drafts, issues)
+            if made is not None:
+                columns.append(made[0])
+                parents[target_field.name] = made[1]
+            continue
+        column = constant_column(filler, target_field) if isinstance(filler, str) else copy_column(filler, target_field)
+        if isinstance(column, Unfit):
+            severity = Severity.ERROR if explicit else Severity.HINT
+            text = f"{target_field.name} {column.why}"
+            issues.append(Issue(severity=severity, code=column.code, where=place, text=text, remedy=column.remedy))
+            continue
+        if isinstance(filler, FieldDescribe):
+            renamed = draft.spec.picklists.get(target_field.name, {})
+            found = value_issues(place, filler, target_field, renamed)
+            fatal = any(issue.severity is Severity.ERROR for issue in found) and not explicit
+            issues.extend(softened(found) if fatal else found)
+            if fatal:
+                continue
+        columns.append(column)
+    pair = (draft.source, draft.target)
+    columns, found = with_picklists(draft.where, draft.spec, *pair, columns)
+    issues.extend(found)
+    ruled = [rule(draft.where, draft.spec, *pair, issues) for rule in (owner_column, record_type_column)]
+    columns += [column for column in ruled if column is not None]
+    columns += lowered_flag(draft.spec, columns)
+    issues.extend(delete_issues(draft.where, draft.spec, *pair, draft.key_source))
+    _check_required(draft, columns, issues)
+    if not columns or len(columns) > COLUMNS_MAX:
+        text = "no field of the source fits a field of the target" if not columns else "there are too many fields"
+        issues.append(error("no_columns", draft.where, text, "Name the fields in `fields`."))
+    return replace(draft, columns=tuple(columns), parents=parents)
+
+
+def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, FieldDescribe | str]]:
+    """Return pairs of a target field and what is to fill it: a field of the source, or the text of a constant."""
+    wanted: list[tuple[FieldDescribe, FieldDescribe | str]] = []
+    if draft.spec.fields == "auto":
+        for target in draft.target.fields:
+            source = draft.source.field(target.name)
+            skip = target.name in {draft.key, TRACKING_FIELD} or source is None or not target.createable
+            if skip or source is None or not (carriable(source) and carriable(target)):
+                continue
+            if target.name.casefold() in OWN_RULES:
+                continue
+            wanted.append((target, source))
+        return wanted
+    for target_name, text in draft.spec.fields.items():
+        target = draft.target.field(target_name)
+        source = draft.source.field(text)
+        place = f"{draft.where}.fields.{target_name}"
+        if target is None and target_name.casefold() != draft.key.casefold():
+            what = f"{draft.target.name} has no field {target_name} in the target org"
+            remedy = "Check the name, create the field there, or give the connected user access to it."
+            issues.append(error("target_field_missing", place, what, remedy))
+        elif not text.startswith("=") and source is None:
+            what = f"{draft.source.name} has no field {text} in the source org"
+            remedy = "Check the name, or give the connected user read access to the field."
+            issues.append(error("source_field_missing", place, what, remedy))
+        elif target is not None and target.name != draft.key:
+            wanted.append((target, source if source is not None and not text.startswith("=") else text[1:]))
+    return wanted
+
+
+def _check_required(draft: Draft, columns: Sequence[Column], issues: list[Issue]) -> None:
+    covered = {column.target for column in columns} | {draft.key}
+    for target in draft.target.fields:
+        required = target.createable and not target.nillable and not target.defaulted_on_create
+        if required and target.name not in covered and target.type != "boolean":
+            text = f"{target.name} is required in the target and nothing fills it"
+            remedy = f"Map it, or give it a constant: `{target.name}: =text`."
+            issues.append(error("required_field_missing", f"{draft.where}.fields", text, remedy))
