@@ -32,6 +32,7 @@ class FieldDescribe(msgspec.Struct, frozen=True, kw_only=True):
     case_sensitive: bool = False
     custom: bool = False
     encrypted: bool = False
+    html_formatted: bool = False
     filterable: bool = False
     sortable: bool = False
     permissionable: bool = False
@@ -114,6 +115,7 @@ class _Field(msgspec.Struct, frozen=True, rename="camel"):
     case_sensitive: bool = False
     custom: bool = False
     encrypted: bool = False
+    html_formatted: bool = False
     filterable: bool = False
     sortable: bool = False
     permissionable: bool = False

@@ -110,6 +110,14 @@ def value_issues(
     if source.scale > target.scale and source.type in NUMBER_TYPES and target.type in NUMBER_TYPES - {"int", "long"}:
         text = f"{target.name} keeps {target.scale} decimals, the source has {source.scale}"
         found.append(_issue(Severity.WARNING, "decimals_rounded", where, text, "Widen the field if they matter."))
+    if source.calculated:
+        text = f"a change of the formula {source.name} alone does not make its record count as changed"
+        remedy = "It comes with the next change of the record itself; a new first load brings all of them."
+        found.append(_issue(Severity.HINT, "formula_source", where, text, remedy))
+    if source.html_formatted and target.html_formatted:
+        text = f"images in {target.name} stay in the source: its text refers to them by the source's address"
+        remedy = "Upload them again in the target, if they matter there."
+        found.append(_issue(Severity.HINT, "rich_text_images", where, text, remedy))
     found.extend(_picklist_issues(where, source, target, renamed))
     return found
 
