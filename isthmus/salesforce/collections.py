@@ -50,7 +50,23 @@ async def upsert(session: Session, name: ApiName, key: ApiName, records: Sequenc
         message = f"a call upserts 1 to {UPSERT_ROWS_MAX} records"
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
-    results = await session.json(routes.UPSERT, list[_Result], {"object": name, "key": key}, body)
+    route = routes.UPSERT_DUPLICATES if allow_duplicates else routes.UPSERT
+    results = await session.json(route, list[_Result], {"object": name, "key": key}, body)
+    if len(results) != len(records):
+        raise Unexpected(route)
+    return [_row_result(result) for result in results]
+
+
+async def update(session: Session, name: ApiName, records: Sequence[Record]) -> list[RowResult]:
+    """Change up to `UPSERT_ROWS_MAX` records, each named by its `Id`; results in the records' order.
+
+    Never creates: a record that is deleted or out of sight fails its row. Otherwise as `upsert`.
+    """
+    if not 0 < len(records) <= UPSERT_ROWS_MAX:
+        message = f"a call changes 1 to {UPSERT_ROWS_MAX} records"
+        raise ValueError(message)
+    body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
+    results = await session.json(routes.UPDATE, list[_Result], None, body)
     if len(results) != len(records):
         raise Unexpected(routes.UPSERT)
     return [_row_result(result) for result in results]

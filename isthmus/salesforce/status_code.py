@@ -11,7 +11,18 @@ from typing import ClassVar, Final, final
 _OURS: Final = "OTHER MISSING_PARENT UNPROCESSED UNREPRESENTABLE UNMAPPED"
 """Numbers 0 to 4. OTHER: a code outside the list. MISSING_PARENT: the row's parent is not in the target yet.
 UNPROCESSED: the org ended the job before it came to the row. UNREPRESENTABLE: the value cannot be carried that way.
-UNMAPPED: a map of owners, record types or values leads nowhere for the row."""
+UNMAPPED: a map of owners, record types or values leads nowhere for the row. TRANSFORM_FAILED: an expression or a mask
+has no value for the row."""
+
+_PAIRS_FIRST: Final = 40
+_PAIRS: Final = """
+CONFLICT_HELD CONFLICT_DECIDED ADOPTED AMBIGUOUS_MATCH COUNTERPART_DELETED COUNTERPART_MISSING ECHO_CHANGED
+"""
+"""Numbers 40 and on, of two-way syncs and adoption. CONFLICT_HELD: both records of the pair were changed, and a person
+is to decide. CONFLICT_DECIDED: the policy did. ADOPTED: a record of the target was taken for the row's own by its match
+field; AMBIGUOUS_MATCH: several could be. COUNTERPART_DELETED: the pair's other record was deleted, and stays so.
+COUNTERPART_MISSING: the other record is not to be found. ECHO_CHANGED: both records were last written by our own users,
+and differ."""
 
 _OURS_ROOM: Final = 100
 
@@ -168,7 +179,13 @@ TOOMANYLOCKFAILURE TIMEOUT API_ERROR JOB_NOT_COMPLETE INVALID_CLIENT_ID INVALID_
 BAD_OAUTH_TOKEN
 """
 
-_NAMES: Final = (*_OURS.split(), *("" for _ in range(_OURS_ROOM - len(_OURS.split()))), *_PLATFORM.split())
+_NAMES: Final = (
+    *_OURS.split(),
+    *("" for _ in range(_PAIRS_FIRST - len(_OURS.split()))),
+    *_PAIRS.split(),
+    *("" for _ in range(_OURS_ROOM - _PAIRS_FIRST - len(_PAIRS.split()))),
+    *_PLATFORM.split(),
+)
 _NUMBERS: Final = {name: number for number, name in enumerate(_NAMES) if name}
 
 
@@ -184,6 +201,16 @@ class StatusCode(int):
     UNPROCESSED: ClassVar[StatusCode]
     UNREPRESENTABLE: ClassVar[StatusCode]
     UNMAPPED: ClassVar[StatusCode]
+    JOB_STUCK: ClassVar[StatusCode]
+    DUPLICATES_DETECTED: ClassVar[StatusCode]
+    TRANSFORM_FAILED: ClassVar[StatusCode]
+    CONFLICT_HELD: ClassVar[StatusCode]
+    CONFLICT_DECIDED: ClassVar[StatusCode]
+    ADOPTED: ClassVar[StatusCode]
+    AMBIGUOUS_MATCH: ClassVar[StatusCode]
+    COUNTERPART_DELETED: ClassVar[StatusCode]
+    COUNTERPART_MISSING: ClassVar[StatusCode]
+    ECHO_CHANGED: ClassVar[StatusCode]
     DUPLICATE_VALUE: ClassVar[StatusCode]
     DUPLICATE_EXTERNAL_ID: ClassVar[StatusCode]
     DUPLICATE_DEVELOPER_NAME: ClassVar[StatusCode]
