@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
 from typing import Final, cast
 
 import msgspec
@@ -15,7 +14,7 @@ from orgsim.bulk.dialect import FIELD_CHARACTERS_MAX, Dialect
 from orgsim.bulk1.jobs import Batch, Job
 from orgsim.soql.result import StreamColumn
 from orgsim.store.results import SaveResult, Value
-from orgsim.store.values import csv_value, json_value
+from orgsim.store.values import csv_value
 from orgsim.xmltree import XSI_NAMESPACE, BadXml, Element, parse_xml, write_xml
 
 NAMESPACE: Final = ' xmlns="http://www.force.com/2009/06/asyncapi/dataload"'
@@ -119,43 +118,25 @@ def _xml_entry(result: SaveResult) -> Mapping[str, object]:
     return shown | {"success": result.success, "created": result.created}
 
 
-def write_rows(job: Job, columns: Sequence[StreamColumn], rows: Iterable[list[Value]], *, epoch_dates: bool) -> bytes:
-    """Return the result of a query batch; XML is not made here."""
-    if job.content == "JSON":
-        return msgspec.json.encode([_record(job, columns, row, epoch_dates=epoch_dates) for row in rows])
+def write_rows(columns: Sequence[StreamColumn], rows: Iterable[list[Value]]) -> tuple[bytes, int]:
+    """Return the CSV result of a query batch and the number of its rows."""
     lines = [_LINES.row([csv_value(value) for value in row]) for row in rows]
     head = _LINES.row([column.name for column in columns]) if lines else f'"{EMPTY_QUERY}"\n'
-    return (head + "".join(lines)).encode()
+    return (head + "".join(lines)).encode(), len(lines)
 
 
-def _record(job: Job, columns: Sequence[StreamColumn], row: list[Value], *, epoch_dates: bool) -> dict[str, object]:
-    record: dict[str, object] = {"attributes": {"type": job.object}}
-    for column, value in zip(columns, row, strict=True):
-        *parents, name = column.name.split(".")
-        place = record
-        for parent in parents:
-            place = cast("dict[str, object]", place.setdefault(parent, {}))
-        place[name] = _epoch_ms(value) if epoch_dates else json_value(value)
-        if column.name == "Id":
-            url = f"/services/data/v{job.api_version}/sobjects/{job.object}/{value}"
-            record["attributes"] = {"type": job.object, "url": url}
-    return record
+def write_records(records: Iterable[Mapping[str, object]]) -> tuple[bytes, int]:
+    """Return the JSON result of a query batch and the number of its rows."""
+    every = list(records)
+    return msgspec.json.encode(every), len(every)
 
 
-def _epoch_ms(value: Value) -> object:
-    if isinstance(value, datetime):
-        return int(value.timestamp() * 1000)
-    if isinstance(value, date):
-        return (value - date(1970, 1, 1)).days * 86_400_000
-    return json_value(value)
-
-
-def result_list(job: Job, batch: Batch, *, as_json: bool) -> tuple[bytes, str]:
-    """Return the ids of a query batch's results and their content type."""
-    del job
+def result_list(batch: Batch, *, as_json: bool) -> tuple[bytes, str]:
+    """Return the ids of a query batch's results, in their short form, and the content type."""
+    short = batch.result_id[:15]
     if as_json:
-        return msgspec.json.encode([batch.result_id]), "application/json"
-    inner = write_xml("result", batch.result_id)
+        return msgspec.json.encode([short]), "application/json"
+    inner = write_xml("result", short)
     return f"{DECLARATION}<result-list{NAMESPACE}>{inner}</result-list>".encode(), "application/xml"
 
 

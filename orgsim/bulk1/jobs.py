@@ -118,5 +118,5 @@ def _count(batches: Iterable[Batch], state: str) -> int:
 
 
 def _stamp(moment: datetime, *, as_json: bool) -> str:
-    text = csv_value(moment)
+    text = csv_value(moment.replace(microsecond=0))
     return text.replace("Z", "+0000") if as_json else text

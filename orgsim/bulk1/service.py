@@ -16,6 +16,7 @@ from orgsim.errors import ApiError, NotEmulated
 from orgsim.ids import normalize_id
 from orgsim.router import Call, Route
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
+from orgsim.soql.run import bulk_records
 from orgsim.store.results import Operation, WriteContext
 from orgsim.whims import Whims
 from orgsim.wire import Response, Session
@@ -138,19 +139,19 @@ class BulkOne:
         batch = Batch(call.org.new_id(BATCH_PREFIX), now, now, body)
         job.batches[batch.id] = batch
         self.start(self._run(call.org, job, batch))
-        return _answer(call, "batchInfo", batch_view(job, batch, as_json=_wants_json(call)), 201)
+        return _batch_answer(call, job, batch, 201)
 
     def batches(self, call: Call) -> Response:
         """`GET job/<id>/batch`: all batches; the list may be empty."""
         job = self._job(call)
-        as_json = _wants_json(call)
+        as_json = _wants_json(call, job)
         views = [batch_view(job, batch, as_json=as_json) for batch in job.batches.values()]
-        return _answer(call, "batchInfoList", {"batchInfo": views}, 200)
+        return _answer("batchInfoList", {"batchInfo": views}, 200, as_json=as_json)
 
     def batch_info(self, call: Call) -> Response:
         """`GET job/<id>/batch/<id>`."""
         job, batch = self._batch(call)
-        return _answer(call, "batchInfo", batch_view(job, batch, as_json=_wants_json(call)), 200)
+        return _batch_answer(call, job, batch, 200)
 
     def batch_request(self, call: Call) -> Response:
         """`GET job/<id>/batch/<id>/request`: the upload, byte for byte."""
@@ -165,7 +166,7 @@ class BulkOne:
         if batch.state == "Failed":
             raise Refused(400, "InvalidBatch", "Batch failed, no results are available")
         if job.is_query:
-            body, kind = forms.result_list(job, batch, as_json=job.content == "JSON")
+            body, kind = forms.result_list(batch, as_json=job.content == "JSON")
         else:
             body, kind = forms.write_results(job, batch.results)
         return Response(200, body, (("Content-Type", kind),))
@@ -213,11 +214,14 @@ class BulkOne:
 def _query(org: Org, job: Job, batch: Batch) -> None:
     context = WriteContext(job.session.user_id, via="bulk", text=True)
     soql = batch.upload.decode("utf-8", "replace").strip()
-    stream = org.stream(soql, all_rows=job.operation == "queryAll", ctx=context)
-    rows = list(stream.rows)
-    batch.processed = len(rows)
-    epoch_dates = org.settings.extra.get("bulk_one_json_dates", "epoch") == "epoch"
-    batch.result = forms.write_rows(job, stream.columns, rows, epoch_dates=epoch_dates)
+    all_rows = job.operation == "queryAll"
+    if job.content == "JSON":
+        version = int(job.api_version.partition(".")[0])
+        records = bulk_records(org, soql, all_rows=all_rows, user_id=context.user_id, version=version)
+        batch.result, batch.processed = forms.write_records(records)
+    else:
+        stream = org.stream(soql, all_rows=all_rows, ctx=context)
+        batch.result, batch.processed = forms.write_rows(stream.columns, stream.rows)
     batch.result_id = org.new_id(RESULT_PREFIX)
 
 
@@ -294,15 +298,21 @@ def _session(call: Call) -> Session:
 
 def _refusal(call: Call, refused: Refused) -> Response:
     view = {"exceptionCode": refused.code, "exceptionMessage": refused.message}
-    return _answer(call, "error", view, refused.status)
+    return _answer("error", view, refused.status, as_json=_wants_json(call))
 
 
 def _job_answer(call: Call, job: Job, status: int) -> Response:
-    return _answer(call, "jobInfo", job_view(job, as_json=_wants_json(call)), status)
+    as_json = _wants_json(call)
+    return _answer("jobInfo", job_view(job, as_json=as_json), status, as_json=as_json)
 
 
-def _answer(call: Call, name: str, view: Mapping[str, object], status: int) -> Response:
-    if _wants_json(call):
+def _batch_answer(call: Call, job: Job, batch: Batch, status: int) -> Response:
+    as_json = _wants_json(call, job)
+    return _answer("batchInfo", batch_view(job, batch, as_json=as_json), status, as_json=as_json)
+
+
+def _answer(name: str, view: Mapping[str, object], status: int, *, as_json: bool) -> Response:
+    if as_json:
         return Response(status, msgspec.json.encode(view), (("Content-Type", "application/json"),), view)
     inner = "".join(write_xml(key, value) for key, value in view.items())
     namespaces = forms.NAMESPACE + (XSI_NAMESPACE if "xsi:nil" in inner else "")
@@ -310,7 +320,10 @@ def _answer(call: Call, name: str, view: Mapping[str, object], status: int) -> R
     return Response(status, body.encode(), (("Content-Type", "application/xml"),))
 
 
-def _wants_json(call: Call) -> bool:
+def _wants_json(call: Call, job: Job | None = None) -> bool:
+    """Whether to answer in JSON: the call asks for it, or it is about the batches of a job in JSON."""
+    if job is not None and job.content == "JSON":
+        return True
     headers = call.request.headers
     return any(headers.get(name, "").lower().startswith("application/json") for name in ("content-type", "accept"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -51,7 +51,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where names are looked up: an object as one user sees it."""
+    """Where names are looked up: an object as one user sees it. `epoch_dates` shows dates as epoch milliseconds."""
 
     org: Org
     user_id: str
@@ -60,6 +60,11 @@ class Scope:
     aliases: dict[str, tuple[str, ...]]
     version: int
     all_rows: bool
+    epoch_dates: bool = False
+
+    def at(self, definition: ObjectDef, aliases: dict[str, tuple[str, ...]] | None = None) -> Scope:
+        """Return the same scope at another object."""
+        return replace(self, definition=definition, aliases=aliases or {})
 
     @property
     def zone(self) -> ZoneInfo:

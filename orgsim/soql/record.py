@@ -23,7 +23,7 @@ from orgsim.soql.bind import Bound, Hop, Scope, as_value, bind_hop, bind_path, p
 from orgsim.soql.complaints import malformed
 from orgsim.soql.functions import bind_expression
 from orgsim.store.results import Row
-from orgsim.store.values import json_value
+from orgsim.store.values import epoch_ms, json_value
 
 Entry = Callable[[Row, str], object]
 FIELDS_ROWS_MAX: Final = 200
@@ -87,7 +87,7 @@ def draw_shape(scope: Scope, query: Query, children: Callable[[Scope, Query], tu
             _check_fields_bound(scope, item, query)
             for definition in _fields_of(scope, item):
                 bound = bind_path(scope, FieldPath((definition.name,), item.position))
-                _put(root, definition.name, _leaf_entry(bound))
+                _put(root, definition.name, _leaf_entry(scope, bound))
                 columns.append((definition.name, bound))
         elif isinstance(item, SelectTypeOf):
             _add_type_of(scope, root, item)
@@ -102,7 +102,7 @@ def _add_expression(scope: Scope, root: Node, columns: list[tuple[str, Bound]], 
     if item.alias is not None and isinstance(item.expression, FieldPath):
         raise malformed(scope.source, item.expression.position, "only aggregate expressions use field aliasing")
     if item.alias is not None:
-        _put(root, item.alias, _leaf_entry(bound))
+        _put(root, item.alias, _leaf_entry(scope, bound))
         columns.append((item.alias, bound))
         return
     node = root
@@ -119,11 +119,11 @@ def _add_expression(scope: Scope, root: Node, columns: list[tuple[str, Bound]], 
 def _own_leaf(scope: Scope, bound: Bound) -> Entry:
     """Return the entry relative to the nearest parent, which the renderer has already reached."""
     if not bound.hops:
-        return _leaf_entry(bound)
+        return _leaf_entry(scope, bound)
     if bound.owner is None:
-        return _leaf_entry(_named(scope, bound))
-    inner = Scope(scope.org, scope.user_id, bound.owner, scope.source, {}, scope.version, scope.all_rows)
-    return _leaf_entry(bind_path(inner, FieldPath((bound.field.name,), bound.position)))
+        return _leaf_entry(scope, _named(scope, bound))
+    inner = scope.at(bound.owner)
+    return _leaf_entry(inner, bind_path(inner, FieldPath((bound.field.name,), bound.position)))
 
 
 def _named(scope: Scope, bound: Bound) -> Bound:
@@ -133,18 +133,20 @@ def _named(scope: Scope, bound: Bound) -> Bound:
             return None if actual is None else actual.name
         if actual is None or actual.field(bound.field.name) is None:
             return row.get(bound.field.name)
-        inner = Scope(scope.org, scope.user_id, actual, scope.source, {}, scope.version, scope.all_rows)
+        inner = scope.at(actual)
         return bind_path(inner, FieldPath((bound.field.name,), bound.position)).get(row)
 
     return Bound(get, bound.field, None, (), bound.keys, bound.position)
 
 
-def _leaf_entry(bound: Bound) -> Entry:
+def _leaf_entry(scope: Scope, bound: Bound) -> Entry:
     get = bound.get
     if bound.field.type == "base64":
         return _blob_entry(bound)
     if bound.field.type == "address":
         return lambda row, _: get(row)
+    if scope.epoch_dates and bound.field.type in {"date", "datetime"}:
+        return lambda row, _: epoch_ms(as_value(get(row)))
     if bound.field.type in {"date", "datetime", "time"}:
         return lambda row, _: json_value(as_value(get(row)))
     if bound.field.type in {"double", "currency", "percent"}:
@@ -201,7 +203,7 @@ def _add_type_of(scope: Scope, root: Node, item: SelectTypeOf) -> None:
         if definition is None or definition.name not in hops[0].reference.reference_to:
             message = f"Polymorphic relationship '{keys[0]}' does not support the type '{case.object_name}'"
             raise malformed(scope.source, item.relationship.position, message)
-        inner = Scope(scope.org, scope.user_id, definition, scope.source, {}, scope.version, scope.all_rows)
+        inner = scope.at(definition)
         shapes[definition.name] = _case_node(inner, case.fields)
     otherwise = item.otherwise
 
@@ -210,7 +212,7 @@ def _add_type_of(scope: Scope, root: Node, item: SelectTypeOf) -> None:
         actual = None if parent is None else scope.org.object_of_id(str(parent["Id"]))
         if parent is None or actual is None:
             return None
-        inner = Scope(scope.org, scope.user_id, actual, scope.source, {}, scope.version, scope.all_rows)
+        inner = scope.at(actual)
         node = shapes.get(actual.name)
         if node is None and otherwise is not None:
             node = _case_node(inner, otherwise)

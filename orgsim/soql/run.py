@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
@@ -185,7 +186,7 @@ def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
 
 def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
     child, field, name = bind_child(scope, query.object_name, query.object_position)
-    inner = Scope(scope.org, scope.user_id, child, scope.source, dict(query.aliases), scope.version, scope.all_rows)
+    inner = scope.at(child, dict(query.aliases))
     if is_grouped(query):
         raise malformed(scope.source, query.object_position, "Aggregate functions are not supported in child queries")
     if scope.version < NESTED_CHILDREN_SINCE and any(isinstance(item, SelectChildren) for item in query.select):
@@ -228,21 +229,41 @@ def _note_views(scope: Scope, rows: Sequence[Row], purpose: str) -> None:
 def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION) -> RowStream:
     """Run a query for Bulk; ApiError for what Bulk does not support."""
     query = parse(soql)
-    _check_size(query)
-    _refuse_for_bulk(org, query)
     scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
+    shape = _bulk_shape(scope, query)
+    columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
+    matching = _in_order(scope, query)
+    getters = [bound.get for _, bound in shape.columns]
+    floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
+    return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
+
+
+def bulk_records(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int) -> Iterator[dict[str, object]]:
+    """Run a query for Bulk API 1.0 in JSON: records as REST shows them, but dates as epoch milliseconds.
+
+    ApiError for what Bulk does not support.
+    """
+    query = parse(soql)
+    scope = replace(_scope(org, query, user_id, version=version, all_rows=all_rows), epoch_dates=True)
+    shape = _bulk_shape(scope, query, type_of=True)
+    return (shape.render(row, f"{version}.0") for row in _in_order(scope, query))
+
+
+def _bulk_shape(scope: Scope, query: Query, *, type_of: bool = False) -> RecordShape:
+    _check_size(query)
+    _refuse_for_bulk(scope.org, query, type_of=type_of)
     shape = draw_shape(scope, query, child_entry)
     for name, bound in shape.columns:
         if bound.field.type in {"address", "location"}:
             message = f"Compound field {name} is not supported in Bulk queries"
             raise ApiError(400, "FUNCTIONALITY_NOT_ENABLED", f"FUNCTIONALITY_NOT_ENABLED: {message}")
-    columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
-    matching = _matching(scope, query)
+    return shape
+
+
+def _in_order(scope: Scope, query: Query) -> Iterator[Row]:
     if query.order_by or query.limit is not None:
-        matching = iter(_chosen(scope, query))
-    getters = [bound.get for _, bound in shape.columns]
-    floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
-    return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
+        return iter(_chosen(scope, query))
+    return _matching(scope, query)
 
 
 def _values(rows: Iterator[Row], readers: list[Getter], floats: list[bool]) -> Iterator[list[Value]]:
@@ -254,11 +275,11 @@ def _values(rows: Iterator[Row], readers: list[Getter], floats: list[bool]) -> I
         yield values
 
 
-def _refuse_for_bulk(org: Org, query: Query) -> None:
+def _refuse_for_bulk(org: Org, query: Query, *, type_of: bool) -> None:
     what = (
         "GROUP BY or aggregate functions" if is_grouped(query) or query.counts_only
         else "OFFSET" if query.offset is not None
-        else "TYPEOF" if any(isinstance(item, SelectTypeOf) for item in query.select)
+        else "TYPEOF" if not type_of and any(isinstance(item, SelectTypeOf) for item in query.select)
         else "child sub-queries" if any(isinstance(item, SelectChildren) for item in query.select)
         else None
     )  # fmt: skip

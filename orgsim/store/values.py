@@ -336,6 +336,15 @@ def json_value(value: Value) -> object:
     return value
 
 
+def epoch_ms(value: Value) -> object:
+    """Return a stored value as JSON results of Bulk API 1.0 show it: dates and times as epoch milliseconds."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1000)
+    if isinstance(value, date):
+        return (value - date(1970, 1, 1)).days * 86_400_000
+    return json_value(value)
+
+
 def csv_value(value: Value) -> str:
     """Return a stored value as it appears in a Bulk result, unquoted; null is the empty string."""
     if value is None:

@@ -11,7 +11,6 @@ from orgsim.emulator import Emulator
 from orgsim.errors import ApiError
 from tests.support.orgsim import Orgsim
 from tests.unit.orgsim_wire.test_bulk import JOBS, query_job
-from tests.unit.orgsim_wire.test_bulk_one import Async
 from tests.unit.orgsim_wire.test_oauth import get_code, is_alive, redeem, signed_in, unpadded
 
 
@@ -88,18 +87,3 @@ def test_a_second_grant_answers_with_the_set_code(org: Orgsim, code: str):
     path = "/services/data/v62.0/sobjects/FieldPermissions"
     assert org.call("POST", path, body)[0] == 201
     assert org.call("POST", path, body)[2][0]["errorCode"] == code
-
-
-@pytest.mark.fact("bulk-one-json-dates")
-@pytest.mark.parametrize(("form", "kind"), [("epoch", int), ("text", str)])
-def test_dates_in_json_of_bulk_one_have_the_set_form(org: Orgsim, form: str, kind: type):
-    org.add_rows("Account", [{"Name": "A"}])
-    org.control("POST", "/settings", {"extra": {"bulk_one_json_dates": form}})
-    bulk = Async(org)
-    wanted = {"operation": "query", "object": "Account", "contentType": "JSON"}
-    job = json.loads(bulk.call("POST", "/job", json.dumps(wanted), "application/json")[2])["id"]
-    batch = bulk.batch(job, "SELECT CreatedDate FROM Account", "application/json")
-    bulk.finished(job, batch)
-    [result] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result")[2])
-    [row] = json.loads(bulk.call("GET", f"/job/{job}/batch/{batch}/result/{result}")[2])
-    assert isinstance(row["CreatedDate"], kind)
