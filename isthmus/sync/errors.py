@@ -32,6 +32,10 @@ _CODES: Final[dict[str, tuple[str, str]]] = {
         "the owner, record type or value has no active counterpart in the target",
         "Create it there, add it to the map of the step, or name a fallback.",
     ),
+    "TRANSFORM_FAILED": (
+        "the field's expression or mask has no value for these rows, such as a text that is no date",
+        "Meet the case in the expression, for example with `if(is_blank(…), …)`, or correct the rows in the source.",
+    ),
     "UNREPRESENTABLE": ("a value cannot be carried in the format that the target demands", "Leave the field out."),
     "OTHER": ("the target refused with a code that is not documented", "Use Inspect to see the target's own words."),
     "REQUIRED_FIELD_MISSING": (

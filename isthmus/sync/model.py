@@ -13,6 +13,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from isthmus.sync.flow.expressions.values import Type
+from isthmus.sync.pairing import Pairing
+
 TRACKING_FIELD: Final = "SwiftPort_Source_Id__c"
 """Where the target keeps the 18-character source id of a row: the only mapping there is."""
 TRACKING_LENGTH: Final = 18
@@ -27,6 +30,7 @@ class ColumnKind(StrEnum):
     CONSTANT = "constant"
     PARENT = "parent"
     MAP = "map"
+    TRANSFORM = "transform"
 
 
 class ValueType(StrEnum):
@@ -79,6 +83,41 @@ class PicklistRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule
 
 
+class MaskKind(StrEnum):
+    """What stands in the place of a value that must not leave: see `flow.masks`."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    NAME = "name"
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    REDACT = "redact"
+    REDACT_EMAIL = "redact_email"
+    NULL = "null"
+
+
+class Input(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A field of the source that a transform reads; `path` may lead over parents (`Account.Code__c`)."""
+
+    path: str
+    type: Type
+
+
+class Transform(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is made of a row's values: what `expression` gives of `inputs` (without one: the only input), then `mask`.
+
+    `zones` are the IANA zones of the expression, `length` is that of the target's field (0: it has none).
+    """
+
+    inputs: tuple[Input, ...]
+    gives: Type
+    expression: str | None = None
+    mask: MaskKind | None = None
+    zones: tuple[str, ...] = ()
+    length: int = 0
+
+
 class ParentKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of record that a lookup such as Task.WhatId may point at: ids of the source that begin with `prefix`.
 
@@ -96,6 +135,9 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     A `MAP` column sends what its `rule` makes of the source's value; a value of which it makes nothing fails its row.
 
+    A `TRANSFORM` column sends what its `transform` makes of the row, and has no `source`. A `PARENT` or `MAP` column
+    with a transform takes what that gives instead of the source's value.
+
     A `PARENT` column takes the source's lookup value (a source id) and sends it as `relationship.parent_key`, so that
     the target org itself finds the parent: no id map is kept anywhere. Where the parent may be of several kinds,
     `kinds` says which key each has; an id of any other kind counts as null.
@@ -110,6 +152,14 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parent_key: str | None = None
     kinds: tuple[ParentKind, ...] = ()
     rule: Rule | None = None
+    transform: Transform | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fields of the source that the column is made of."""
+        if self.transform is not None:
+            return tuple(each.path for each in self.transform.inputs)
+        return () if self.source is None else (self.source,)
 
     @property
     def headers(self) -> tuple[str, ...]:

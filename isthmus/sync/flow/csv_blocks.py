@@ -157,6 +157,8 @@ class Block:
     lengths: Ints
     quoted: Flags
     nulls: Flags
+    lost: Flags | None = None
+    """Rows that cannot go and are counted already."""
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""
@@ -203,7 +205,9 @@ class Codec:
         buffer, starts, lengths, nulls = block.buffer, block.starts, block.lengths, block.nulls
         loose = _loose_rows(buffer, starts, lengths, block.quoted)
         keyless = nulls[:, 0]
-        sendable = ~(loose | keyless)
+        if block.lost is not None:
+            loose &= ~block.lost
+        sendable = ~(loose | keyless) if block.lost is None else ~(loose | keyless | block.lost)
         swaps: dict[int, Swap] = {}
         unmapped: dict[int, int] = {}
         for output in self._outputs:

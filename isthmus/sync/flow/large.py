@@ -57,7 +57,7 @@ async def move_large(
         read = 0
         async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE], announced)) as blocks:
             async for block in blocks:
-                mapped = await _mapped(block, writer)
+                mapped = await _mapped(block, writer, tally)
                 read += mapped.rows
                 tally.read(mapped.rows)
                 if mapped.keyless:
@@ -81,10 +81,12 @@ async def move_large(
     await tally.flush()
 
 
-async def _mapped(content: bytes, writer: SmallWriter) -> Mapped:
+async def _mapped(content: bytes, writer: SmallWriter, tally: Tally) -> Mapped:
     with asking(SOURCE):
-        block = writer.mapping.codec.parse(content)
-        wanted = writer.mapping.wanted_of(block)
+        parsed = writer.mapping.parsed(content)
+        wanted = writer.mapping.wanted_of(parsed.block)
+    for ordinal, rows in parsed.failed.items():
+        tally.failed(StatusCode.TRANSFORM_FAILED, ordinal, rows)
     await writer.substitutes.learn(wanted)
     return writer.mapping.from_block(block)
 

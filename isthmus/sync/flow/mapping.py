@@ -7,6 +7,7 @@
 | parent | `{"Rel": {"Key": id}}`, null: `{"Lookup": null}` | column `Rel.Key`, null: `Lookup` in another file |
 | parent of several kinds | `{"Rel": {"attributes": {"type": T}, "Key": id}}` | column `T:Rel.Key`, a file for each T |
 | constant | typed value | quoted text |
+| computed | typed value | quoted text; see `computed` |
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import decoded_cell, encoded_cell
+from isthmus.sync.flow.computed import NO_TOOLS, Computed, NoValue, Tools
 from isthmus.sync.flow.csv_blocks import NULL_CELL, Block, Codec, Mapped, Output, Part, rows_of
 from isthmus.sync.flow.parent_columns import ParentOutput
 from isthmus.sync.flow.swaps import NO_TABLES, Tables
@@ -40,19 +42,29 @@ class Unsendable:
     ordinal: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedBlock:
+    """A block with its computed cells; `failed` counts rows for which a column could not be computed."""
+
+    block: Block
+    failed: Mapping[int | None, int]
+
+
 class StepMapping:
     """The mapping of one step. `select` are the source fields in order, the key's first."""
 
-    def __init__(self, step: Step, tables: Tables = NO_TABLES) -> None:
+    def __init__(self, step: Step, tables: Tables = NO_TABLES, tools: Tools = NO_TOOLS) -> None:
         """Lay out `step` once; the result is used for every record.
 
         `tables` (by column) must know a row's values before the row is mapped: see `wanted` and `wanted_of`.
         """
         self.step = step
         self._tables = tables
-        sources = [column.source for column in (*step.columns, *step.clears) if column.source is not None]
+        sources = [name for column in (*step.columns, *step.clears) for name in column.reads]
         self.select: tuple[str, ...] = tuple(dict.fromkeys((step.key_source, *sources)))
         self._place = {name: number for number, name in enumerate(self.select)}
+        self._computed = Computed(step, self._place, tools)
+        self._place |= {_computed_name(name): len(self.select) + n for n, name in enumerate(self._computed.targets)}
         self._ordinals = _ordinals(step)
         parents = [column for column in step.columns if column.kind is ColumnKind.PARENT]
         plain = [(n, column) for n, column in enumerate(step.columns) if column.kind is not ColumnKind.PARENT]
@@ -84,8 +96,8 @@ class StepMapping:
         """Return the values that the tables must know, of records of a REST query."""
         found: dict[int, set[str]] = {}
         for ordinal, place in self._mapped_columns:
-            values = (record.get(self.select[place]) for record in records)
-            found[ordinal] = {value for value in values if isinstance(value, str)}
+            values = (self._cell(record, place) for record in records)
+            found[ordinal] = {value for value in values if isinstance(value, str) and value}
         return found
 
     def wanted_of(self, block: Block) -> dict[int, set[str]]:
@@ -95,16 +107,26 @@ class StepMapping:
             for ordinal, place in self._mapped_columns
         }
 
+    def parsed(self, content: bytes) -> ParsedBlock:
+        """Return the cells of a block of an export, with what is computed of them. Raises `MalformedCsv`."""
+        return ParsedBlock(*self._computed.extended(self.codec.parse(content)))
+
     def from_block(self, block: Block) -> Mapped:
         """Return the block's rows as parts of uploads."""
         return self.codec.map(block, self._tables)
 
     def from_record(self, record: Record) -> Record | Unsendable:
         """Return what to upsert for a record of a REST query."""
-        return self._mapped([_scalar(record.get(name)) for name in self.select])
+        cells = [_scalar(_reached(record, name)) for name in self.select]
+        if cells[0] is None:
+            return Unsendable(NO_KEY, None)
+        try:
+            return self._mapped([*cells, *self._computed.of_cells(cells)])
+        except NoValue as without:
+            return Unsendable(StatusCode.TRANSFORM_FAILED, without.ordinal)
 
     def from_cells(self, cells: Sequence[str | None]) -> Record | Unsendable:
-        """Return what to upsert for a row of a Bulk export."""
+        """Return what to upsert for a row of a block of an export, its computed cells included."""
         return self._mapped(cells)
 
     def from_part(self, part: Part) -> Iterator[Record]:
@@ -177,7 +199,32 @@ class StepMapping:
         return Output(header=column.target, cell=self._place_of(column), table=table)
 
     def _place_of(self, column: Column) -> int:
-        return self._place[column.source or ""]
+        return self._place[column.source or "" if column.transform is None else _computed_name(column.target)]
+
+    def _cell(self, record: Record, place: int) -> object:
+        if place < len(self.select):
+            return _reached(record, self.select[place])
+        try:
+            return self._computed.of_cells([_scalar(_reached(record, name)) for name in self.select])[
+                place - len(self.select)
+            ]
+        except NoValue:
+            return None
+
+
+def _computed_name(target: str) -> str:
+    """No field of a source is called like this, so both kinds of cells have one table of places."""
+    return f"={target}"
+
+
+def _reached(record: Record, path: str) -> Cell:
+    """Return the value at `path`, which may lead over parents; a parent that is null has null fields."""
+    value: Cell = record.get(path)
+    if value is None and "." in path:
+        first, _, rest = path.partition(".")
+        parent = record.get(first)
+        return _reached(cast("Record", parent), rest) if isinstance(parent, Mapping) else None
+    return value
 
 
 def _ordinals(step: Step) -> Mapping[str, int]:

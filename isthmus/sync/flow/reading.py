@@ -38,9 +38,10 @@ def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordere
         where.append(Compare(STAMP, "<", window.until))
     if step.kind is StepKind.LINK:
         known = [
-            Compare(FieldPath.of(column.source or ""), "!=", None)
+            Compare(FieldPath.of(name), "!=", None)
             for column in step.columns
             if column.target in step.links
+            for name in column.reads
         ]
         where.append(known[0] if len(known) == 1 else AnyOf(known))
     if step.where is not None:

@@ -11,6 +11,7 @@ from isthmus.salesforce.query import pages
 from isthmus.salesforce.records import Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.computed import NO_TOOLS, Tools
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
 from isthmus.sync.flow.reading import check_key, query_of
@@ -51,10 +52,10 @@ async def move_small(step: Step, window: Window | None, source: Session, writer:
 class SmallWriter:
     """Collects mapped records and upserts them in lots of 200; each row's result is counted."""
 
-    def __init__(self, step: Step, sessions: tuple[Session, Session], tally: Tally) -> None:
+    def __init__(self, step: Step, sessions: tuple[Session, Session], tally: Tally, tools: Tools = NO_TOOLS) -> None:
         """Write for `step`."""
         self.substitutes = Substitutes(step, sessions)
-        self.mapping = StepMapping(step, self.substitutes.tables)
+        self.mapping = StepMapping(step, self.substitutes.tables, tools)
         self._target = sessions[TARGET]
         self._tally = tally
         self._lot: dict[str, Record] = {}
