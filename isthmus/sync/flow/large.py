@@ -88,7 +88,7 @@ async def _mapped(content: bytes, writer: SmallWriter, tally: Tally) -> Mapped:
     for ordinal, rows in parsed.failed.items():
         tally.failed(StatusCode.TRANSFORM_FAILED, ordinal, rows)
     await writer.substitutes.learn(wanted)
-    return writer.mapping.from_block(block)
+    return writer.mapping.from_block(parsed.block)
 
 
 async def _blocks(
