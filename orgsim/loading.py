@@ -111,6 +111,7 @@ def _load_describe(org: Org, answer: Record) -> None:
         if isinstance(answer.get(shown), bool):
             setattr(definition, attribute, answer[shown])
     for child in cast("Iterable[Record]", answer.get("childRelationships") or ()):
+        _let_point_at(org, child, name)
         definition.child_relationships.append(
             ChildRelationship(
                 str(child["childSObject"]),
@@ -121,6 +122,14 @@ def _load_describe(org: Org, answer: Record) -> None:
             )
         )
     org.add_object(definition)
+
+
+def _let_point_at(org: Org, child: Record, name: str) -> None:
+    """Let a lookup of several kinds, such as Task.WhatId, point at the new object, as its describe says it does."""
+    owner = org.objects.get(str(child["childSObject"]).lower())
+    reference = None if owner is None else owner.field(str(child["field"]))
+    if reference is not None and reference.polymorphic_foreign_key and name not in reference.reference_to:
+        reference.reference_to.append(name)
 
 
 def _free_prefix(org: Org, wanted: object) -> str:

@@ -19,6 +19,8 @@ from orgsim.store.results import Row, WriteContext
 from orgsim.wire import ApiError, NotEmulated, Response, empty_response, json_response
 
 FIELD_PREFIX: Final = "00N"
+ACTIVITY: Final = "activity"
+ACTIVITIES: Final = ("Task", "Event")
 _NAME: Final = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*__c")
 _NAME_CHARACTERS_MAX: Final = 43
 _ROWS_MAX: Final = 100_000
@@ -76,9 +78,19 @@ class Tooling:
         field_id = self.add(call.org, str(wanted.get("FullName") or ""), metadata, granted=False)
         return json_response({"id": field_id, "success": True, "errors": [], "warnings": [], "infos": []}, 201)
 
-    def add(self, org: Org, full_name: str, metadata: Metadata, *, granted: bool) -> str:
-        """Make a field and return its tooling id; ApiError as the real service would. `granted` shows it to all."""
+    def add(self, org: Org, full_name: str, metadata: Metadata, *, granted: bool, activity: bool = False) -> str:
+        """Make a field and return its tooling id; ApiError as the real service would. `granted` shows it to all.
+
+        Tasks and events share their custom fields: they are made on Activity and on neither of the two.
+        """
+        owner, _, name = full_name.partition(".")
+        if owner.lower() == ACTIVITY:
+            made = [self.add(org, f"{each}.{name}", metadata, granted=granted, activity=True) for each in ACTIVITIES]
+            return made[0]
         definition, name = _target(org, full_name)
+        if definition.name in ACTIVITIES and not activity:
+            text = f"Entity Enumeration Or ID: bad value for restricted picklist field: {definition.name}"
+            raise ApiError(400, INTEGRITY, text)
         if definition.field(name) is not None:
             text = f"There is already a field named {name.removesuffix('__c')} on {definition.name}."
             raise ApiError(400, "DUPLICATE_DEVELOPER_NAME", text)

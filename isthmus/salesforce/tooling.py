@@ -19,6 +19,8 @@ ID_LENGTH: Final = 18
 SHOWS_WAITS_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 _USER: Final = ApiName("User")
 _PERMISSION_SET: Final = ApiName("PermissionSet")
+_OWNER_OF_FIELDS: Final = {"Task": "Activity", "Event": "Activity"}
+"""Tasks and events share their custom fields, which belong to an object of their own."""
 _EXISTS: Final = frozenset({StatusCode.DUPLICATE_DEVELOPER_NAME, StatusCode.DUPLICATE_VALUE})
 
 
@@ -43,7 +45,8 @@ async def create_text_external_id(session: Session, name: ApiName, field: ApiNam
         "required": False,
         "description": "Id of the record in the source org. Written by Isthmus; do not edit.",
     }
-    body = msgspec.json.encode({"FullName": f"{name}.{field}", "Metadata": metadata})
+    owner = _OWNER_OF_FIELDS.get(name, name)
+    body = msgspec.json.encode({"FullName": f"{owner}.{field}", "Metadata": metadata})
     try:
         await session.call(routes.FIELD_CREATE, None, body)
     except Refused as refused:

@@ -15,7 +15,7 @@ from tests.support.orgsim import start_orgsim
 V = "/services/data/v62.0"
 WIDGET = {
     "name": "Widget__c", "label": "Widget", "labelPlural": "Widgets", "keyPrefix": "a01", "custom": True,
-    "createable": True, "queryable": True,
+    "createable": True, "queryable": True, "childRelationships": [{"childSObject": "Task", "field": "WhatId"}],
     "fields": [
         {"name": "Id", "type": "id", "length": 18, "label": "Record ID", "createable": False, "updateable": False},
         {"name": "Name", "type": "string", "length": 80, "label": "Name", "nameField": True},
@@ -49,6 +49,8 @@ def test_describes_and_records_are_loaded_and_come_back_after_a_reset(folder: Pa
             assert {contact["LastName"] for contact in org.rows("Contact")} == {"A", "B"}
             assert org.rows("Account")[0]["Website"] is None
             assert org.control("GET", "/settings")["multi_currency"] is True
+            fields = org.call("GET", f"{V}/sobjects/Task/describe")[2]["fields"]
+            assert "Widget__c" in next(field for field in fields if field["name"] == "WhatId")["referenceTo"]
             assert org.call("POST", f"{V}/sobjects/Widget__c", {"Name": "X", "Size__c": "L"})[0] == 400
             assert org.call("POST", f"{V}/sobjects/Widget__c", {"Name": "X", "Size__c": "S"})[0] == 201
             org.control("POST", "/reset")

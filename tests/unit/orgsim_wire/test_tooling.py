@@ -54,6 +54,16 @@ def test_a_new_field_is_invisible_until_it_is_granted(org: Orgsim):
     assert org.call("GET", f"{DATA}/sobjects/Account/SwiftPort_Source_Id__c/A1")[2]["Name"] == "x"
 
 
+@pytest.mark.fact("tooling-activity-fields")
+def test_tasks_and_events_share_their_custom_fields(org: Orgsim):
+    status, _, body = create(org, "Task.SwiftPort_Source_Id__c")
+    assert (status, body[0]["errorCode"]) == (400, "FIELD_INTEGRITY_EXCEPTION")
+    org.control("POST", "/fields", {"FullName": "Activity.SwiftPort_Source_Id__c", "Metadata": METADATA})
+    for name in ("Task", "Event"):
+        fields = org.call("GET", f"{DATA}/sobjects/{name}/describe")[2]["fields"]
+        assert "SwiftPort_Source_Id__c" in {field["name"] for field in fields}
+
+
 def test_a_field_cannot_be_made_twice(org: Orgsim):
     create(org)
     status, _, body = create(org)
