@@ -206,6 +206,14 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `DELETE` step sets this checkbox instead of deleting."""
     ceiling: int | None = None
     """A `DELETE` step touches no record if a window has more of them."""
+    allow_duplicates: bool = False
+    """Rows go in where a duplicate rule of the target only warns."""
+    stamp: str = "SystemModstamp"
+    """The source's field that tells when a record was changed; windows are spans of it."""
+    backward: bool = False
+    """The step reads the sync's target and writes its source: its own source and target are the other way round."""
+    pairing: Pairing | None = None
+    """How the step looks at both records of a pair before it writes; None: it upserts without looking."""
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,6 +229,9 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: tuple[Step, ...]
     tracking: tuple[str, ...] = ()
     """Target objects that still lack their tracking field; activation creates it."""
+    tracking_source: tuple[str, ...] = ()
+    """The same for the source org of a two-way sync."""
+    two_way: bool = False
     budget: Budget = Budget()
 
 
@@ -283,6 +294,7 @@ class PauseReason(StrEnum):
     ACTIVATION_REFUSED = "activation_refused"
 
 
+    LOOPING = "looping"
 class RunState(StrEnum):
     """`PARTIAL` finished with failed rows; `REVOKED` was stopped because an org withdrew its consent."""
 

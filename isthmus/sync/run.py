@@ -12,7 +12,19 @@ from datetime import datetime
 from typing import Final
 
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.flow.frames import Calls, Ended, Frame, Moved, RowsFailed, StepDone, WindowFixed, WindowSettled
+from isthmus.sync.flow.frames import (
+    Calls,
+    Ended,
+    Frame,
+    Moved,
+    Noted,
+    RowsFailed,
+    StepDone,
+    Usage,
+    WindowFixed,
+    WindowSettled,
+)
+from isthmus.sync.flow.job import SOURCE
 from isthmus.sync.model import EndReason, Path, RunState, Window
 
 OUTCOMES_MAX: Final = 4096
@@ -53,6 +65,8 @@ class Run:
     end_code: StatusCode | None = None
     calls_source: int = 0
     calls_target: int = 0
+    usage_source: Usage | None = None
+    usage_target: Usage | None = None
     outcomes: dict[tuple[int, StatusCode, int | None], int] = field(
         default_factory=dict[tuple[int, StatusCode, int | None], int]
     )
@@ -76,6 +90,8 @@ def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per ki
         case Calls(source, target):
             _demand(source >= run.calls_source and target >= run.calls_target, "calls are never taken back")
             return replace(run, calls_source=source, calls_target=target)
+        case Usage(side):
+            return replace(run, usage_source=frame) if side == SOURCE else replace(run, usage_target=frame)
         case Ended():
             return _ended(run, frame)
         case WindowFixed(number, window, path, rows):
@@ -101,6 +117,9 @@ def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per ki
             return _with(run, number, moved)
         case RowsFailed():
             return _failed(run, frame)
+        case Noted(number):
+            _open_step(run, number)
+            return _counted(run, frame)
         case WindowSettled(number, window, _, watermark):
             step = _open_step(run, number)
             _demand(step.open_window == window, "the window that is settled is the one that was opened")
@@ -128,18 +147,22 @@ def _ended(run: Run, frame: Ended) -> Run:
     return replace(run, state=state, end=frame.reason, end_step=frame.step, end_code=frame.code)
 
 
-def _failed(run: Run, frame: RowsFailed) -> Run:
-    step = _open_step(run, frame.step)
+def _counted(run: Run, frame: RowsFailed | Noted) -> Run:
     key = (frame.step, frame.code, frame.field)
     outcomes = {**run.outcomes, key: run.outcomes.get(key, 0) + frame.rows}
     _demand(len(outcomes) <= OUTCOMES_MAX, "reasons of failure are few")
+    return replace(run, outcomes=outcomes)
+
+
+def _failed(run: Run, frame: RowsFailed) -> Run:
+    step = _open_step(run, frame.step)
     failed = replace(
         step,
         rows_failed=step.rows_failed + frame.rows,
         open_failures=step.open_failures + frame.rows,
         open_codes=step.open_codes | {frame.code},
     )
-    return replace(_with(run, frame.step, failed), outcomes=outcomes)
+    return _with(_counted(run, frame), frame.step, failed)
 
 
 def _step(run: Run, number: int) -> StepRun:

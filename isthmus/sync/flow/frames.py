@@ -13,6 +13,8 @@ What may follow what is the business of `sync.run`; here each frame is judged al
 | 5 StepDone | yes | | | | | |
 | 6 Calls | | | | of the source | of the target | |
 | 7 Ended | step or 255 | end reason | status code or -1 | | | |
+| 8 Usage | | side | | calls used, by the org's own count | calls allowed | |
+| 9 Noted | yes | status code | column ordinal or -1 | rows | | |
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.model import COLUMNS_MAX, STEPS_MAX, EndReason, Path, Window
 
 FRAME_BYTES: Final = 32
@@ -70,6 +73,16 @@ class RowsFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """So many rows are worth a note and did not fail: conflicts that the policy decided, adoptions."""
+
+    step: int
+    code: StatusCode
+    field: int | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class WindowSettled:
     """Every row of the window was applied or counted as failed. `retry` 0 is the step's own window, n its n-th retry.
 
@@ -106,7 +119,16 @@ class Ended:
     code: StatusCode | None
 
 
-Frame: TypeAlias = WindowFixed | Moved | RowsFailed | WindowSettled | StepDone | Calls | Ended
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """API calls of the last 24 hours by the org's own count, everybody's: used and allowed. `side` as in a job."""
+
+    side: int
+    used: int
+    allowed: int
+
+
+Frame: TypeAlias = WindowFixed | Moved | RowsFailed | Noted | WindowSettled | StepDone | Calls | Ended | Usage
 
 
 def encode(frame: Frame) -> bytes:  # noqa: PLR0911 - one line per kind
@@ -124,8 +146,12 @@ def encode(frame: Frame) -> bytes:  # noqa: PLR0911 - one line per kind
             return _pack(5, step, 0, 0, 0, 0, 0)
         case Calls(source, target):
             return _pack(6, 0, 0, 0, source, target, 0)
+        case Noted(step, code, field, rows):
+            return _pack(9, step, int(code), -1 if field is None else field, rows, 0, 0)
         case Ended(reason, step, code):
             return _pack(7, _NO_STEP if step is None else step, reason, -1 if code is None else int(code), 0, 0, 0)
+        case Usage(side, used, allowed):
+            return _pack(8, 0, side, 0, used, allowed, 0)
 
 
 def decode(unverified_bytes: bytes) -> Frame:
@@ -147,6 +173,9 @@ def _decoded(  # noqa: PLR0911 - one line per kind
     if kind == 7:  # noqa: PLR2004 - the table above
         _demand(code in EndReason.__members__.values(), "the end reason is known")
         return Ended(EndReason(code), None if step == _NO_STEP else _step(step), None if field == -1 else _code(field))
+    if kind == 8:  # noqa: PLR2004 - the table above
+        _demand(code in {SOURCE, TARGET}, "the side is one of the two")
+        return Usage(code, _upto(a, CALLS_MAX), _upto(b, CALLS_MAX))
     _step(step)
     match kind:
         case 1:
@@ -164,6 +193,9 @@ def _decoded(  # noqa: PLR0911 - one line per kind
             return WindowSettled(step, _window(a, b), code, None if c == 0 else _time(c))
         case 5:
             return StepDone(step)
+        case 9:
+            _demand(-1 <= field < COLUMNS_MAX, "the column is one of the step's")
+            return Noted(step, _code(code), None if field == -1 else field, _upto(a, ROWS_MAX))
         case _:
             message = "the kind is known"
             raise BadFrame(message)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import Report
-from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, encode
+from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, Usage, encode
 
 
 class Tally:
@@ -21,6 +21,7 @@ class Tally:
         self._sessions = sessions
         self._read = self._written = self._created = 0
         self._failed: Counter[tuple[StatusCode, int | None]] = Counter()
+        self._noted: Counter[StatusCode] = Counter()
 
     def read(self, rows: int) -> None:
         """Count rows read."""
@@ -35,16 +36,32 @@ class Tally:
         """Count rows that failed."""
         self._failed[(code, ordinal)] += rows
 
+    def noted(self, code: StatusCode, rows: int = 1) -> None:
+        """Count rows that did not fail, and are worth a note."""
+        self._noted[code] += rows
+
     async def flush(self) -> None:
         """Report the counts, and the calls so far."""
         frames: list[Frame] = []
         if self._read or self._written:
             frames.append(Moved(self._ordinal, self._read, self._written, self._created))
+        frames.extend(Noted(self._ordinal, code, None, rows) for code, rows in self._noted.items())
         frames.extend(RowsFailed(self._ordinal, code, field, rows) for (code, field), rows in self._failed.items())
-        frames.append(Calls(self._sessions[0].calls, self._sessions[1].calls))
+        frames.extend(calls_of(self._sessions))
         self._read = self._written = self._created = 0
         self._failed.clear()
+        self._noted.clear()
         await send(self._report, frames)
+
+
+def calls_of(sessions: tuple[Session, Session]) -> list[Frame]:
+    """Return the frames that tell the calls of both orgs: ours, and all by each org's own count."""
+    frames: list[Frame] = [Calls(sessions[0].calls, sessions[1].calls)]
+    for side, session in enumerate(sessions):
+        if session.usage is not None:
+            used, allowed = (min(number, CALLS_MAX) for number in (session.usage.used, session.usage.max))
+            frames.append(Usage(side, used, allowed))
+    return frames
 
 
 async def send(report: Report, frames: Iterable[Frame]) -> None:

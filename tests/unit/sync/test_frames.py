@@ -18,6 +18,7 @@ from isthmus.sync.flow.frames import (
     Ended,
     Frame,
     Moved,
+    Noted,
     RowsFailed,
     StepDone,
     WindowFixed,
@@ -39,6 +40,7 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(WindowFixed, steps, windows, st.sampled_from(Path), rows),
     st.tuples(steps, rows, rows, rows).map(lambda t: Moved(t[0], t[1], max(t[2:]), min(t[2:]))),
     st.builds(RowsFailed, steps, codes, st.none() | st.integers(0, COLUMNS_MAX - 1), rows),
+    st.builds(Noted, steps, codes, st.none() | st.integers(0, COLUMNS_MAX - 1), rows),
     st.builds(WindowSettled, steps, windows, st.integers(0, 256), st.none() | times),
     st.builds(StepDone, steps),
     st.builds(Calls, st.integers(0, CALLS_MAX), st.integers(0, CALLS_MAX)),
@@ -67,13 +69,13 @@ def test_whatever_decodes_is_exactly_what_would_be_encoded(content: bytes) -> No
     [
         (b"", "empty"),
         (b"\x05" + bytes(32), "too long"),
-        (b"\x09" + bytes(31), "an unknown kind"),
+        (b"\x63" + bytes(31), "an unknown kind"),
         (b"\x05\x40" + bytes(30), "a step that no plan has"),
         (b"\x05\x00" + bytes(29) + b"\x01", "something in an unused part"),
         (b"\x05\x00" + bytes(4) + b"AB" + bytes(24), "something in the reserved part"),
         (b"\x02\x00" + bytes(6) + b"\xff" * 24, "counts beyond any org"),
         (b"\x07\xff\x00\x63" + b"\xff\xff" + bytes(26), "an unknown end"),
-        (b"\x03\x00\x00\x05" + bytes(28), "a status code that is not on the list"),
+        (b"\x03\x00\x00\x63" + bytes(28), "a status code that is not on the list"),
     ],
 )
 def test_what_is_out_of_range_is_refused(content: bytes, why: str) -> None:
