@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -18,17 +18,15 @@ from isthmus.egress.transport import StreamReply
 from isthmus.salesforce import routes
 from isthmus.salesforce.csv_rows import BadCsv, CsvRows
 from isthmus.salesforce.errors import Expired, Incomplete, LeaseLost, Refused, SalesforceError, Transient, Unexpected
-from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.query import Soql
-from isthmus.salesforce.session import RowCount, Session
+from isthmus.salesforce.refused_rows import RefusedRows
+from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode, row_code
+from isthmus.salesforce.waiting import JobState, ended
 from isthmus.values import ApiName
 
 INGEST_BYTES_MAX: Final = 90_000_000
 """The most that a caller may put into one ingest job (Salesforce: 150 MB after base64, so at most about 100 MB)."""
-POLL_FIRST_S: Final = 0.2
-POLL_MAX_S: Final = 5.0
-POLL_GROWTH: Final = 1.6
 CLEAN_UP_S: Final = 10.0
 PAGE_OPENINGS_MAX: Final = 4
 RESULT_READINGS_MAX: Final = 3
@@ -37,6 +35,11 @@ CHARGED_FIELDS_MAX: Final = 10_000
 
 JOB_LISTS_MAX: Final = 10
 """Pages of 1,000 jobs: an org keeps those of seven days."""
+
+_REFUSING_CODES: Final = frozenset(
+    map(StatusCode.parse, "INVALIDBATCH CLIENTINPUTERROR FEATURENOTENABLED INVALIDOPERATION INVALIDJOB".split())
+)
+"""Why an org fails a job for what it is: the same job would fail again."""
 
 _AT_WORK: Final = frozenset({"UploadComplete", "InProgress"})
 _NEXT_LIST = re.compile(r"[?&]queryLocator=([A-Za-z0-9_=-]{1,256})(?:&|$)")
@@ -92,15 +95,12 @@ class _JobList(msgspec.Struct, frozen=True, rename="camel"):
     next_records_url: str | None = None
 
 
-class _State(msgspec.Struct, frozen=True, rename="camel"):
-    state: str
-    number_records_processed: RowCount = 0
-    number_records_failed: RowCount = 0
-    error_message: str | None = None
-
-
-async def export(session: Session, soql: Soql, *, deleted: bool = False) -> AsyncGenerator[ExportPage]:
+async def export(
+    session: Session, soql: Soql, *, deleted: bool = False, rows_expected: int | None = None
+) -> AsyncGenerator[ExportPage]:
     """Run a query job and yield its pages (none for an empty result). Close the generator (`contextlib.aclosing`).
+
+    `rows_expected` only helps to ask seldom for the job's state.
 
     The job is deleted at the end, aborted on cancellation. Raises `Incomplete` unless the pages' rows sum up to
     numberRecordsProcessed; `Transient` if a page broke off after part of it was handed out; `Refused` if the job
@@ -118,7 +118,8 @@ async def export(session: Session, soql: Soql, *, deleted: bool = False) -> Asyn
     job = (await session.json(routes.EXPORT_CREATE, _Job, None, body)).id
     complete = False
     try:
-        total = (await _await_end(session, routes.EXPORT_STATE, job)).number_records_processed
+        state = await _await_end(session, routes.EXPORT_STATE, job, rows_expected=rows_expected)
+        total = state.number_records_processed
         complete = True
         seen = 0
         locator: str | None = None
@@ -148,18 +149,20 @@ async def ingest(
     key: ApiName,
     blocks: AsyncIterator[bytes],
     *,
-    locked: LockedRows | None = None,
+    refused: RefusedRows | None = None,
+    rows_sent: Callable[[], int] | None = None,
 ) -> IngestOutcome:
     """Upsert by the external id `key` the CSV that `blocks` yields (header row first, LF, comma, `#N/A` is null).
 
-    Rows that met a lock are also put into `locked`, as long as it has room: an org does not try them again by itself.
+    `refused` gets the rows whose code it wants: an org does not try them again by itself. `rows_sent` tells how many
+    rows `blocks` had, and only helps to ask seldom for the job's state.
 
     The job is deleted at the end, aborted on cancellation or failure. Raises `Transient` if the upload broke off (the
     job was then aborted: nothing was processed), `Refused` if the org failed the job before it processed a row. What
     `blocks` raises comes through.
     """
     wanted = {"object": str(name), "operation": "upsert", "externalIdFieldName": str(key)}
-    return await _ingested(session, wanted, blocks, locked)
+    return await _ingested(session, wanted, blocks, refused, rows_sent)
 
 
 async def delete(session: Session, name: ApiName, ids: Sequence[str]) -> IngestOutcome:
@@ -168,11 +171,15 @@ async def delete(session: Session, name: ApiName, ids: Sequence[str]) -> IngestO
     async def blocks() -> AsyncGenerator[bytes]:
         yield b"Id\n" + b"".join(row_id.encode() + b"\n" for row_id in ids)
 
-    return await _ingested(session, {"object": str(name), "operation": "delete"}, blocks(), None)
+    return await _ingested(session, {"object": str(name), "operation": "delete"}, blocks(), None, lambda: len(ids))
 
 
 async def _ingested(
-    session: Session, wanted: Mapping[str, str], blocks: AsyncIterator[bytes], locked: LockedRows | None
+    session: Session,
+    wanted: Mapping[str, str],
+    blocks: AsyncIterator[bytes],
+    refused: RefusedRows | None,
+    rows_sent: Callable[[], int] | None,
 ) -> IngestOutcome:
     body = msgspec.json.encode({**wanted, "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF"})
     job = (await session.json(routes.INGEST_CREATE, _Job, None, body)).id
@@ -180,9 +187,10 @@ async def _ingested(
     try:
         await _upload(session, job, blocks)
         await _close(session, job)
-        state = await _await_end(session, routes.INGEST_STATE, job, failed_is_end=True)
+        sent = rows_sent() if rows_sent is not None else None
+        state = await _await_end(session, routes.INGEST_STATE, job, failed_is_end=True, rows_expected=sent)
         complete = True
-        return await _outcome(session, job, state, locked)
+        return await _outcome(session, job, state, refused)
     finally:
         await _clean_up(session, job, routes.INGEST_CLOSE, routes.INGEST_DELETE, abort=not complete)
 
@@ -232,24 +240,26 @@ async def _close(session: Session, job: str) -> None:
         await session.call(routes.INGEST_CLOSE, {"job": job}, _CLOSE)
     except Refused:
         # A repeated close of which only the first answer was lost is refused, and means that the job is closed.
-        state = await session.json(routes.INGEST_STATE, _State, {"job": job})
+        state = await session.json(routes.INGEST_STATE, JobState, {"job": job})
         if state.state in {"Open", "Aborted"}:
             raise
 
 
-async def _await_end(session: Session, route: RouteName, job: str, *, failed_is_end: bool = False) -> _State:
-    """Poll until the job has ended. Raises `Refused` if it failed (with `failed_is_end`: before any row was done)."""
-    wait_s = POLL_FIRST_S
-    while True:
-        state = await session.json(route, _State, {"job": job})
-        if state.state == "JobComplete":
-            return state
-        if state.state in {"Failed", "Aborted"}:
-            if failed_is_end and state.number_records_processed:
-                return state
-            raise Refused(route, _job_code(state.error_message))
-        await asyncio.sleep(wait_s)
-        wait_s = min(wait_s * POLL_GROWTH, POLL_MAX_S)
+async def _await_end(
+    session: Session, route: RouteName, job: str, *, failed_is_end: bool = False, rows_expected: int | None = None
+) -> JobState:
+    """Wait for the job's end. Raises `Refused` if it failed.
+
+    With `failed_is_end` it is refused only for what it is; one that was begun, or that the org could not bring to its
+    end, is over like any other, with rows that were not processed.
+    """
+    state = await ended(lambda: session.json(route, JobState, {"job": job}), session.clock, route, rows_expected)
+    code = _job_code(state.error_message)
+    if state.state == "JobComplete":
+        return state
+    if failed_is_end and (state.number_records_processed or code not in _REFUSING_CODES):
+        return state
+    raise Refused(route, code)
 
 
 def _job_code(unverified_message: str | None) -> StatusCode:
@@ -306,10 +316,10 @@ def _next_locator(headers: Mapping[str, str]) -> str | None:
     return None if locator in {"null", ""} else locator
 
 
-async def _outcome(session: Session, job: str, state: _State, locked: LockedRows | None) -> IngestOutcome:
+async def _outcome(session: Session, job: str, state: JobState, refused: RefusedRows | None) -> IngestOutcome:
     failures: Counter[tuple[StatusCode, str]] = Counter()
     if state.number_records_failed:
-        failures = await _failures(session, job, locked)
+        failures = await _failures(session, job, refused)
     # What the org counts but does not list is not lost: it stands as OTHER.
     unlisted = state.number_records_failed - failures.total()
     if unlisted > 0:
@@ -322,8 +332,8 @@ async def _outcome(session: Session, job: str, state: _State, locked: LockedRows
     return IngestOutcome(state.number_records_processed, failures.total(), unprocessed, failures)
 
 
-async def _failures(session: Session, job: str, locked: LockedRows | None) -> Counter[tuple[StatusCode, str]]:
-    """Reduce the failed rows to codes and fields while they stream by; nothing of them is kept but `locked` rows."""
+async def _failures(session: Session, job: str, refused: RefusedRows | None) -> Counter[tuple[StatusCode, str]]:
+    """Reduce the failed rows to codes and fields while they stream by; only what `refused` wants is kept."""
     counted: Counter[tuple[StatusCode, str]] = Counter()
     column: int | None = None
     async with aclosing(_result_rows(session, routes.INGEST_FAILED, job)) as rows:
@@ -331,14 +341,14 @@ async def _failures(session: Session, job: str, locked: LockedRows | None) -> Co
             if index == 0:
                 counted.clear()
                 column = row.index(b"sf__Error") if b"sf__Error" in row else None
-                if locked is not None:
-                    locked.begin(row)
+                if refused is not None:
+                    refused.begin(row)
             elif column is None or len(row) <= column:
                 raise Unexpected(routes.INGEST_FAILED)
             else:
                 charge = charge_of(row[column].decode(errors="replace"))
-                if locked is not None and charge[0] == StatusCode.UNABLE_TO_LOCK_ROW:
-                    locked.take(row)
+                if refused is not None:
+                    await refused.take(charge[0], row)
                 if charge not in counted and len(counted) >= CHARGED_FIELDS_MAX:
                     charge = (StatusCode.OTHER, "")
                 counted[charge] += 1

@@ -40,13 +40,17 @@ class _Result(msgspec.Struct, frozen=True):
     errors: list[_Fault] = []
 
 
-async def upsert(session: Session, name: ApiName, key: ApiName, records: Sequence[Record]) -> list[RowResult]:
+async def upsert(
+    session: Session, name: ApiName, key: ApiName, records: Sequence[Record], *, allow_duplicates: bool = False
+) -> list[RowResult]:
     """Upsert up to `UPSERT_ROWS_MAX` records by the external id `key`; results in the records' order.
 
     A parent goes as a mapping: `{"Account": {"Ext__c": "…"}}`. Assignment rules do not run. Idempotent, so it is sent
     again after an interruption. Decimals are written as JSON numbers, exactly.
     """
     if not 0 < len(records) <= UPSERT_ROWS_MAX:
+    `allow_duplicates`: duplicate rules that only warn let the rows pass.
+
         message = f"a call upserts 1 to {UPSERT_ROWS_MAX} records"
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
@@ -68,7 +72,7 @@ async def update(session: Session, name: ApiName, records: Sequence[Record]) -> 
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
     results = await session.json(routes.UPDATE, list[_Result], None, body)
     if len(results) != len(records):
-        raise Unexpected(routes.UPSERT)
+        raise Unexpected(routes.UPDATE)
     return [_row_result(result) for result in results]
 
 

@@ -42,7 +42,6 @@ QUERY_MORE: Final = RouteName("query_more")
 UPSERT: Final = RouteName("upsert")
 UPSERT_DUPLICATES: Final = RouteName("upsert_duplicates")
 UPDATE: Final = RouteName("update")
-UPDATE: Final = RouteName("update")
 EXPORT_CREATE: Final = RouteName("export_create")
 EXPORT_STATE: Final = RouteName("export_state")
 EXPORT_PAGE: Final = RouteName("export_page")
@@ -65,6 +64,7 @@ _JOB: Final = {**_V, "job": Hole.ID}
 _SOQL: Final = {**_V, "soql": Hole.SOQL}
 _DATA: Final = "/services/data/v{version}"
 _QUIET: Final = (("Sforce-Auto-Assign", "FALSE"),)
+_SAVE_DUPLICATES: Final = (*_QUIET, ("Sforce-Duplicate-Rule-Header", "allowSave=true"))
 
 
 def _table() -> Mapping[RouteName, Route]:
@@ -91,10 +91,9 @@ def _table() -> Mapping[RouteName, Route]:
         Route(EXPORT_DELETE, DELETE, f"{_DATA}/jobs/query/{{job}}", SYNC, _JOB),
         # Writing.
         Route(UPSERT, PATCH, f"{_DATA}/composite/sobjects/{{object}}/{{key}}", SYNC, {**_OBJECT, "key": Hole.API_NAME}, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
-        Route(INGEST_CREATE, POST, f"{_DATA}/jobs/ingest", SYNC, _V, body=JSON, request_bytes_max=4 * KB, idempotent=False),
         Route(UPDATE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
         Route(UPSERT_DUPLICATES, PATCH, f"{_DATA}/composite/sobjects/{{object}}/{{key}}", SYNC, {**_OBJECT, "key": Hole.API_NAME}, body=JSON, headers=_SAVE_DUPLICATES, compress=True, request_bytes_max=32 * MB),
-        Route(UPDATE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
+        Route(INGEST_CREATE, POST, f"{_DATA}/jobs/ingest", SYNC, _V, body=JSON, request_bytes_max=4 * KB, idempotent=False),
         Route(INGEST_UPLOAD, PUT, f"{_DATA}/jobs/ingest/{{job}}/batches", SYNC, _JOB, body=CSV, compress=True, idempotent=False, request_bytes_max=100_000_000),
         Route(INGEST_CLOSE, PATCH, f"{_DATA}/jobs/ingest/{{job}}", SYNC, _JOB, body=JSON, request_bytes_max=KB),
         Route(INGEST_LIST, GET, f"{_DATA}/jobs/ingest", SYNC, {**_V, "locator": Hole.LOCATOR}, query=(("jobType", "V2Ingest"),), optional_query=(("queryLocator", "{locator}"),)),

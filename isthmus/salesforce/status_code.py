@@ -256,14 +256,18 @@ for _name in (name for name in StatusCode.__annotations__ if name in _NUMBERS):
 ALL_STATUS_CODES: Final = tuple(StatusCode(number) for number in _NUMBERS.values())
 
 _NO_PARENT: Final = "Foreign key external ID:"
+_KEY_TWICE: Final = "Duplicate external id specified"
 
 
 def row_code(unverified_code: str, unverified_message: str) -> StatusCode:
     """Return the code of a row's failure.
 
     An org says INVALID_FIELD both for a field that does not exist and for a parent that does not exist yet; only the
-    beginning of its message tells one from the other, and only the second passes by itself.
+    beginning of its message tells one from the other, and only the second passes by itself. A key that stands twice in
+    one lot is told as DUPLICATE_VALUE or as DUPLICATE_EXTERNAL_ID: here it is always the second.
     """
     if unverified_code == "INVALID_FIELD" and unverified_message.startswith(_NO_PARENT):
         return StatusCode.MISSING_PARENT
+    if unverified_code == "DUPLICATE_VALUE" and unverified_message.startswith(_KEY_TWICE):
+        return StatusCode.DUPLICATE_EXTERNAL_ID
     return StatusCode.parse(unverified_code)

@@ -16,7 +16,15 @@ from isthmus.sync.spec import StepSpec
 Schema: TypeAlias = Mapping[str, ObjectDescribe]
 """Describes of one org by object name in lower case; make one with `plan.schema_of`."""
 
-_STAMP: Final = "SystemModstamp"
+_STAMPS: Final = ("SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime")
+"""What tells that a record was changed, the best first: the second can be set by hand and misses what automation does,
+the others tell of new records only."""
+_MATCHED: Final = frozenset(
+    """User Profile RecordType Group GroupMember QueueSobject UserRole PermissionSet PermissionSetAssignment
+    PermissionSetLicenseAssign""".casefold().split()
+)
+"""Objects of an org's set-up: matched by natural key, never written; the platform saves none of them together with data
+(MIXED_DML_OPERATION)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +62,28 @@ def started(number: int, step: StepSpec, source: Schema, target: Schema, issues:
             issues.append(error(f"{side}_object_missing", where, text, remedy))
     if found_source is None or found_target is None:
         return None
-    if not found_source.queryable or found_source.field(_STAMP) is None:
+    stamp = stamp_of(found_source)
+    if not found_source.queryable or stamp is None:
         text = f"{found_source.name} cannot be read by changes in the source org"
         issues.append(error("source_not_queryable", where, text, "Sync another object."))
+    elif stamp != _STAMPS[0]:
+        text = f"changes of {found_source.name} are told by {stamp}, which does not tell all of them"
+        issues.append(warning("stamp_misses_changes", where, text, "Activate the sync again to compare all records."))
+    if found_target.name.casefold() in _MATCHED:
+        text = f"{found_target.name} belongs to an org's set-up: its records are matched by name, never written"
+        issues.append(error("setup_object", where, text, "Leave the step out; see `owner` and `record_types`."))
     if not (found_target.createable and found_target.updateable):
         text = f"the connected user may not create and edit {found_target.name} in the target org"
         issues.append(error("target_not_writable", where, text, "Give the user create and edit rights on the object."))
     _check_filter(where, step, found_source, issues)
     key, key_source = _key(where, step, found_source, found_target, issues)
     return Draft(number, step, found_source, found_target, key, key_source)
+
+
+def stamp_of(source: ObjectDescribe) -> str | None:
+    """Return the field by which changes of an object are told, or None if there is none to filter by."""
+    fields = (source.field(name) for name in _STAMPS)
+    return next((field.name for field in fields if field is not None and field.filterable), None)
 
 
 def _check_filter(where: str, step: StepSpec, source: ObjectDescribe, issues: list[Issue]) -> None:

@@ -233,6 +233,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same for the source org of a two-way sync."""
     two_way: bool = False
     budget: Budget = Budget()
+    retry_times: int = 5
+    """How often a window with rows that may pass by themselves is read again without being asked."""
 
 
 class Severity(StrEnum):
@@ -330,6 +332,7 @@ class EndReason(IntEnum):
     DELETES_UNPROVEN = 18
     SOURCE_BUDGET = 19
     TARGET_BUDGET = 20
+    LEASES_ENDED = 21
 
 
 class Path(IntEnum):

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.sync.columns import with_columns
-from isthmus.sync.drafts import Draft, Schema, refuse_twice, started
+from isthmus.sync.drafts import Draft, Schema, refuse_twice, stamp_of, started
 from isthmus.sync.issues import error
 from isthmus.sync.model import (
     STEPS_MAX,
@@ -68,7 +68,8 @@ def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejecte
         draft.target.name for draft in ordered if draft.key == TRACKING_FIELD and draft.target.field(draft.key) is None
     )
     budget = Budget(day_percent=spec.budget.day_percent, run_percent=spec.budget.run_percent)
-    plan = Plan(steps=(*loads, *links, *removals), tracking=tuple(tracking), budget=budget)
+    steps = (*loads, *links, *removals)
+    plan = Plan(steps=steps, tracking=tuple(tracking), budget=budget, retry_times=spec.retry.times)
     return Drawn(plan, tuple(issues))
 
 
@@ -89,4 +90,6 @@ def _step(draft: Draft, kind: StepKind) -> Step:
         where=draft.spec.where,
         flag=removal.field if removal else None,
         ceiling=removal.ceiling if removal else None,
+        allow_duplicates=draft.spec.duplicates == "allow" and removal is None,
+        stamp=stamp_of(draft.source) or "",
     )

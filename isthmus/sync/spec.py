@@ -79,6 +79,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     match: Name = TRACKING_FIELD
     owner: OwnerSpec | None = None
     record_types: Literal["same", "ignore"] | dict[Value, Value] | None = None
+    duplicates: Literal["block", "allow"] = "block"
     picklists: dict[Name, dict[Value, Value]] = {}
     deletes: Literal["ignore"] | DeletesSpec = "ignore"
 
@@ -101,6 +102,12 @@ class BudgetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     day_percent: Percent = 80
     run_percent: Percent = 25
+class RetrySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How often rows that may pass by themselves (locks, missing parents) are tried again without being asked."""
+
+    times: Annotated[int, Meta(ge=0, le=10)] = 5
+
+
 
 
 class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,6 +118,7 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
     direction: Literal["one-way"] = "one-way"
     interval_s: Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = INTERVAL_DEFAULT_S
+    retry: RetrySpec = RetrySpec()
     budget: BudgetSpec = BudgetSpec()
 
 

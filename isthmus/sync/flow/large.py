@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -21,8 +21,7 @@ from isthmus.salesforce.bulk import (
     export,
     ingest,
 )
-from isthmus.salesforce.locked_rows import LockedRows
-from isthmus.salesforce.query import Soql
+from isthmus.salesforce.refused_rows import RawRow, RefusedRows
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import MalformedCsv
@@ -42,20 +41,31 @@ JOBS_MAX: Final = 4
 """Upload jobs that may be unfinished at once: one that the org still works on does not hold up the next."""
 _FIRST_CELL = re.compile(rb'"?([^",\n]+)')
 HELD_BYTES_MAX: Final = 8 * 1024 * 1024
+AGAIN_CODES: Final = frozenset({StatusCode.UNABLE_TO_LOCK_ROW, StatusCode.DUPLICATE_EXTERNAL_ID})
+"""Refused rows that may pass by REST: in small lots, one kind after another, each key once."""
 
 
 async def move_large(
-    step: Step, window: Window | None, sessions: tuple[Session, Session], writer: SmallWriter, tally: Tally
+    step: Step,
+    window: Window | None,
+    sessions: tuple[Session, Session],
+    writer: SmallWriter,
+    tally: Tally,
+    *,
+    rows_expected: int | None = None,
+    upload_bytes_max: int = INGEST_BYTES_MAX,
 ) -> None:
-    """Stream the window from the source into upload jobs of the target."""
+    """Stream the window from the source into upload jobs of the target, each of at most `upload_bytes_max`."""
     mapping = writer.mapping
     with asking(TARGET):
         await await_earlier_jobs(sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
     async with asyncio.TaskGroup() as group:
-        uploads = _Uploads(group, sessions[TARGET], writer, tally)
+        uploads = _Uploads(group, sessions[TARGET], writer, tally, upload_bytes_max)
         announced: list[int] = []
         read = 0
-        async with aclosing(_blocks(step, mapping.select, window, sessions[SOURCE], announced)) as blocks:
+        soql = query_of(step, mapping.select, window, ordered=False)
+        pages = export(sessions[SOURCE], soql, rows_expected=rows_expected)
+        async with aclosing(_blocks(step, mapping.select, pages, announced)) as blocks:
             async for block in blocks:
                 mapped = await _mapped(block, writer, tally)
                 read += mapped.rows
@@ -74,9 +84,8 @@ async def move_large(
             raise Stopped(EndReason.INCOMPLETE_READ)
         await uploads.finish()
         await writer.finish()
-    for locked in uploads.locked:
-        for record in writer.mapping.from_locked(locked):
-            await writer.add(record)
+    for refused in uploads.refused:
+        await refused.finish()
     await writer.finish()
     await tally.flush()
 
@@ -92,14 +101,14 @@ async def _mapped(content: bytes, writer: SmallWriter, tally: Tally) -> Mapped:
 
 
 async def _blocks(
-    step: Step, select: tuple[str, ...], window: Window | None, source: Session, announced: list[int]
+    step: Step, select: tuple[str, ...], exported: AsyncGenerator[ExportPage], announced: list[int]
 ) -> AsyncGenerator[bytes]:
     """Yield blocks of whole records without headers; `announced` gets each page's number of rows, as the org gives it.
 
     The order of Bulk results is the org's own.
     """
     with asking(SOURCE):
-        async with aclosing(_pages(source, query_of(step, select, window, ordered=False))) as pages:
+        async with aclosing(exported) as pages:
             async for page in pages:
                 announced.append(page.rows)
                 cutter = RecordCutter()
@@ -114,11 +123,6 @@ async def _blocks(
                 body = rest if headed or not rest else _without_header(rest, step, select)
                 if body:
                     yield body
-
-
-async def _pages(source: Session, soql: Soql) -> AsyncGenerator[ExportPage]:
-    async for page in export(source, soql):
-        yield page
 
 
 def _without_header(block: bytes, step: Step, select: tuple[str, ...]) -> bytes:
@@ -149,7 +153,9 @@ class _Upload:
 class _Uploads:
     """Sends parts to the upload of their kind; opens an upload when a kind has become worth a job of its own."""
 
-    def __init__(self, group: asyncio.TaskGroup, target: Session, writer: SmallWriter, tally: Tally) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, target: Session, writer: SmallWriter, tally: Tally, bytes_max: int
+    ) -> None:
         self._group = group
         self._target = target
         self._writer = writer
@@ -157,7 +163,8 @@ class _Uploads:
         self._open: dict[int, _Upload] = {}
         self._held: dict[int, list[Part]] = {}
         self._slots = asyncio.Semaphore(JOBS_MAX)
-        self.locked: list[LockedRows] = []
+        self._bytes_max = bytes_max
+        self.refused: list[RefusedRows] = []
 
     async def put(self, part: Part) -> None:
         upload = self._open.get(part.nulls)
@@ -193,7 +200,7 @@ class _Uploads:
         await self._open.pop(nulls).queue.put(None)
 
     async def _send(self, upload: _Upload, part: Part) -> None:
-        if upload.sent_bytes + len(part.content) > INGEST_BYTES_MAX:
+        if upload.sent_bytes + len(part.content) > self._bytes_max:
             await upload.queue.put(None)
             upload = await self._opened(part.nulls)
         upload.sent_bytes += len(part.content)
@@ -217,25 +224,33 @@ class _Uploads:
             while (block := await upload.queue.get()) is not None:
                 yield block
 
-        locked = LockedRows()
+        again = AGAIN_CODES | {StatusCode.DUPLICATES_DETECTED} if step.allow_duplicates else AGAIN_CODES
+        refused = RefusedRows(again, self._again)
         name, key = ApiName.parse(step.target), ApiName.parse(step.key)
         try:
             with asking(TARGET):
-                outcome = await ingest(self._target, name, key, blocks(), locked=locked)
+                outcome = await ingest(
+                    self._target, name, key, blocks(), refused=refused, rows_sent=lambda: upload.sent_rows
+                )
         finally:
             self._slots.release()
-        self.locked.append(locked)
-        self._count(outcome, upload.sent_rows, len(locked.rows))
+        self.refused.append(refused)
+        self._count(outcome, upload.sent_rows, refused.taken)
 
-    def _count(self, outcome: IngestOutcome, sent_rows: int, locked: int) -> None:
-        """Count what became of an upload; `locked` rows are written again, and counted then."""
+    async def _again(self, names: Sequence[str], rows: Sequence[RawRow]) -> None:
+        for record in self._writer.mapping.from_refused(names, rows):
+            await self._writer.add(record)
+
+    def _count(self, outcome: IngestOutcome, sent_rows: int, taken: Mapping[StatusCode, int]) -> None:
+        """Count what became of an upload; rows that were `taken` are written again, and counted then."""
         if outcome.processed > sent_rows:
             raise Stopped(EndReason.UNEXPECTED_ANSWER)
         self._tally.written(outcome.processed - outcome.failed)
         explained = 0
+        left = dict(taken)
         for (code, field_name), rows in outcome.failures.items():
-            again = min(rows, locked) if code == StatusCode.UNABLE_TO_LOCK_ROW else 0
-            locked -= again
+            again = min(rows, left.get(code, 0))
+            left[code] = left.get(code, 0) - again
             if rows > again:
                 ordinal = self._writer.mapping.ordinal(field_name) if field_name else None
                 self._tally.failed(code, ordinal, rows - again)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias, cast
 
-from isthmus.salesforce.locked_rows import LockedRows
 from isthmus.salesforce.records import Cell, Record
+from isthmus.salesforce.refused_rows import RawRow
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import decoded_cell, encoded_cell
 from isthmus.sync.flow.computed import NO_TOOLS, Computed, NoValue, Tools
@@ -136,17 +136,17 @@ class StepMapping:
             texts = (None if cell == NULL_CELL else decoded_cell(cell) if cell else LEFT_ALONE for cell in cells)
             yield self._of_file(dict(zip(names, texts, strict=True)))
 
-    def from_locked(self, locked: LockedRows) -> list[Record]:
-        """Return what to upsert by REST for rows of a file that met a lock; rows of one parent come together."""
+    def from_refused(self, names: Sequence[str], rows: Sequence[RawRow]) -> list[Record]:
+        """Return what to upsert by REST for rows of a file that were refused; rows of one parent come together."""
         records = [
             self._of_file(
                 {
                     name: None if cell == NULL_CELL else cell.decode() or LEFT_ALONE
-                    for name, cell in zip(locked.names, row, strict=True)
+                    for name, cell in zip(names, row, strict=True)
                     if not name.startswith(_RESULT_PREFIX)
                 }
             )
-            for row in locked.rows
+            for row in rows
         ]
         first = next((column for column in self.step.columns if column.kind is ColumnKind.PARENT), None)
         if first is not None:

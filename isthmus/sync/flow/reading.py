@@ -20,7 +20,6 @@ from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.model import EndReason, Step, StepKind, Window
 from isthmus.values import ApiName
 
-STAMP: Final = FieldPath.of("SystemModstamp")
 OVERLAP: Final = timedelta(minutes=15)
 """Where getUpdated is not asked or not there: how far back the next window begins. The longest transaction that a
 platform limit allows takes ten minutes."""
@@ -32,10 +31,11 @@ CLOCK_STEP: Final = timedelta(seconds=1)
 def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordered: bool) -> Soql:
     """Return the query for the rows of `window` (None: all rows) that the step wants."""
     where: list[Condition] = []
+    stamp = FieldPath.of(step.stamp)
     if window is not None:
         if window.since is not None:
-            where.append(Compare(STAMP, ">=", window.since))
-        where.append(Compare(STAMP, "<", window.until))
+            where.append(Compare(stamp, ">=", window.since))
+        where.append(Compare(stamp, "<", window.until))
     if step.kind is StepKind.LINK:
         known = [
             Compare(FieldPath.of(name), "!=", None)
@@ -49,7 +49,7 @@ def query_of(step: Step, select: Sequence[str], window: Window | None, *, ordere
         if not isinstance(parsed, Filter):
             raise Stopped(EndReason.BUG)
         where.append(AllOf([parsed]))
-    order = (STAMP, FieldPath.of("Id")) if ordered else ()
+    order = (stamp, FieldPath.of("Id")) if ordered else ()
     return soql_select(ApiName.parse(step.source), [FieldPath.of(name) for name in select], where, order_by=order)
 
 

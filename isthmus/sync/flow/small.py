@@ -97,7 +97,13 @@ class SmallWriter:
     async def _upsert(self, lot: Sequence[Record]) -> list[RowResult]:
         step = self.mapping.step
         with asking(TARGET):
-            return await upsert(self._target, ApiName.parse(step.target), ApiName.parse(step.key), lot)
+            return await upsert(
+                self._target,
+                ApiName.parse(step.target),
+                ApiName.parse(step.key),
+                lot,
+                allow_duplicates=step.allow_duplicates,
+            )
 
     def _count(self, results: Iterable[RowResult]) -> None:
         for result in results:
