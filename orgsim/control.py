@@ -38,7 +38,8 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     GET    /apps, POST             connected apps, see orgsim/oauth/apps.py
     POST   /fields                 {"FullName", "Metadata", "granted": true} as in Tooling; granted shows it to all
     GET    /users                  the first users of the org, with user names and ids
-    POST   /users/{id or name}/token        -> {"access_token"} a fresh session for this user
+    POST   /users/{id or name}/token        -> {"access_token"} a fresh session for this user; {"client_id": "PlatformCLI"}
+                                            adds the "refresh_token" of a consent given to that app
     POST   /users/{id or name}/revoke       all refresh and access tokens of the user die
     POST   /users/{id or name}/expire       the access tokens of the user run out, refresh tokens stay
     POST   /users/{id or name}/deactivate   (and /activate)
@@ -305,7 +306,13 @@ class Control:
         person = self._person(request.match_info["user"])
         match request.match_info["action"]:
             case "token":
-                return json_answer({"access_token": emulator.new_access_token(person.user_id)})
+                wanted = decoded(await request.read() or b"{}", dict[str, str])
+                if (client := wanted.get("client_id")) is None:
+                    return json_answer({"access_token": emulator.new_access_token(person.user_id)})
+                if emulator.authority.apps.get(client) is None:
+                    raise ApiError(404, "NOT_FOUND", "no such app")
+                issued = emulator.new_grant(client, person.user_id)
+                return json_answer({"access_token": issued.access_token, "refresh_token": issued.refresh_token})
             case "revoke":
                 return json_answer({"revoked": emulator.authority.grants.revoke_user(person.user_id)})
             case "expire":

@@ -29,7 +29,7 @@ from orgsim.generate.world import Seeded
 from orgsim.loading import load_folder
 from orgsim.oauth.apps import DEFAULT_SCOPES, Apps, default_apps, default_client_id
 from orgsim.oauth.authority import Authority
-from orgsim.oauth.grants import Grants
+from orgsim.oauth.grants import Grants, Issued
 from orgsim.org import Org
 from orgsim.rest.routes import rest_routes
 from orgsim.router import Router
@@ -168,6 +168,13 @@ class Emulator:
         scopes = DEFAULT_SCOPES - {"refresh_token", "offline_access"}
         user = user_id or self.seeded.admin_id
         return self.authority.grants.open_family(app, user, scopes, self.instance_url).access_token
+
+    def new_grant(self, client_id: str, user_id: str) -> Issued:
+        """Return the tokens of a consent to everything that an app may ask for; LookupError without such an app."""
+        app = self.authority.apps.get(client_id)
+        if app is None:
+            raise LookupError(client_id)
+        return self.authority.grants.open_family(app, user_id, app.scopes, self.instance_url)
 
     def trouble_for(self, request: Request, target: str) -> Trouble | None:
         """Return what a fault rule, else a whim, does to this call."""

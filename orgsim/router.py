@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _VERSION: Final = re.compile(r"v(\d+)\.(\d)$")
 _RETIRED_FROM: Final = 21
 _OVERRIDABLE: Final = "POST"
+_SERVICES: Final = frozenset({"async", "auth", "oauth2", "scim", "soap"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ class Router:
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         matches = [match for match in self._candidates(request.segments) if match is not None]
         if not matches:
-            if request.segments[:1] == ("services",) and request.version is not None:
-                what = f"the resource {request.method} {_shape(request.segments)}"
+            if request.segments[:1] == ("services",) and (request.version is not None or _is_service(request.segments)):
+                what = f"the resource {request.method} {shape(request.segments)}"
                 raise NotEmulated(what)
             raise not_found()
         best = max(literal for _, _, literal in matches)
@@ -156,7 +157,13 @@ def _match(route: Route, segments: tuple[str, ...]) -> tuple[Route, dict[str, st
     return route, params, literal
 
 
-def _shape(segments: tuple[str, ...]) -> str:
+def _is_service(segments: tuple[str, ...]) -> bool:
+    """Whether the real service has resources of its own here; a path that no org has is plainly not found."""
+    return len(segments) > 1 and segments[1].lower() in _SERVICES
+
+
+def shape(segments: tuple[str, ...]) -> str:
+    """Return a path without what it names: ids, versions and other words that are no identifiers become `*`."""
     return "/" + "/".join(segment if segment.isascii() and segment.isidentifier() else "*" for segment in segments)
 
 

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from orgsim.errors import ApiError, NotEmulated, not_found
-from orgsim.router import Call, Handler
+from orgsim.router import Call, Handler, shape
 from orgsim.schema.model import ObjectDef
 from orgsim.store.results import Row, RowError, WriteContext
 from orgsim.wire import Response, empty_response
@@ -82,7 +82,7 @@ def guarded(handler: Handler) -> Handler:
 
 def missing(call: Call) -> Response:
     """Answer a resource that the real service has below an object or row: loudly that it is not here."""
-    what = f"the resource {call.request.method} below sobjects"
+    what = f"the resource {call.request.method} {shape(call.request.segments)}"
     raise NotEmulated(what)
 
 

@@ -43,6 +43,8 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/sobjects/{object}/quickActions/{action}", missing),
     ("GET", "/sobjects/{object}/{row}/fromThisEventOnwards", missing),
     ("GET", "/sobjects/{object}/{row}/password", missing),
+    ("POST", "/sobjects/{object}/{row}/password", missing),
+    ("DELETE", "/sobjects/{object}/{row}/password", missing),
     ("GET", "/sobjects/{object}/{row}/richTextImageFields", missing),
     ("POST", "/composite", composite.composite),
     ("POST", "/composite/batch", composite.batch),

@@ -117,6 +117,17 @@ def test_the_clock_moves_the_orgs_time_and_ends_sessions(org: Orgsim):
     assert org.control("POST", "/clock", {"set": "2030-01-01T00:00:00Z"})["now"].startswith("2030-01-01T00:00:0")
 
 
+def test_a_consent_to_an_app_gives_a_refresh_token_without_a_browser(org: Orgsim):
+    given = org.control("POST", f"/users/{org.username}/token", {"client_id": "PlatformCLI"})
+    form = f"grant_type=refresh_token&client_id=PlatformCLI&refresh_token={given['refresh_token']}"
+    kind = "application/x-www-form-urlencoded"
+    status, _, answer = org.call("POST", "/services/oauth2/token", form.encode(), token="", Content_Type=kind)
+    assert status == 200
+    assert org.call("GET", f"{DATA}/limits", token=answer["access_token"])[0] == 200
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        org.control("POST", f"/users/{org.username}/token", {"client_id": "nobody"})
+
+
 def test_users_lose_tokens_by_revocation_and_work_by_deactivation(org: Orgsim):
     reader = org.control("GET", "/users")["reader_username"]
     first = org.control("POST", f"/users/{reader}/token")["access_token"]

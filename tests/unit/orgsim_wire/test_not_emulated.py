@@ -23,7 +23,12 @@ RESOURCES = (
     "GET /sobjects/User/005000000000000AAA/password/x", "GET /support/dataCategoryGroups", "GET /tabs", "GET /theme",
     "GET /tooling/executeAnonymous?anonymousBody=x", "GET /tooling/completions?type=apex", "GET /ui-api/apps",
     "GET /wave", "PUT /graphql", "POST /graphql", "POST /actions/standard/emailSimple", "POST /analytics/reports",
+    "POST /sobjects/User/005000000000000AAA/password", "DELETE /sobjects/User/005000000000000AAA/password",
     "POST /process/approvals", "POST /tooling/runTestsAsynchronous", "POST /composite/unknown",
+)  # fmt: skip
+SERVICES = (
+    "POST /services/Soap/c/62.0", "POST /services/Soap/T/62.0", "POST /services/Soap/s/62.0",
+    "GET /services/oauth2/singleaccess", "GET /services/scim/v1/Users", "GET /services/auth/sso/x",
 )  # fmt: skip
 CLAUSES = (
     "SELECT Id FROM Account WITH DATA CATEGORY Geography__c AT usa__c",
@@ -80,6 +85,12 @@ def test_the_list_is_long_enough():
 def test_an_unknown_resource_is_refused_loudly(org: Orgsim, resource: str):
     method, path = resource.split(" ")
     _loud(org, method, V + path, {} if method != "GET" else None)
+
+
+@pytest.mark.parametrize("resource", SERVICES)
+def test_another_service_is_refused_loudly(org: Orgsim, resource: str):
+    method, path = resource.split(" ")
+    _loud(org, method, path, {} if method != "GET" else None)
 
 
 @pytest.mark.parametrize("soql", CLAUSES)
