@@ -38,8 +38,8 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     GET    /apps, POST             connected apps, see orgsim/oauth/apps.py
     POST   /fields                 {"FullName", "Metadata", "granted": true} as in Tooling; granted shows it to all
     GET    /users                  the first users of the org, with user names and ids
-    POST   /users/{id or name}/token        -> {"access_token"} a fresh session for this user; {"client_id": "PlatformCLI"}
-                                            adds the "refresh_token" of a consent given to that app
+    POST   /users/{id or name}/token        -> {"access_token"} a fresh session for this user; with
+                                            {"client_id": "PlatformCLI"} also the "refresh_token" of a consent to it
     POST   /users/{id or name}/revoke       all refresh and access tokens of the user die
     POST   /users/{id or name}/expire       the access tokens of the user run out, refresh tokens stay
     POST   /users/{id or name}/deactivate   (and /activate)
