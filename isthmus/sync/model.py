@@ -217,6 +217,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    deletions_listed: bool = True
+    """Whether the source lists deletions (getDeleted); else they are looked for in its recycle bin."""
     """Which share of an org's daily API calls may be used: by everybody before a run goes on, and by one run alone."""
 
     day_percent: int = 80

@@ -92,4 +92,5 @@ def _step(draft: Draft, kind: StepKind) -> Step:
         ceiling=removal.ceiling if removal else None,
         allow_duplicates=draft.spec.duplicates == "allow" and removal is None,
         stamp=stamp_of(draft.source) or "",
+        deletions_listed=draft.source.replicateable,
     )

@@ -152,9 +152,12 @@ def delete_issues(
     if key_source != "Id":
         text = "deletions are told by record id, and this step matches by another field"
         found.append(_issue(Severity.ERROR, "deletes_need_source_id", place, text, "Leave `match` or `deletes` out."))
-    if not source.replicateable:
+    if not source.replicateable and source.field("IsDeleted") is None:
         text = f"the source does not tell which records of {source.name} were deleted"
         found.append(_issue(Severity.ERROR, "deletes_not_told", place, text, "Leave `deletes` out."))
+    elif not source.replicateable:
+        text = f"the source tells deletions of {source.name} by its recycle bin only: what was purged is not noticed"
+        found.append(_issue(Severity.WARNING, "deletes_by_bin", place, text, "Purge such records in the target, too."))
     if rule.field is None:
         if not target.deletable:
             text = f"the connected user may not delete {target.name} in the target"

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from isthmus.salesforce.bulk import INGEST_BYTES_MAX
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.sync.model import Budget, Step
 
@@ -25,15 +26,22 @@ class WindowJob(msgspec.Struct, frozen=True):
 
 
 class StepJob(msgspec.Struct, frozen=True):
-    """One step of the plan with its windows, oldest first."""
+    """One step of the plan with its windows, oldest first.
+
+    `uncarried` is for steps of a two-way sync: spans in which the target's records were changed without the step of the
+    other direction having carried it (`until` None: up to now).
+    """
 
     ordinal: int
     step: Step
     windows: tuple[WindowJob, ...]
+    uncarried: tuple[WindowJob, ...] = ()
 
 
 class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     """Move the windows of `steps` from `endpoints[SOURCE]` to `endpoints[TARGET]`, in the plan's order.
+
+    A step that goes `backward` moves the other way.
 
     `unbounded` reads without an upper bound (a one-shot copy); `dry_run` counts and writes nothing.
     """
@@ -42,6 +50,7 @@ class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     steps: tuple[StepJob, ...]
     bulk_rows_min: int = BULK_ROWS_MIN
     budget: Budget = Budget()
+    upload_bytes_max: int = INGEST_BYTES_MAX
     unbounded: bool = False
     dry_run: bool = False
 

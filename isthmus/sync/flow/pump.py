@@ -105,8 +105,7 @@ class _Pump:
         if rows and not self._job.dry_run:
             if own:
                 watermark = await next_since(self._sessions[SOURCE], job.step, window)
-            await self._move(job, bounds, path)
-        calls = Calls(self._sessions[SOURCE].calls, self._sessions[TARGET].calls)
+            await self._move(job, bounds, path, rows)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [calls, settled])
 
@@ -135,11 +134,19 @@ class _Pump:
             self._idle.add(same)
         return rows
 
-    async def _move(self, job: StepJob, bounds: Window | None, path: Path) -> None:
+    async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int) -> None:
         tally = Tally(self._report, job.ordinal, self._sessions)
         writer = SmallWriter(job.step, self._sessions, tally)
         if path is Path.BULK:
-            await move_large(job.step, bounds, self._sessions, writer, tally)
+            await move_large(
+                job.step,
+                bounds,
+                self._sessions,
+                writer,
+                tally,
+                rows_expected=rows,
+                upload_bytes_max=self._job.upload_bytes_max,
+            )
         else:
             await move_small(job.step, bounds, self._sessions[SOURCE], writer, tally)
         await tally.flush()

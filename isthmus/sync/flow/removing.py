@@ -1,8 +1,10 @@
 """Deletions of the source carried to the target, by getDeleted: ids in memory, for the length of one window.
 
-1. The list must reach back to the window's beginning, or nothing is concluded from it.
-2. What lives again in the source is left out; what the target does not have needs nothing.
+1. The list must reach back to the window's beginning, or nothing is concluded from it. Objects that have no such list
+   are asked for what lies in their recycle bin (queryAll), which reaches as far back.
+2. What lives again in the source is left out; what the target does not have, or has marked already, needs nothing.
 3. Above the ceiling nothing is touched at all.
+4. Records of the target are named by their ids there, so that one that vanishes meanwhile is not made anew.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from isthmus.salesforce.bulk import delete
-from isthmus.salesforce.collections import UPSERT_ROWS_MAX, upsert
+from isthmus.salesforce.collections import UPSERT_ROWS_MAX, update
 from isthmus.salesforce.errors import Refused
-from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
+from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.session import Deletions, Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.job import SOURCE, TARGET
@@ -25,6 +27,12 @@ from isthmus.sync.model import EndReason, Step, Window
 from isthmus.values import ApiName
 
 MINUTE: Final = timedelta(minutes=1)
+BIN_DAYS: Final = timedelta(days=15)
+"""How long an org keeps what was deleted, in its bin and in its list."""
+_GONE: Final = frozenset(
+    map(StatusCode.parse, ("ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND", "RECORD_NOT_FOUND"))
+)
+"""What an org says of a record that somebody else has deleted meanwhile: what was wanted is so already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,9 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     if deletions.earliest > window.since:
         raise Stopped(EndReason.DELETES_UNPROVEN)
     alive = {row_id for row_id, _ in await _pairs(sessions, SOURCE, step.source, "Id", deletions.ids)}
-    gone = [row_id for row_id in deletions.ids if row_id not in alive]
-    found = await _pairs(sessions, TARGET, step.target, step.key, gone)
+    gone = [row_id for row_id in dict.fromkeys(deletions.ids) if row_id not in alive]
+    unmarked = () if step.flag is None else (Compare(FieldPath.of(step.flag), "=", value=False),)
+    found = await _pairs(sessions, TARGET, step.target, step.key, gone, *unmarked)
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
     return Removal(tuple(found), max(min(deletions.covered, _minute(window.until)), window.since))
@@ -61,6 +70,8 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
 
 async def _deletions(step: Step, window: Window, source: Session) -> Deletions | None:
     """Ask up to the end of the running minute; an org that takes no future end is asked up to its beginning."""
+    if not step.deletions_listed:
+        return await _in_the_bin(step, window, source)
     start, now = _minute(window.since or window.until), _minute(window.until)
     for end in (now + MINUTE, now):
         if start >= end:
@@ -69,44 +80,64 @@ async def _deletions(step: Step, window: Window, source: Session) -> Deletions |
             try:
                 return await source.deleted(ApiName.parse(step.source), start, end)
             except Refused as refused:
-                if refused.code != StatusCode.parse("INVALID_REPLICATION_DATE"):
+                if refused.code == StatusCode.EXCEEDED_ID_LIMIT:
+                    raise Stopped(EndReason.DELETES_ABOVE_CEILING, refused.code) from None
+                if end == now and refused.code != StatusCode.INVALID_REPLICATION_DATE:
                     raise
     raise Stopped(EndReason.DELETES_UNPROVEN)
+
+
+async def _in_the_bin(step: Step, window: Window, source: Session) -> Deletions:
+    since = window.since or window.until
+    where: list[Condition] = [
+        Compare(FieldPath.of("IsDeleted"), "=", value=True),
+        Compare(FieldPath.of(step.stamp), ">=", since),
+        Compare(FieldPath.of(step.stamp), "<", window.until),
+    ]
+    ids: list[str] = []
+    with asking(SOURCE):
+        soql = soql_select(ApiName.parse(step.source), [FieldPath.of("Id")], where)
+        async for batch in pages(source, soql, deleted=True):
+            ids += [row_id for record in batch.reveal() if isinstance(row_id := record.get("Id"), str)]
+    return Deletions(tuple(ids), window.until - BIN_DAYS, window.until)
 
 
 async def remove(step: Step, removal: Removal, target: Session, tally: Tally) -> None:
     """Flag or delete what was found; each row's result is counted."""
     tally.read(len(removal.found))
-    name, key = ApiName.parse(step.target), ApiName.parse(step.key)
+    name = ApiName.parse(step.target)
     if step.flag is None:
         if removal.found:
             with asking(TARGET):
                 outcome = await delete(target, name, [row_id for _, row_id in removal.found])
             tally.written(outcome.processed - outcome.failed)
             for (code, _), rows in outcome.failures.items():
-                tally.failed(code, None, rows)
+                if code in _GONE:
+                    tally.written(rows)
+                else:
+                    tally.failed(code, None, rows)
             if outcome.unprocessed:
                 tally.failed(StatusCode.UNPROCESSED, None, outcome.unprocessed)
     else:
-        for lot in _lots([key_value for key_value, _ in removal.found]):
+        for lot in _lots([row_id for _, row_id in removal.found]):
             with asking(TARGET):
-                results = await upsert(target, name, key, [{step.key: value, step.flag: True} for value in lot])
+                results = await update(target, name, [{"Id": row_id, step.flag: True} for row_id in lot])
             for result in results:
-                if result.ok:
-                    tally.written(1, int(result.created))
+                if result.ok or result.code in _GONE:
+                    tally.written(1)
                 else:
                     tally.failed(result.code or StatusCode.OTHER, None)
     await tally.flush()
 
 
 async def _pairs(
-    sessions: tuple[Session, Session], side: int, name: str, key: str, keys: Collection[str]
+    sessions: tuple[Session, Session], side: int, name: str, key: str, keys: Collection[str], *more: Condition
 ) -> list[tuple[str, str]]:
-    """Return (key, id) of the records that have one of `keys`."""
+    """Return (key, id) of the records that have one of `keys` and are as `more` says."""
     found: list[tuple[str, str]] = []
     select = [FieldPath.of(field) for field in dict.fromkeys((key, "Id"))]
     for lot in _lots(list(keys)):
-        soql = soql_select(ApiName.parse(name), select, [OneOf(FieldPath.of(key), lot)])
+        soql = soql_select(ApiName.parse(name), select, [OneOf(FieldPath.of(key), lot), *more])
         with asking(side):
             async for batch in pages(sessions[side], soql):
                 for record in batch.reveal():
