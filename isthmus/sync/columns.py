@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from isthmus.salesforce.schema import FieldDescribe
 from isthmus.sync.drafts import Draft
@@ -11,6 +12,8 @@ from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_col
 from isthmus.sync.issues import error, softened
 from isthmus.sync.model import COLUMNS_MAX, TRACKING_FIELD, Column, Issue, Severity
 from isthmus.sync.parents import parent_column
+from isthmus.sync.spec import ExpressionSpec
+from isthmus.sync.transforms import transform_column, with_masks
 from isthmus.sync.value_rules import (
     OWN_RULES,
     delete_issues,
@@ -19,6 +22,9 @@ from isthmus.sync.value_rules import (
     record_type_column,
     with_picklists,
 )
+
+Filler: TypeAlias = FieldDescribe | ExpressionSpec | str
+"""A field of the source, an expression, or the text of a constant."""
 
 
 def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> Draft:
@@ -29,8 +35,14 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     explicit = draft.spec.fields != "auto"
     for target_field, filler in wanted:
         place = f"{draft.where}.fields.{target_field.name}"
-        if isinstance(filler, FieldDescribe) and target_field.type == "reference":
-            made = parent_column(draft, target_field, filler, drafts, issues)
+        if isinstance(filler, ExpressionSpec) or (
+            isinstance(filler, FieldDescribe) and target_field.type == "reference"
+        ):
+            made = (
+                transform_column(draft, target_field, filler, drafts, issues)
+                if isinstance(filler, ExpressionSpec)
+                else parent_column(draft, target_field, filler, drafts, issues)
+            )
             if made is not None:
                 columns.append(made[0])
                 parents[target_field.name] = made[1]
@@ -52,6 +64,7 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     pair = (draft.source, draft.target)
     columns, found = with_picklists(draft.where, draft.spec, *pair, columns)
     issues.extend(found)
+    columns = with_masks(draft, columns, issues)
     ruled = [rule(draft.where, draft.spec, *pair, issues) for rule in (owner_column, record_type_column)]
     columns += [column for column in ruled if column is not None]
     columns += lowered_flag(draft.spec, columns)
@@ -63,9 +76,9 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     return replace(draft, columns=tuple(columns), parents=parents)
 
 
-def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, FieldDescribe | str]]:
-    """Return pairs of a target field and what is to fill it: a field of the source, or the text of a constant."""
-    wanted: list[tuple[FieldDescribe, FieldDescribe | str]] = []
+def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Filler]]:
+    """Return pairs of a target field and what is to fill it."""
+    wanted: list[tuple[FieldDescribe, Filler]] = []
     if draft.spec.fields == "auto":
         for target in draft.target.fields:
             source = draft.source.field(target.name)
@@ -76,21 +89,31 @@ def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Fiel
                 continue
             wanted.append((target, source))
         return wanted
-    for target_name, text in draft.spec.fields.items():
+    for target_name, filler in draft.spec.fields.items():
         target = draft.target.field(target_name)
-        source = draft.source.field(text)
         place = f"{draft.where}.fields.{target_name}"
         if target is None and target_name.casefold() != draft.key.casefold():
             what = f"{draft.target.name} has no field {target_name} in the target org"
             remedy = "Check the name, create the field there, or give the connected user access to it."
             issues.append(error("target_field_missing", place, what, remedy))
-        elif not text.startswith("=") and source is None:
-            what = f"{draft.source.name} has no field {text} in the source org"
-            remedy = "Check the name, or give the connected user read access to the field."
-            issues.append(error("source_field_missing", place, what, remedy))
-        elif target is not None and target.name != draft.key:
-            wanted.append((target, source if source is not None and not text.startswith("=") else text[1:]))
+            continue
+        found = _filler(draft, place, filler, issues)
+        if found is not None and target is not None and target.name != draft.key:
+            wanted.append((target, found))
     return wanted
+
+
+def _filler(draft: Draft, place: str, filler: ExpressionSpec | str, issues: list[Issue]) -> Filler | None:
+    if isinstance(filler, ExpressionSpec):
+        return filler
+    if filler.startswith("="):
+        return filler[1:]
+    source = draft.source.field(filler)
+    if source is None:
+        what = f"{draft.source.name} has no field {filler} in the source org"
+        remedy = "Check the name, or give the connected user read access to the field."
+        issues.append(error("source_field_missing", place, what, remedy))
+    return source
 
 
 def _check_required(draft: Draft, columns: Sequence[Column], issues: list[Issue]) -> None:

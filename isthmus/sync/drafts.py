@@ -111,7 +111,8 @@ def _key(
     where: str, step: StepSpec, source: ObjectDescribe, target: ObjectDescribe, issues: list[Issue]
 ) -> tuple[str, str]:
     place = f"{where}.match"
-    mapped = {name.casefold(): text for name, text in step.fields.items()} if step.fields != "auto" else {}
+    fields = step.fields.items() if step.fields != "auto" else ()
+    mapped = {name.casefold(): filler if isinstance(filler, str) else "=" for name, filler in fields}
     key_source = mapped.get(step.match.casefold(), "Id")
     found = target.field(step.match)
     if found is None:

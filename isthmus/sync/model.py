@@ -80,7 +80,18 @@ class PicklistRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     multiple: bool = False
 
 
-Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule
+class LookupRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule", tag="lookup"):
+    """What the field `take` holds in the target's record of `object` whose field `by` has the column's value.
+
+    Asked of the target in each run and kept in the mover's memory only. Of two records with one value neither is taken.
+    """
+
+    object: str
+    by: str
+    take: str = "Id"
+
+
+Rule: TypeAlias = OwnerRule | RecordTypeRule | PicklistRule | LookupRule
 
 
 class MaskKind(StrEnum):

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
+from isthmus.sync.flow.expressions.syntax import TEXT_MAX as EXPRESSION_CHARS_MAX
 from isthmus.sync.model import STEPS_MAX, TRACKING_FIELD
 
 SPEC_BYTES_MAX: Final = 256 * 1024
@@ -26,7 +27,6 @@ DELETES_CEILING_DEFAULT: Final = 100
 
 _NOT_YET_IN_STEP: Final = {
     "adopt_on": "adoption of existing target records",
-    "mask": "masking",
 }
 
 Name: TypeAlias = Annotated[
@@ -68,6 +68,22 @@ class DeletesSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     ceiling: Annotated[int, Meta(ge=1, le=1_000_000)] = DELETES_CEILING_DEFAULT
 
 
+class FindSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A value of the target: `take` of the record of `object` whose field `by` is what the expression gives."""
+
+    object: Name
+    by: Name
+    take: Name = "Id"
+
+
+class ExpressionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What fills a field: an expression; `by` makes it the key of a lookup's parent, `find` that of another record."""
+
+    expr: Annotated[str, Meta(min_length=1, max_length=EXPRESSION_CHARS_MAX, description="see docs/expressions.md")]
+    by: Name | None = None
+    find: FindSpec | None = None
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One object of a sync: `object` where both orgs use the same name, else `source` and `target`."""
 
@@ -75,10 +91,13 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     source: Name | None = None
     target: Name | None = None
     where: Annotated[str, Meta(min_length=1, max_length=WHERE_CHARS_MAX)] | None = None
-    fields: Literal["auto"] | dict[Name, FieldSource] = "auto"
+    fields: Literal["auto"] | dict[Name, FieldSource | ExpressionSpec] = "auto"
     match: Name = TRACKING_FIELD
     owner: OwnerSpec | None = None
     record_types: Literal["same", "ignore"] | dict[Value, Value] | None = None
+    picklists: dict[Name, dict[Value, Value]] = {}
+    mask: dict[Name, Literal["email", "phone", "name", "text", "number", "date", "redact", "null"]] = {}
+    deletes: Literal["ignore"] | DeletesSpec = "ignore"
     duplicates: Literal["block", "allow"] = "block"
     picklists: dict[Name, dict[Value, Value]] = {}
     deletes: Literal["ignore"] | DeletesSpec = "ignore"
@@ -237,7 +256,8 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`)?
 _PATTERNS_IN_WORDS: Final = (
     (re.compile(r"`str` matching regex '\^\[A-Za-z\].*", re.DOTALL), "an API name, such as Account or Code__c"),
     (re.compile(r"`str` matching regex '\^\(=.*", re.DOTALL), "a field of the source, or `=text` for a constant"),
-    (re.compile(r"`object \| null`"), "a mapping"),
+    (re.compile(r"`str \| object`"), "a field of the source, `=text` for a constant, or `{expr: …}`"),
+    (re.compile(r"`object( \| null)?`"), "a mapping"),
     (re.compile(r"`str` of length >= 3"), "a user name, such as admin@acme.com"),
     (re.compile(r"Invalid enum value.*", re.DOTALL), "this value is not among those that are possible here"),
 )

@@ -7,20 +7,23 @@ first turns up, and stand in this process's memory until its end. A value that l
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Final
 
 from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.session import Session
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.flow.sides import asking
-from isthmus.sync.model import ANY_OTHER, OwnerRule, PicklistRule, RecordTypeRule, Rule, Step, UserKey
+from isthmus.sync.model import ANY_OTHER, LookupRule, OwnerRule, PicklistRule, RecordTypeRule, Rule, Step, UserKey
 from isthmus.values import ApiName
 
 UNMAPPED: Final = ""
 """No value of Salesforce is empty, so this cannot be one."""
 ASKED_AT_ONCE: Final = 60
 """User names are at most 80 characters and a query of 60 of them stays under every limit of a URL."""
+KEY_CHARS_MAX: Final = 255
+KEYS_CHARS_MAX: Final = 2000
+"""Of values that may be of any length, or have characters that take nine each in a URL."""
+REMEMBERED_MAX: Final = 50_000
 _QUEUE_PREFIX: Final = "00G"
 _LIST_MARK: Final = ";"
 
@@ -43,6 +46,8 @@ class Substitutes:
         for ordinal, found in values.items():
             table = self.tables[ordinal]
             rule = self._step.columns[ordinal].rule
+            if len(table) > REMEMBERED_MAX:
+                table.clear()
             new = sorted({value for value in found if value not in table})
             if new and rule is not None:
                 table.update(await self._found(rule, new))
@@ -55,6 +60,8 @@ class Substitutes:
                 return await self._record_types(rule, values)
             case OwnerRule():
                 return await self._owners(rule, values)
+            case LookupRule():
+                return await self._looked_up(rule, values)
 
     async def _record_types(self, rule: RecordTypeRule, values: list[str]) -> Table:
         theirs = await self._named(SOURCE, "RecordType", "DeveloperName", _of_object(self._step.source))
@@ -93,22 +100,29 @@ class Substitutes:
             ours = await self._users(match, keys)
         return {row_id: ours[text] for row_id, text in theirs if text in ours}
 
+    async def _looked_up(self, rule: LookupRule, values: list[str]) -> Table:
+        found: Table = dict.fromkeys(values, UNMAPPED)
+        for some in _lots([value for value in values if len(value) <= KEY_CHARS_MAX], KEYS_CHARS_MAX):
+            wanted = OneOf(FieldPath.of(rule.by), some)
+            found |= _spelt(await self._named(TARGET, rule.object, rule.by, wanted, take=rule.take), some)
+        return found
+
     async def _users(self, match: UserKey, keys: Collection[str]) -> Table:
         """Return the active users of the target by key, as `keys` spell it; a key that two users share is left out."""
         active = Compare(FieldPath.of("IsActive"), "=", value=True)
         rows = await self._named(TARGET, "User", match.value, OneOf(FieldPath.of(match.value), list(keys)), active)
-        spelt: dict[str, list[str]] = {}
-        for row_id, text in rows:
-            spelt.setdefault(text.casefold(), []).append(row_id)
-        return {key: spelt[key.casefold()][0] for key in keys if len(spelt.get(key.casefold(), ())) == 1}
+        return _spelt(rows, keys)
 
-    async def _named(self, side: int, name: str, key: str, *where: Condition) -> list[tuple[str, str]]:
-        soql = soql_select(ApiName.parse(name), [FieldPath.of("Id"), FieldPath.of(key)], where)
+    async def _named(
+        self, side: int, name: str, key: str, *where: Condition, take: str = "Id"
+    ) -> list[tuple[str, str]]:
+        fields = [FieldPath.of(field) for field in dict.fromkeys((take, key))]
+        soql = soql_select(ApiName.parse(name), fields, where)
         found: list[tuple[str, str]] = []
         with asking(side):
             async for batch in pages(self._sessions[side], soql):
                 for record in batch.reveal():
-                    row_id, text = record.get("Id"), record.get(key)
+                    row_id, text = record.get(take), record.get(key)
                     if isinstance(row_id, str) and isinstance(text, str):
                         found.append((row_id, text))
         return found
@@ -125,7 +139,23 @@ def _of_object(name: str) -> Condition:
     return Compare(FieldPath.of("SobjectType"), "=", name)
 
 
-def _lots(values: Collection[str]) -> Iterator[list[str]]:
-    rest = iter(values)
-    while lot := list(islice(rest, ASKED_AT_ONCE)):
+def _spelt(rows: Iterable[tuple[str, str]], keys: Collection[str]) -> Table:
+    """Return what was found by key, as `keys` spell it; a key that two rows share is left out."""
+    spelt: dict[str, list[str]] = {}
+    for row_id, text in rows:
+        spelt.setdefault(text.casefold(), []).append(row_id)
+    return {key: spelt[key.casefold()][0] for key in keys if len(spelt.get(key.casefold(), ())) == 1}
+
+
+def _lots(values: Collection[str], chars_max: int | None = None) -> Iterator[list[str]]:
+    """Yield `values` in lots for one query each: so many that its text stays short."""
+    lot: list[str] = []
+    chars = 0
+    for value in values:
+        chars += len(value.encode())
+        if lot and (len(lot) == ASKED_AT_ONCE or (chars_max is not None and chars > chars_max)):
+            yield lot
+            lot, chars = [], len(value.encode())
+        lot.append(value)
+    if lot:
         yield lot

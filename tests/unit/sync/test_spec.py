@@ -28,7 +28,14 @@ def test_every_example_is_accepted_and_survives_being_written_again() -> None:
     [
         ("version: 2\nname: x\nsteps: [{object: A}]\n", 1, "version"),
         (HEAD + "  - object: A\n    foo: 1\n", 5, "steps[0].foo: this key is not known"),
-        (HEAD + "  - object: A\n    mask: all\n", 5, "`mask` (masking) is not available in this version"),
+        (HEAD + "  - object: A\n    mask: all\n", 5, "steps[0].mask: expected a mapping, got `str`"),
+        (HEAD + "  - object: A\n    mask: {Email: hash}\n", 5, "this value is not among those that are possible here"),
+        (HEAD + "  - object: A\n    fields: {B: {exp: x}}\n", 5, "this key is not known"),
+        (
+            HEAD + "  - object: A\n    fields: {B: [x]}\n",
+            5,
+            "a field of the source, `=text` for a constant, or `{expr: …}`",
+        ),
         (HEAD + "  - object: A\n    owner: pass\n", 5, "steps[0].owner: expected a mapping, got `str`"),
         (HEAD + "  - object: A\n    owner: {user: a@b.c, match: email}\n", 5, "either one `user`, or"),
         (HEAD + "  - object: A\n    deletes: {action: flag}\n", 5, "`action: flag` needs a `field`"),
