@@ -29,8 +29,10 @@ TIE: Final = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Who wrote a record last, and when by the clock of the sync's source. `uncarried`: the other direction has not
-    read this change yet, as far as its windows tell."""
+    """Who wrote a record last, and when by the clock of the sync's source.
+
+    `uncarried`: the other direction has not read this change yet, as far as its windows tell.
+    """
 
     ours: bool
     modified: datetime
@@ -54,19 +56,24 @@ def decide(pairing: Pairing, source: Trace, target: Trace, differing: Sequence[s
     """Return what to write of the target's record; `differing` are the fields in which it differs from the row."""
     if not differing:
         return Decision()
-    everything = Decision(tuple(differing))
     if not pairing.two_way:
-        return everything
+        return Decision(tuple(differing))
     foreign = not target.ours and target.uncarried
-    if source.ours:
-        if foreign and pairing.fields and source.modified > target.modified:
-            return _by_policy(pairing, source, target, differing)
-        return Decision() if foreign else Decision(tuple(differing), echo=target.ours)
+    if foreign and not source.ours:
+        return _by_policy(pairing, source, target, differing)
+    if pairing.fields and _half_joined(source, target):
+        return _by_policy(pairing, source, target, differing)
     if foreign:
-        return _by_policy(pairing, source, target, differing)
-    if target.ours and pairing.fields and target.modified > source.modified:
-        return _by_policy(pairing, source, target, differing)
-    return everything
+        return Decision()
+    return Decision(tuple(differing), echo=source.ours and target.ours)
+
+
+def _half_joined(source: Trace, target: Trace) -> bool:
+    """Whether one record may be what a conflict made of both, and the other one still waits for its part."""
+    if source.ours == target.ours:
+        return False
+    ours, other = (source, target) if source.ours else (target, source)
+    return other.uncarried and ours.modified > other.modified
 
 
 def _by_policy(pairing: Pairing, source: Trace, target: Trace, differing: Sequence[str]) -> Decision:

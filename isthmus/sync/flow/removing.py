@@ -53,26 +53,26 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     Raises `Stopped` if the source no longer knows, or if there is more than the step's ceiling.
     """
     if window.since is None:
-        return Removal((), _minute(window.until))
-    deletions = await _deletions(step, window, sessions[SOURCE])
+        return Removal((), whole_minute(window.until))
+    deletions = await deletions_in(step, window, sessions[SOURCE])
     if deletions is None:
         return None
     if deletions.earliest > window.since:
         raise Stopped(EndReason.DELETES_UNPROVEN)
-    alive = {row_id for row_id, _ in await _pairs(sessions, SOURCE, step.source, "Id", deletions.ids)}
+    alive = {row_id for row_id, _ in await pairs_of(sessions, SOURCE, step.source, "Id", deletions.ids)}
     gone = [row_id for row_id in dict.fromkeys(deletions.ids) if row_id not in alive]
     unmarked = () if step.flag is None else (Compare(FieldPath.of(step.flag), "=", value=False),)
-    found = await _pairs(sessions, TARGET, step.target, step.key, gone, *unmarked)
+    found = await pairs_of(sessions, TARGET, step.target, step.key, gone, *unmarked)
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
-    return Removal(tuple(found), max(min(deletions.covered, _minute(window.until)), window.since))
+    return Removal(tuple(found), max(min(deletions.covered, whole_minute(window.until)), window.since))
 
 
-async def _deletions(step: Step, window: Window, source: Session) -> Deletions | None:
+async def deletions_in(step: Step, window: Window, source: Session) -> Deletions | None:
     """Ask up to the end of the running minute; an org that takes no future end is asked up to its beginning."""
     if not step.deletions_listed:
         return await _in_the_bin(step, window, source)
-    start, now = _minute(window.since or window.until), _minute(window.until)
+    start, now = whole_minute(window.since or window.until), whole_minute(window.until)
     for end in (now + MINUTE, now):
         if start >= end:
             return None
@@ -130,7 +130,7 @@ async def remove(step: Step, removal: Removal, target: Session, tally: Tally) ->
     await tally.flush()
 
 
-async def _pairs(
+async def pairs_of(
     sessions: tuple[Session, Session], side: int, name: str, key: str, keys: Collection[str], *more: Condition
 ) -> list[tuple[str, str]]:
     """Return (key, id) of the records that have one of `keys` and are as `more` says."""
@@ -152,5 +152,6 @@ def _lots(values: list[str]) -> Iterator[list[str]]:
         yield values[start : start + UPSERT_ROWS_MAX]
 
 
-def _minute(moment: datetime) -> datetime:
+def whole_minute(moment: datetime) -> datetime:
+    """Return the beginning of the minute: lists of deletions are asked for by whole minutes."""
     return moment.replace(second=0, microsecond=0)

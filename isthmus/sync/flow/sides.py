@@ -66,6 +66,19 @@ def asking(side: int) -> Generator[None]:  # noqa: C901 - one clause per kind of
         raise Stopped(EndReason.MALFORMED_CSV) from None
 
 
+_MIRROR: Final = {
+    reason: EndReason[other]
+    for reason in EndReason
+    for side, opposite in (("SOURCE_", "TARGET_"), ("TARGET_", "SOURCE_"))
+    if reason.name.startswith(side) and (other := opposite + reason.name.removeprefix(side)) in EndReason.__members__
+}
+
+
+def turned(reason: EndReason, *, backward: bool) -> EndReason:
+    """Return why a run stopped in the sync's own words, where the step at hand reads the sync's target."""
+    return _MIRROR.get(reason, reason) if backward else reason
+
+
 def first_stop(group: BaseExceptionGroup[BaseException]) -> Stopped | None:
     """Return the first `Stopped` anywhere in `group`: a revocation before anything else."""
     found: list[Stopped] = []

@@ -1,0 +1,302 @@
+"""Writing with a look at both records of a pair: two-way steps, and the first run of a step that adopts.
+
+Page by page: (1) read the other record of each row's pair, (2) decide what may be written (`deciding`), (3) change what
+is there by its Id, with the fields that differ and no others, (4) create what has no counterpart, by its key.
+
+An update by Id never creates, so what is deleted meanwhile stays deleted; a creation is an upsert by the key, so that
+it may be done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
+from isthmus.salesforce.query import pages
+from isthmus.salesforce.records import Cell, Record
+from isthmus.salesforce.session import Session
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.sync.flow.adopting import Adopter
+from isthmus.sync.flow.both import Both
+from isthmus.sync.flow.computed import NO_TOOLS, Tools
+from isthmus.sync.flow.counterparts import ID, TRACE, Counterpart, Counterparts, Index, trace_of
+from isthmus.sync.flow.deciding import Trace, decide, outlives
+from isthmus.sync.flow.job import SOURCE, TARGET, StepJob
+from isthmus.sync.flow.likeness import differing
+from isthmus.sync.flow.mapping import StepMapping, Unsendable
+from isthmus.sync.flow.reading import check_key, query_of
+from isthmus.sync.flow.sides import Stopped, asking
+from isthmus.sync.flow.small import LOCK_PAUSE_S, LOCK_ROWS, LOCK_TRIES_MAX
+from isthmus.sync.flow.substitutes import Substitutes
+from isthmus.sync.flow.tally import Tally
+from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
+from isthmus.sync.pairing import Pairing
+from isthmus.values import ApiName
+
+Send = Callable[[Sequence[Record]], Awaitable[list[RowResult]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the source. `linked`: the id of the target's record that it is the copy of."""
+
+    key: str
+    linked: str | None
+    mapped: Record
+    trace: Trace | None
+
+    def __repr__(self) -> str:
+        return "<Row>"
+
+
+async def move_pairs(job: StepJob, window: Window | None, both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
+    """Read the window in order of change and write it, page by page. A step's first window is the one that adopts."""
+    step = job.step
+    first = window is None or window.since is None
+    pairs = Pairs(job, both, tally, tools, adopting=first)
+    with asking(SOURCE):
+        batches = pages(both.sessions[SOURCE], query_of(step, pairs.select, window, ordered=True))
+    while True:
+        with asking(SOURCE):
+            batch = await anext(batches, None)
+        if batch is None:
+            return
+        records = batch.reveal()
+        tally.read(len(records))
+        if records:
+            check_key(step, records[0].get(step.key_source))
+        await pairs.take(records)
+        batch.clear()
+        await tally.flush()
+
+
+class Pairs:
+    """One step while it is moved."""
+
+    def __init__(self, job: StepJob, both: Both, tally: Tally, tools: Tools, *, adopting: bool) -> None:
+        """Lay out the step; it must have a pairing."""
+        if job.step.pairing is None:
+            raise Stopped(EndReason.BUG)
+        self._step: Step = job.step
+        self._pairing: Pairing = job.step.pairing
+        self._both = both
+        self._tally = tally
+        self._substitutes = Substitutes(self._step, both.sessions)
+        self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
+        self._counterparts = Counterparts(self._step, both, job.uncarried)
+        adoption = self._pairing.adoption
+        load = self._step.kind is StepKind.LOAD
+        self._adopter = (
+            Adopter(self._step, both, self._counterparts, adoption) if adoption and adopting and load else None
+        )
+        self._updates: list[Record] = []
+        self._creates: list[Record] = []
+        self._freed: list[Record] = []
+
+    @property
+    def select(self) -> tuple[str, ...]:
+        """The source's fields to read, the key first."""
+        names = list(self._mapping.select)
+        if self._pairing.two_way:
+            parents = [f"{relationship}.{self._step.key}" for relationship in self._pairing.parents.values()]
+            names += [ID, self._step.key, *TRACE, *parents]
+        return tuple({name.casefold(): name for name in names}.values())
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Write a page of the source's records; each row is counted."""
+        await self._substitutes.learn(self._mapping.wanted(records))
+        rows = [row for record in records if (row := self._row(record)) is not None]
+        index = await self._counterparts.of(
+            [row.key for row in rows], [row.linked for row in rows if row.linked is not None]
+        )
+        alone: dict[str, _Row] = {}
+        for row in rows:
+            found = index.live_by_key.get(row.key) if row.linked is None else index.live_by_id.get(row.linked)
+            if found is not None:
+                self._meet(row, found)
+            elif self._step.kind is StepKind.LOAD:
+                self._miss(row, index, alone)
+            elif self._gone(row, index) is None:
+                # Its load failed, or waits for a decision: this pass comes again when that has passed.
+                self._tally.failed(StatusCode.COUNTERPART_MISSING, None)
+        await self._adopt(alone)
+        await self._write()
+
+    def _row(self, record: Record) -> _Row | None:
+        mapped = self._mapping.from_record(record)
+        if isinstance(mapped, Unsendable):
+            self._tally.failed(mapped.code, mapped.ordinal)
+            return None
+        key, linked = str(mapped[self._step.key]), None
+        trace = None
+        if self._pairing.two_way:
+            mapped = self._with_known_parents(mapped, record)
+            held = record.get(self._step.key)
+            linked = held if isinstance(held, str) else None
+            with asking(SOURCE):
+                trace = trace_of(record, SOURCE, self._both)
+        if self._step.kind is StepKind.LINK:
+            mapped = self._links_only(mapped)
+        return _Row(key, linked, mapped, trace)
+
+    def _with_known_parents(self, mapped: Record, record: Record) -> Record:
+        """A parent that is the copy of a record of the target is named by that record's own id."""
+        known: dict[str, Cell] = {}
+        for column in self._step.columns:
+            relationship = self._pairing.parents.get(column.target)
+            parent = record.get(relationship) if relationship is not None else None
+            origin = _dig(parent, self._step.key)
+            if column.relationship in mapped and isinstance(origin, str):
+                known[column.target] = origin
+        dropped = {column.relationship for column in self._step.columns if column.target in known}
+        return {**{name: value for name, value in mapped.items() if name not in dropped}, **known}
+
+    def _links_only(self, mapped: Record) -> Record:
+        names = {self._step.key, *self._step.links}
+        names |= {column.relationship or "" for column in self._step.columns if column.target in self._step.links}
+        return {name: value for name, value in mapped.items() if name in names}
+
+    def _meet(self, row: _Row, found: Counterpart) -> None:
+        """Both records are there."""
+        columns = (*self._step.columns, *self._step.clears)
+        fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
+        decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
+        if decision.held:
+            self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
+        elif decision.write:
+            self._updates.append({ID: found.row_id, **self._fields(row.mapped, decision.write)})
+        if decision.decided:
+            self._tally.noted(StatusCode.CONFLICT_DECIDED)
+        if decision.echo:
+            self._tally.noted(StatusCode.ECHO_CHANGED)
+
+    def _miss(self, row: _Row, index: Index, alone: dict[str, _Row]) -> None:
+        """The other record is not there: never was, or was deleted."""
+        gone = self._gone(row, index)
+        if gone is None and row.linked is not None:
+            self._tally.failed(StatusCode.COUNTERPART_MISSING, None)
+        elif gone is None:
+            alone[row.key] = row
+        elif row.trace is not None and not self._again(row.trace, gone):
+            self._tally.noted(StatusCode.COUNTERPART_DELETED)
+        else:
+            if row.linked is not None:
+                self._freed.append({ID: row.key, self._step.key: None})
+            self._creates.append(row.mapped)
+
+    def _gone(self, row: _Row, index: Index) -> Counterpart | None:
+        return index.gone_by_key.get(row.key) if row.linked is None else index.gone_by_id.get(row.linked)
+
+    def _again(self, trace: Trace, gone: Counterpart) -> bool:
+        """Whether a row is made again: its counterpart was deleted by us for a row that lives again, or before it."""
+        return self._pairing.recreates and (gone.trace.ours or outlives(trace, gone.trace.modified))
+
+    async def _adopt(self, alone: dict[str, _Row]) -> None:
+        found = await self._adopter.found({key: row.mapped for key, row in alone.items()}) if self._adopter else {}
+        for key, row in alone.items():
+            if key not in found:
+                self._creates.append(row.mapped)
+                continue
+            match = found[key]
+            if match is None:
+                self._tally.failed(StatusCode.AMBIGUOUS_MATCH, None)
+            else:
+                self._take_over(row, match)
+
+    def _take_over(self, row: _Row, found: Counterpart) -> None:
+        """Adopt a record in one write with what is to change in it, so that no run can find it half adopted.
+
+        Where the other side wins, the other direction adopts: it writes its values together with the key.
+        """
+        columns = (*self._step.columns, *self._step.clears)
+        fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
+        decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
+        if decision.held:
+            self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
+            return
+        if fields and not decision.write:
+            return
+        changes = self._fields(row.mapped, decision.write)
+        self._updates.append({ID: found.row_id, self._step.key: row.key, **changes})
+        self._tally.noted(StatusCode.ADOPTED)
+        if decision.decided:
+            self._tally.noted(StatusCode.CONFLICT_DECIDED)
+
+    def _fields(self, mapped: Record, names: Sequence[str]) -> dict[str, Cell]:
+        """Return what `mapped` has for these fields; a lookup stands there by its relationship or as itself."""
+        fields: dict[str, Cell] = {}
+        for column in (*self._step.columns, *self._step.clears):
+            if column.target in names:
+                relationship = column.relationship or ""
+                by_key = column.kind is ColumnKind.PARENT and relationship in mapped
+                fields[relationship if by_key else column.target] = mapped[relationship if by_key else column.target]
+        return fields
+
+    async def _write(self) -> None:
+        target, source = self._both.sessions[TARGET], self._both.sessions[SOURCE]
+        freed = await self._free(source)
+        creates = [record for record in self._creates if record[self._step.key] not in freed]
+        name, key = ApiName.parse(self._step.target), ApiName.parse(self._step.key)
+
+        async def change(lot: Sequence[Record]) -> list[RowResult]:
+            with asking(TARGET):
+                return await update(target, name, lot)
+
+        async def create(lot: Sequence[Record]) -> list[RowResult]:
+            with asking(TARGET):
+                return await upsert(target, name, key, lot, allow_duplicates=self._step.allow_duplicates)
+
+        await patiently(self._updates, change, self._count)
+        await patiently(creates, create, self._count)
+        self._updates, self._creates, self._freed = [], [], []
+
+    async def _free(self, source: Session) -> set[Cell]:
+        """Take the key off rows whose original is gone for good; return those of which the org refused it."""
+        name = ApiName.parse(self._step.source)
+        refused: set[Cell] = set()
+
+        async def clear(lot: Sequence[Record]) -> list[RowResult]:
+            with asking(SOURCE):
+                results = await update(source, name, lot)
+            refused.update(row[ID] for row, result in zip(lot, results, strict=True) if not result.ok)
+            return results
+
+        await patiently(self._freed, clear, self._count_refusals)
+        return refused
+
+    def _count(self, results: Iterable[RowResult]) -> None:
+        for result in results:
+            if result.ok:
+                self._tally.written(1, int(result.created))
+        self._count_refusals(result for result in results if not result.ok)
+
+    def _count_refusals(self, results: Iterable[RowResult]) -> None:
+        for result in results:
+            if not result.ok:
+                ordinals = (self._mapping.ordinal(name) for name in result.field_names)
+                ordinal = next((number for number in ordinals if number is not None), None)
+                self._tally.failed(result.code or StatusCode.OTHER, ordinal)
+
+
+async def patiently(records: Sequence[Record], send: Send, count: Callable[[list[RowResult]], None]) -> None:
+    """Send records in lots; those that met a lock go again, in smaller lots. `count` gets what is final."""
+    size = UPSERT_ROWS_MAX
+    for attempt in range(1, LOCK_TRIES_MAX + 1):
+        locked: list[Record] = []
+        for start in range(0, len(records), size):
+            lot = records[start : start + size]
+            results = await send(lot)
+            again = [attempt < LOCK_TRIES_MAX and result.code == StatusCode.UNABLE_TO_LOCK_ROW for result in results]
+            locked += [record for record, wait in zip(lot, again, strict=True) if wait]
+            count([result for result, wait in zip(results, again, strict=True) if not wait])
+        if not locked:
+            return
+        await asyncio.sleep(LOCK_PAUSE_S * 2**attempt)
+        records, size = locked, LOCK_ROWS
+
+
+def _dig(value: object, name: str) -> object:
+    """Return a field of a parent as a query gives it, or None."""
+    return value.get(name) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
