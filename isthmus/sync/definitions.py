@@ -27,6 +27,7 @@ from isthmus.db.jobs import TaskName, enqueue
 from isthmus.db.storable import Blob
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.schema import ObjectDescribe
+from isthmus.sync import timetable
 from isthmus.sync.looking import list_syncs, run_detail, runs, sync_view
 from isthmus.sync.model import Drawn, PauseReason, Rejected, SyncState
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
@@ -97,15 +98,16 @@ async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: Conne
     sync = SyncId(uuid4())
     await tx.execute(
         """
-        insert into sync.definition (id, title, document, source_connection, target_connection, interval_s)
-        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(interval_s)s)
+        insert into sync.definition (id, title, document, source_connection, target_connection, interval_s, schedule)
+        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(interval_s)s, %(schedule)s)
         """,
         id=sync,
         title=UserText(spec.name),
         document=UserText(text),
         source=source,
         target=target,
-        interval_s=spec.interval_s,
+        interval_s=timetable.shortest_pause_s(spec),
+        schedule=timetable.kept_schedule(spec),
     )
     await tx.execute("insert into sync.state (sync_id) values (%(sync)s)", sync=sync)
     await _want(tx, sync, spec)
@@ -120,13 +122,15 @@ async def change(tx: TenantTx, sync: SyncId, text: UserText) -> None:
     await tx.execute(
         """
         update sync.definition set title = %(title)s, document = %(document)s, interval_s = %(interval_s)s,
-            changed_at = now() where id = %(sync)s
+            schedule = %(schedule)s, changed_at = now() where id = %(sync)s
         """,
         sync=sync,
         title=UserText(spec.name),
         document=UserText(text),
-        interval_s=spec.interval_s,
+        interval_s=timetable.shortest_pause_s(spec),
+        schedule=timetable.kept_schedule(spec),
     )
+    await timetable.set_first_due(tx, sync)
     await tx.execute("delete from sync.wanted_object where sync_id = %(sync)s", sync=sync)
     await _want(tx, sync, spec)
     await _read_missing(tx, spec, found.source_connection, found.target_connection)
@@ -180,6 +184,7 @@ async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
         sync=sync,
         version=version,
     )
+    await timetable.set_first_due(tx, sync)
     await enqueue(tx, TaskName.ACTIVATE_SYNC, sync, lock=sync)
     return drawn
 
@@ -227,6 +232,7 @@ async def resume(tx: TenantTx, sync: SyncId) -> None:
         """,
         sync=sync,
     )
+    await timetable.set_first_due(tx, sync)
 
 
 async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False) -> RunId:

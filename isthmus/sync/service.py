@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sync import store
+from isthmus.sync.afterwards import after, new_use
 from isthmus.sync.app import SyncApp
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
@@ -34,12 +34,12 @@ from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSett
 from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
 from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
 from isthmus.sync.run import Run, StepRun, begin, stopped
+from isthmus.sync.timetable import decoded_schedule, save_usage, set_due_after
 from isthmus.values import ConnectionId, Purpose, RunId
 
 RETRY_ATTEMPTS_MAX: Final = 5
 RETRY_WINDOWS_MAX: Final = 64
 SAVE_EVERY_S: Final = 0.5
-BUDGET_WAIT: Final = timedelta(hours=1)
 TICKET_FRESH_S: Final = 120.0
 
 
@@ -136,6 +136,7 @@ class _Keeping:
         self._job = job
         self._saved_s = 0.0
         self._saved: tuple[StepRun, ...] = job.begun.steps
+        self._saved_run = job.begun
 
     async def carry_out(self) -> Run:
         """Move, then close the run whatever happened."""
@@ -202,7 +203,10 @@ class _Keeping:
                         if outcome[0] == number:
                             await store.save_outcome(tx, self._run, outcome, rows)
         await store.save_calls(tx, self._run, run)
+        orgs = [endpoint.org_id for endpoint in self._job.endpoints]
+        await save_usage(tx, new_use(orgs, self._saved_run, run), self._app.clock.now())
         self._saved = run.steps
+        self._saved_run = run
 
     async def _save_window(self, tx: TenantTx, step: StepRun, frame: WindowSettled) -> None:
         transient = bool(step.open_codes & TRANSIENT_CODES)
@@ -237,8 +241,11 @@ class _Keeping:
             await store.check_fence(tx, self._run, self._row.fence)
             await self._save_counts(tx, state)
             await store.end(tx, self._run, state)
-            if state.end in {EndReason.SOURCE_BUDGET, EndReason.TARGET_BUDGET}:
-                await store.put_off(tx, self._row.sync_id, BUDGET_WAIT)
+            now = self._app.clock.now()
+            row, schedule = self._row, decoded_schedule(self._row.schedule)
+            follows = after(schedule, state, kind=row.kind, began=row.began_at, now=now, idle_runs=row.idle_runs)
+            if follows is not None:
+                await set_due_after(tx, row.sync_id, follows.due, idle_runs=follows.idle_runs)
             if state.state is RunState.REVOKED and self._row.sync_state is SyncState.ACTIVE:
                 source = state.end is EndReason.SOURCE_REVOKED
                 reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED

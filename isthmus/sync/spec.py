@@ -14,14 +14,12 @@ import yaml
 from msgspec import Meta, Struct
 
 from isthmus.sync.flow.expressions.syntax import TEXT_MAX as EXPRESSION_CHARS_MAX
+from isthmus.sync.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
 from isthmus.sync.model import STEPS_MAX, TRACKING_FIELD
 
 SPEC_BYTES_MAX: Final = 256 * 1024
 WHERE_CHARS_MAX: Final = 4000
 CONSTANT_CHARS_MAX: Final = 1000
-INTERVAL_DEFAULT_S: Final = 120
-INTERVAL_MIN_S: Final = 60
-INTERVAL_MAX_S: Final = 7 * 24 * 3600
 NESTING_MAX: Final = 8
 DELETES_CEILING_DEFAULT: Final = 100
 
@@ -130,13 +128,14 @@ class RetrySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 
 class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A whole sync. `interval_s` is the pause between scheduled runs, in seconds."""
+    """A whole sync. `interval_s` is the pause between scheduled runs, in seconds; `schedule` says more than that."""
 
     version: Literal[1]
     name: Annotated[str, Meta(min_length=1, max_length=120)]
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
     direction: Literal["one-way"] = "one-way"
-    interval_s: Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = INTERVAL_DEFAULT_S
+    interval_s: IntervalS | None = None
+    schedule: ScheduleSpec | None = None
     retry: RetrySpec = RetrySpec()
     budget: BudgetSpec = BudgetSpec()
 
@@ -176,6 +175,11 @@ def parse_spec(text: str) -> SyncSpec:
     except msgspec.ValidationError as error:
         raise _refusal(str(error), lines) from None
     _refuse_nameless(spec, lines)
+    try:
+        read_schedule(spec.schedule, spec.interval_s)
+    except ScheduleRefused as error:
+        path = f"schedule.{error.key}"
+        raise SpecRefused(_line(path, lines), path, error.what, error.remedy) from None
     return spec
 
 

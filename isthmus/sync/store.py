@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from isthmus.db.database import TenantTx
@@ -31,6 +31,9 @@ class RunRow:
     source_connection: UUID
     target_connection: UUID
     sync_state: SyncState
+    schedule: bytes
+    idle_runs: int
+    began_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ async def begin(tx: TenantTx, run: UUID) -> RunRow | None:
           and d.tenant_id = r.tenant_id and d.id = r.sync_id
           and s.tenant_id = r.tenant_id and s.sync_id = r.sync_id
         returning r.sync_id, r.plan_version, r.kind, r.fence, p.document, d.source_connection, d.target_connection,
-                  s.state as sync_state
+                  s.state as sync_state, d.schedule, s.idle_runs, r.started_at as began_at
         """,
         row=RunRow,
         run=run,
@@ -330,15 +333,6 @@ async def end(tx: TenantTx, run: UUID, state: Run) -> None:
 async def pause(tx: TenantTx, sync: UUID, reason: PauseReason) -> None:
     """Stop the schedule of a sync because an org is gone."""
     await set_state(tx, sync, SyncState.PAUSED, reason)
-
-
-async def put_off(tx: TenantTx, sync: UUID, wait: timedelta) -> None:
-    """Let the next scheduled run of an active sync wait."""
-    await tx.execute(
-        "update sync.state set due_at = now() + %(wait)s where sync_id = %(sync)s and state = 'active'",
-        sync=sync,
-        wait=wait,
-    )
 
 
 async def save_activation_calls(tx: TenantTx, sync: UUID, calls: int) -> None:

@@ -18,9 +18,8 @@ from isthmus.journal import Journal, ProcessStarted, ProcessStopped
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
 from isthmus.worker.tasks import WorkerServices, register
-from isthmus.worker.ticker import STALLED_AFTER_S, tick_until
+from isthmus.worker.ticker import SLOTS_PER_WORKER, STALLED_AFTER_S, tick_until
 
-CONCURRENCY: Final = 4
 POLL_S: Final = 1.0
 """A job that waits for its lock is looked at this often."""
 HEARTBEAT_S: Final = 4.0
@@ -54,7 +53,7 @@ async def _serve(
     try:
         async with app.open_async():
             journal.emit(ProcessStarted(pid))
-            await _work(app, database, journal, stop)
+            await _work(app, database, journal, clock, stop)
     finally:
         journal.emit(ProcessStopped(pid))
 
@@ -67,7 +66,7 @@ def queue_app(settings: Settings) -> procrastinate.App:
         connector=connector,
         worker_defaults={
             "queues": ["default"],
-            "concurrency": CONCURRENCY,
+            "concurrency": SLOTS_PER_WORKER,
             "fetch_job_polling_interval": POLL_S,
             "update_heartbeat_interval": HEARTBEAT_S,
             "stalled_worker_timeout": STALLED_AFTER_S,
@@ -78,9 +77,11 @@ def queue_app(settings: Settings) -> procrastinate.App:
     )
 
 
-async def _work(app: procrastinate.App, database: Database, journal: Journal, stop: asyncio.Event) -> None:
+async def _work(
+    app: procrastinate.App, database: Database, journal: Journal, clock: Clock, stop: asyncio.Event
+) -> None:
     working = asyncio.create_task(app.run_worker_async())
-    ticking = asyncio.create_task(tick_until(stop, database, app, journal))
+    ticking = asyncio.create_task(tick_until(stop, database, app, journal, clock))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ create schema sync;
 grant usage on schema sync to isthmus_portal, isthmus_worker, isthmus_keeper;
 
 create domain sync.plan_document as bytea check (length(value) between 2 and 4194304);
+create domain sync.schedule_document as bytea check (length(value) between 2 and 4096);
 create domain sync.step_number as smallint check (value between 0 and 63);
 create domain sync.row_count as bigint check (value between 0 and 1099511627776);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
@@ -22,6 +23,7 @@ create table sync.definition (
     source_connection uuid not null,
     target_connection uuid not null,
     interval_s integer not null check (interval_s between 60 and 604800),
+    schedule sync.schedule_document not null,
     created_at timestamptz not null default now(),
     changed_at timestamptz not null default now(),
     primary key (tenant_id, id),
@@ -39,8 +41,8 @@ create policy own_update on sync.definition for update to isthmus_portal
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 create policy own_delete on sync.definition for delete to isthmus_portal
     using (tenant_id = (select ctx.tenant()));
-grant select, delete, insert (id, title, document, source_connection, target_connection, interval_s),
-    update (title, document, source_connection, target_connection, interval_s, changed_at)
+grant select, delete, insert (id, title, document, source_connection, target_connection, interval_s, schedule),
+    update (title, document, source_connection, target_connection, interval_s, schedule, changed_at)
     on sync.definition to isthmus_portal;
 grant select
     on sync.definition to isthmus_worker;
@@ -88,7 +90,8 @@ grant select, insert (sync_id, version, document)
 grant select
     on sync.plan to isthmus_worker;
 
--- Whether a sync runs, by which plan, and when it is due. `plan_version` 0: never activated.
+-- Whether a sync runs, by which plan, when it is due and why then; `idle_runs`: how many runs in a row found nothing to do.
+-- `plan_version` 0: never activated.
 create table sync.state (
     tenant_id uuid not null default ctx.tenant(),
     sync_id uuid not null,
@@ -96,6 +99,8 @@ create table sync.state (
     pause_reason sync.pause_reason,
     plan_version integer not null default 0,
     due_at timestamptz,
+    due_reason smallint not null default 0,
+    idle_runs integer not null default 0,
     changed_at timestamptz not null default now(),
     activation_calls bigint not null default 0,
     primary key (tenant_id, sync_id),
@@ -111,9 +116,9 @@ create policy own_insert on sync.state for insert to isthmus_portal
     with check (tenant_id = (select ctx.tenant()));
 create policy own_update on sync.state for update to isthmus_portal, isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
-grant select, insert (sync_id), update (state, pause_reason, plan_version, due_at, changed_at)
+grant select, insert (sync_id), update (state, pause_reason, plan_version, due_at, due_reason, changed_at)
     on sync.state to isthmus_portal;
-grant select, update (state, pause_reason, due_at, changed_at, activation_calls)
+grant select, update (state, pause_reason, due_at, due_reason, idle_runs, changed_at, activation_calls)
     on sync.state to isthmus_worker;
 
 -- API calls that readings of describes have asked of a connection's org: they belong to no run.
@@ -288,29 +293,6 @@ grant select
 grant select, insert (sync_id, plan_version, run_id, step, since, until, row_count, transient),
     update (row_count, transient, attempts, settled_at)
     on sync.failed_window to isthmus_worker;
-
--- Make a run for every active sync that is due and has none under way. The worker queues the jobs itself.
-create function sync.take_due(at_most integer) returns table (tenant_id uuid, sync_id uuid, run_id uuid)
-language sql volatile security definer set search_path = ''
-as $$
-    with due as (
-        select s.tenant_id, s.sync_id, s.plan_version, d.interval_s
-        from sync.state s join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
-        where s.state = 'active' and s.due_at <= now()
-        order by s.due_at limit at_most for update of s skip locked
-    ), put_off as (
-        update sync.state s set due_at = now() + make_interval(secs => due.interval_s)
-        from due where s.tenant_id = due.tenant_id and s.sync_id = due.sync_id
-    )
-    insert into sync.run (tenant_id, sync_id, plan_version, kind)
-    select due.tenant_id, due.sync_id, due.plan_version, 'scheduled' from due
-    where not exists (
-        select from sync.run r
-        where r.tenant_id = due.tenant_id and r.sync_id = due.sync_id and r.state in ('queued', 'running'))
-    returning tenant_id, sync_id, id
-$$;
-revoke execute on function sync.take_due(integer) from public;
-grant execute on function sync.take_due(integer) to isthmus_worker;
 
 -- Whose run it is and which connections it may lease, for keeper: only a run that is queued or running has any.
 create function sync.run_subject(run uuid) returns table (tenant_id uuid, connections uuid[])

@@ -13,7 +13,7 @@ from typing import Final
 from isthmus.salesforce.query import count
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.csv_blocks import RecordCutter, header_names
-from isthmus.sync.flow.frames import Calls, Ended, StepDone, WindowFixed, WindowSettled
+from isthmus.sync.flow.frames import Ended, StepDone, WindowFixed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
@@ -22,7 +22,7 @@ from isthmus.sync.flow.removing import look_for_deleted, remove
 from isthmus.sync.flow.sides import Stopped, asking, first_stop
 from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
-from isthmus.sync.flow.tally import Tally, send
+from isthmus.sync.flow.tally import Tally, calls_of, send
 from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKind, Window
 
 PERCENT: Final = 100
@@ -41,8 +41,7 @@ async def work(job: SyncJob, world: MoverWorld) -> None:
         if stop is None:
             raise
         ended = Ended(stop.reason, pump.step, stop.code)
-    sessions = world.sessions
-    await send(world.report, [Calls(sessions[SOURCE].calls, sessions[TARGET].calls), ended])
+    await send(world.report, [*calls_of((world.sessions[SOURCE], world.sessions[TARGET])), ended])
 
 
 def warm() -> None:
@@ -107,7 +106,7 @@ class _Pump:
                 watermark = await next_since(self._sessions[SOURCE], job.step, window)
             await self._move(job, bounds, path, rows)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
-        await send(self._report, [calls, settled])
+        await send(self._report, [*calls_of(self._sessions), settled])
 
     async def _remove(self, job: StepJob, window: Window, retry: int) -> None:
         """Deletions are told by windows of a schedule: a one-shot copy has none before its own."""
@@ -119,9 +118,8 @@ class _Pump:
         if removal is not None and not self._job.dry_run:
             tally = Tally(self._report, job.ordinal, self._sessions)
             await remove(job.step, removal, self._sessions[TARGET], tally)
-        calls = Calls(self._sessions[SOURCE].calls, self._sessions[TARGET].calls)
         watermark = removal.watermark if removal is not None and own else None
-        await send(self._report, [calls, WindowSettled(job.ordinal, window, retry, watermark)])
+        await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, retry, watermark)])
 
     async def _count(self, job: StepJob, bounds: Window | None, window: Window) -> int:
         """A second pass needs no question where the first one found nothing in the same window."""

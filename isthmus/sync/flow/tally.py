@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import Report
-from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, Usage, encode
+from isthmus.sync.flow.frames import CALLS_MAX, Calls, Frame, Moved, Noted, RowsFailed, Usage, encode
 
 
 class Tally:

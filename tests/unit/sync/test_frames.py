@@ -21,6 +21,7 @@ from isthmus.sync.flow.frames import (
     Noted,
     RowsFailed,
     StepDone,
+    Usage,
     WindowFixed,
     WindowSettled,
     decode,
@@ -44,6 +45,7 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(WindowSettled, steps, windows, st.integers(0, 256), st.none() | times),
     st.builds(StepDone, steps),
     st.builds(Calls, st.integers(0, CALLS_MAX), st.integers(0, CALLS_MAX)),
+    st.builds(Usage, st.sampled_from((0, 1)), st.integers(0, CALLS_MAX), st.integers(0, CALLS_MAX)),
     st.builds(Ended, st.sampled_from(EndReason), st.none() | steps, st.none() | codes),
 )
 
