@@ -66,6 +66,11 @@ class Settings:
         return self.secrets_dir / "ticket-key"
 
     @property
+    def mask_key_file(self) -> Path:
+        """The key of masks' pseudonyms; with another one, all pseudonyms are others."""
+        return self.secrets_dir / "mask-key"
+
+    @property
     def keeper_portal_socket(self) -> Path:
         """Where keeper answers portal and cli."""
         return self.run_dir / "keeper-portal.sock"

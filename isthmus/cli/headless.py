@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from isthmus.cli.output import refuse
 from isthmus.values import Secret
 
+MASK_KEY_CHARS_MIN: Final = 24
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
@@ -53,6 +55,19 @@ def _token(unverified: str, place: str) -> Secret:
             "Copy the accessToken of `sf org display --json` again, without quotes and line ends.",
         )
     return Secret(unverified)
+
+
+def find_mask_key(environ: Mapping[str, str]) -> Secret | None:
+    """Return the key of the pseudonyms of a copy, from `ISTHMUS_MASK_KEY`; refuses one that could be guessed."""
+    text = environ.get("ISTHMUS_MASK_KEY")
+    if not text:
+        return None
+    if len(text) < MASK_KEY_CHARS_MIN:
+        refuse(
+            f"ISTHMUS_MASK_KEY has fewer than {MASK_KEY_CHARS_MIN} characters, so its pseudonyms could be tried out.",
+            "Set it to a long random text, for example to the output of: openssl rand -hex 32",
+        )
+    return Secret(text)
 
 
 def _from_sf(name: str, text: str) -> HeadlessOrg:

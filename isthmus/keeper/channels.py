@@ -17,10 +17,13 @@ from isthmus.orgs.leasing import LeaseAnswer, NotLeased, lease
 from isthmus.salesforce.lease import (
     LEASE_MESSAGE_BYTES_MAX,
     LEASE_S,
+    FromKeeper,
+    FromMover,
     LeaseGranted,
     LeaseRefused,
-    LeaseRequest,
     LeaseRevoked,
+    MaskKeyGranted,
+    MaskKeyRequest,
 )
 from isthmus.values import ConnectionId, TenantId
 
@@ -91,7 +94,7 @@ class LeaseChannels:
                 packet = await loop.sock_recv(channel.socket, LEASE_MESSAGE_BYTES_MAX)
                 if not packet:
                     return
-                request = msgspec.json.decode(packet, type=LeaseRequest)
+                request = msgspec.json.decode(packet, type=FromMover)
                 answer = await self._answer(channel, request)
                 await loop.sock_sendall(channel.socket, msgspec.json.encode(answer))
         except (OSError, msgspec.MsgspecError):
@@ -100,10 +103,12 @@ class LeaseChannels:
             self._open.discard(channel)
             channel.socket.close()
 
-    async def _answer(self, channel: _Channel, request: LeaseRequest) -> LeaseGranted | LeaseRefused:
+    async def _answer(self, channel: _Channel, request: FromMover) -> FromKeeper:
         connection = ConnectionId(request.connection)
         if connection not in channel.connections or not await _asked(channel.is_running):
             return LeaseRefused(connection, "not_running")
+        if isinstance(request, MaskKeyRequest):
+            return MaskKeyGranted(connection, self._custodian.tenant_mask_key(channel.tenant).reveal().hex())
         try:
             found = await self._lease(channel, connection, stale=request.stale)
         except DatabaseError:

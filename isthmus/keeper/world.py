@@ -26,8 +26,8 @@ from isthmus.keeper.server import listen, serve
 from isthmus.keeper.service import Keeper
 from isthmus.orgs.custodian import Custodian, OpenLogin
 from isthmus.salesforce.routes import ROUTES
-from isthmus.values import OrgHost
-from isthmus.vault.keys import FileKeys, RandomBytes, read_key_file
+from isthmus.values import OrgHost, Secret
+from isthmus.vault.keys import FileKeys, RandomBytes, create_key_file, read_key_file
 from isthmus.vault.vault import Vault, WrongKey
 
 ATTEMPT_CONNECTIONS_MAX: Final = 4
@@ -66,7 +66,15 @@ async def open_custodian(settings: Settings, *, clock: Clock, random_bytes: Rand
             open_login=login_opener(tls, loopback=settings.allow_loopback_http),
             public_url=settings.public_url,
             loopback=settings.allow_loopback_http,
+            mask_key=_mask_key(settings, random_bytes),
         )
+
+
+def _mask_key(settings: Settings, random_bytes: RandomBytes) -> Secret:
+    """Return the key of the pseudonyms, made where it is missing. It is no key of anything that is stored."""
+    if not settings.mask_key_file.exists():
+        create_key_file(settings.mask_key_file, random_bytes)
+    return read_key_file(settings.mask_key_file)
 
 
 async def check_key(database: Database, vault: Vault) -> None:

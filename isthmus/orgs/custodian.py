@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -43,6 +44,7 @@ class Custodian:
     open_login: OpenLogin
     public_url: str
     loopback: bool
+    mask_key: Secret
 
     @property
     def redirect_uri(self) -> str:
@@ -56,6 +58,10 @@ class Custodian:
         expires_at = self.clock.now() + timedelta(seconds=OWN_TICKET_S)
         claims = Claims(Role.KEEPER.value, tenant, member, connection, expires_at)
         return sign_ticket(self.ticket_key, claims)
+
+    def tenant_mask_key(self, tenant: TenantId) -> Secret:
+        """Return the key of a tenant's pseudonyms: the same value looks different in two tenants' targets."""
+        return Secret(hmac.digest(self.mask_key.reveal(), b"isthmus mask key 1\0" + tenant.bytes, "sha256"))
 
     def new_uuid(self) -> UUID:
         """Return a random id."""

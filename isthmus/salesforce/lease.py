@@ -50,6 +50,23 @@ class LeaseGranted(msgspec.Struct, frozen=True, tag_field="kind", tag="granted")
         return "<LeaseGranted>"
 
 
+class MaskKeyRequest(msgspec.Struct, frozen=True, tag_field="kind", tag="mask"):
+    """Mover → keeper: the key of the tenant's pseudonyms, for a job that works with `connection`."""
+
+    connection: UUID
+
+
+class MaskKeyGranted(msgspec.Struct, frozen=True, tag_field="kind", tag="mask_key"):
+    """Keeper → mover: the key, in hex. Has no repr of its fields."""
+
+    connection: UUID
+    key: str
+
+    def __repr__(self) -> str:
+        """Show nothing of the key."""
+        return "<MaskKeyGranted>"
+
+
 class LeaseRefused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
     """Keeper → mover: no token, and why."""
 
@@ -63,7 +80,8 @@ class LeaseRevoked(msgspec.Struct, frozen=True, tag_field="kind", tag="revoked")
     connection: UUID
 
 
-FromKeeper: TypeAlias = LeaseGranted | LeaseRefused | LeaseRevoked
+FromMover: TypeAlias = LeaseRequest | MaskKeyRequest
+FromKeeper: TypeAlias = LeaseGranted | LeaseRefused | LeaseRevoked | MaskKeyGranted
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +157,24 @@ class LeaseBook:
                 return held.lease
             return (await self._ask(connection, stale=stale)).lease
 
+    async def mask_key(self, connection: UUID) -> Secret:
+        """Return the key of the pseudonyms. Raises `LeaseLost`."""
+        async with self._asking.setdefault(connection, asyncio.Lock()):
+            match await self._answer_to(MaskKeyRequest(connection)):
+                case MaskKeyGranted() as granted:
+                    return Secret(bytes.fromhex(granted.key))
+                case LeaseRefused() as refused:
+                    raise LeaseLost(refused.reason)
+                case _:
+                    raise LeaseLost(_UNAVAILABLE)
+
     def _is_fresh(self, held: _Held) -> bool:
         return self._clock.monotonic_s() < held.renew_at_s
 
     async def _ask(self, connection: UUID, *, stale: bool) -> _Held:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[FromKeeper] = loop.create_future()
-        self._waiting[connection] = answer
         asked_at_s = self._clock.monotonic_s()
-        try:
-            await loop.sock_sendall(self._socket, msgspec.json.encode(LeaseRequest(connection, stale)))
-            async with asyncio.timeout(ANSWER_S):
-                message = await answer
-        except (OSError, TimeoutError):
-            raise LeaseLost(_UNAVAILABLE) from None
-        finally:
-            self._waiting.pop(connection, None)
-        match message:
-            case LeaseGranted():
+        match await self._answer_to(LeaseRequest(connection, stale)):
+            case LeaseGranted() as message:
                 host = parse_login_host(message.instance_url, allow_loopback_http=self._loopback)
                 if isinstance(host, HostDenied):
                     raise LeaseLost(_UNAVAILABLE)
@@ -164,10 +182,25 @@ class LeaseBook:
                 held = _Held(Lease(Secret(message.token), host), asked_at_s + life_s / 2, asked_at_s + life_s)
                 self._held[connection] = held
                 return held
-            case LeaseRefused():
-                raise LeaseLost(message.reason)
+            case LeaseRefused() as refused:
+                raise LeaseLost(refused.reason)
             case LeaseRevoked():
                 raise LeaseLost(_REVOKED)
+            case MaskKeyGranted():
+                raise LeaseLost(_UNAVAILABLE)
+
+    async def _answer_to(self, request: FromMover) -> FromKeeper:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[FromKeeper] = loop.create_future()
+        self._waiting[request.connection] = answer
+        try:
+            await loop.sock_sendall(self._socket, msgspec.json.encode(request))
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
+        except (OSError, TimeoutError):
+            raise LeaseLost(_UNAVAILABLE) from None
+        finally:
+            self._waiting.pop(request.connection, None)
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -219,15 +252,18 @@ class ChannelLeases:
         return await self._book.lease(self._connection, stale=True)
 
 
-async def answer_fixed(sock: socket.socket, leases: Mapping[UUID, Lease]) -> None:
-    """Answer a mover's lease socket with tokens given on the command line, until the mover goes away."""
+async def answer_fixed(sock: socket.socket, leases: Mapping[UUID, Lease], mask_key: Secret | None = None) -> None:
+    """Answer a mover's lease socket with what was given on the command line, until the mover goes away."""
     loop = asyncio.get_running_loop()
     while packet := await _receive_or_end(sock):
-        request = msgspec.json.decode(packet, type=LeaseRequest)
+        request = msgspec.json.decode(packet, type=FromMover)
         lease = leases.get(request.connection)
         answer: FromKeeper
         if lease is None:
             answer = LeaseRefused(request.connection, "not_running")
+        elif isinstance(request, MaskKeyRequest):
+            unknown = LeaseRefused(request.connection, "unavailable")
+            answer = MaskKeyGranted(request.connection, mask_key.reveal().hex()) if mask_key else unknown
         elif request.stale:
             answer = LeaseRefused(request.connection, "needs_reauth")
         else:

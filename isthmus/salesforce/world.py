@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from isthmus.clock import Clock
 from isthmus.salesforce.session import Session
+from isthmus.values import Secret
 
 MESSAGE_BYTES_MAX: Final = 60 * 1024
 """The longest message that a mover may report in one piece."""
@@ -23,8 +24,12 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MoverWorld:
-    """Everything that a job may touch. `sessions[i]` belongs to `job.endpoints[i]`."""
+    """Everything that a job may touch. `sessions[i]` belongs to `job.endpoints[i]`.
+
+    `mask_key` asks for the key of the pseudonyms (raises `LeaseLost`); None where nothing can be masked.
+    """
 
     sessions: Sequence[Session]
     report: Report
     clock: Clock
+    mask_key: Callable[[], Awaitable[Secret]] | None = None

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 from uuid import uuid4
 
 from isthmus.clock import Clock
@@ -23,6 +24,7 @@ from isthmus.sandbox.report import SandboxReport
 from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, RunningMover, drive
 from isthmus.sync.errors import explain, explain_end
+from isthmus.sync.flow.computed import needs_key
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.looking import field_name, path_name, step_title
@@ -94,6 +96,10 @@ class CopyResult:
         return 1 if any(step.rows_failed for step in self.steps) else 0
 
 
+NO_MASK_KEY: Final = (
+    "The sync masks fields, and there is no key to make pseudonyms with. Set ISTHMUS_MASK_KEY to 32 characters of your "
+    "own, and to the same ones each time: the same key gives the same pseudonyms."
+)
 OnProgress = Callable[[tuple[StepCount, ...]], None]
 
 
@@ -107,9 +113,13 @@ async def copy_once(
     dry_run: bool = False,
     bulk_rows_min: int | None = None,
     on_progress: OnProgress | None = None,
+    mask_key: Secret | None = None,
 ) -> CopyResult:
-    """Copy what `spec` says. Never raises for what an org or a mover does: the result's `message` says it."""
-    copy = _Copy(spec, (source, target), settings, clock, dry_run=dry_run, on_progress=on_progress)
+    """Copy what `spec` says; `mask_key` makes its pseudonyms.
+
+    Never raises for what an org or a mover does: the result's `message` says it.
+    """
+    copy = _Copy(spec, (source, target), settings, clock, dry_run=dry_run, on_progress=on_progress, mask_key=mask_key)
     return await copy.carry_out(bulk_rows_min)
 
 
@@ -125,6 +135,7 @@ class _Copy:
         *,
         dry_run: bool,
         on_progress: OnProgress | None,
+        mask_key: Secret | None,
     ) -> None:
         self._spec = spec
         self._orgs = orgs
@@ -132,6 +143,7 @@ class _Copy:
         self._began_s = clock.monotonic_s()
         self._dry_run = dry_run
         self._on_progress = on_progress
+        self._mask_key = mask_key
         self._settings = settings
         self._endpoints = [Endpoint(uuid4(), org.host.origin, Purpose.SYNC, API_VERSION_DEFAULT) for org in orgs]
         self._plan: Plan | None = None
@@ -146,6 +158,8 @@ class _Copy:
         if isinstance(drawn, Rejected):
             return self._stopped("The sync does not fit these orgs; see the errors.", drawn.issues)
         self._plan = drawn.plan
+        if self._mask_key is None and needs_key(drawn.plan.steps) and not self._dry_run:
+            return self._stopped(NO_MASK_KEY, drawn.issues)
         if drawn.plan.tracking and not self._dry_run:
             made = await self._activated(drawn.plan)
             self._count((0, made.run.calls_target))
@@ -206,7 +220,7 @@ class _Copy:
             for endpoint, org in zip(self._endpoints, self._orgs, strict=True)
         }
         with ours:
-            answering = asyncio.create_task(answer_fixed(ours, leases))
+            answering = asyncio.create_task(answer_fixed(ours, leases, self._mask_key))
             try:
                 yield theirs
             finally:

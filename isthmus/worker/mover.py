@@ -164,7 +164,8 @@ async def _perform(
         )
         for index, endpoint in enumerate(job.endpoints)
     ]
-    world = MoverWorld(sessions, _Report(sockets.control), clock)
+    mask_key = partial(book.mask_key, job.endpoints[0].connection) if job.endpoints else None
+    world = MoverWorld(sessions, _Report(sockets.control), clock, mask_key)
     try:
         await carry_out(job.work, world, [book.run(), _obey(sockets.control)])
     finally:
@@ -235,7 +236,7 @@ def _load(packed: bytes, kind: JobKind) -> Job:
             from isthmus.sync.flow.job import SyncJob  # noqa: PLC0415
 
             sync = msgspec.json.decode(packed, type=SyncJob)
-            return Job(sync.endpoints, partial(pump.work, sync), _warm_of(pump))
+            return Job(sync.endpoints, partial(pump.work, sync, zones=pump.zones_for(sync)), _warm_of(pump))
         case "activate":
             from isthmus.sync.flow import activate  # noqa: PLC0415
             from isthmus.sync.flow.job import ActivateJob  # noqa: PLC0415

@@ -68,6 +68,7 @@ class Pair:
         dry_run: bool = False,
         on_progress: OnProgress | None = None,
         source_token: str | None = None,
+        mask_key: Secret | None = None,
     ) -> CopyResult:
         """Copy with the real mover."""
         return await copy_once(
@@ -79,6 +80,7 @@ class Pair:
             dry_run=dry_run,
             bulk_rows_min=bulk_rows_min,
             on_progress=on_progress,
+            mask_key=mask_key,
         )
 
     def assert_equal(self, *names: str, surplus: int = 0) -> None:

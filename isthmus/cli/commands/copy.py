@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.progress import TaskID
 
-from isthmus.cli.headless import find_org
+from isthmus.cli.headless import find_mask_key, find_org
 from isthmus.cli.output import print_json, print_table, progress_bar, refuse, say
 from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import judged_host, settings_here
@@ -86,7 +86,16 @@ def _run(spec: SyncSpec, source: CopyOrg, target: CopyOrg, settings: Settings, *
                 progress.update(tasks[number], total=step.rows_expected or None, completed=done, detail=detail)
 
         return asyncio.run(
-            copy_once(spec, source, target, settings=settings, clock=SystemClock(), dry_run=dry_run, on_progress=shown)
+            copy_once(
+                spec,
+                source,
+                target,
+                settings=settings,
+                clock=SystemClock(),
+                dry_run=dry_run,
+                on_progress=shown,
+                mask_key=find_mask_key(os.environ),
+            )
         )
 
 

@@ -18,7 +18,6 @@ from isthmus.sync.flow.expressions.values import EXACT, Failed, Type, Value, bou
 from isthmus.sync.model import MaskKind
 from isthmus.values import Secret
 
-MASK_KEY_BYTES_MIN: Final = 16
 EMAIL_DOMAIN: Final = "example.com"
 """Reserved by RFC 2606: no mail sent there arrives anywhere."""
 EMAIL_CHARS: Final = 13 + 1 + len(EMAIL_DOMAIN)

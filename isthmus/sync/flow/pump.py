@@ -12,11 +12,16 @@ from typing import Final
 
 from isthmus.salesforce.query import count
 from isthmus.salesforce.world import MoverWorld
+from isthmus.sync.flow.both import Both, look_at_both
+from isthmus.sync.flow.computed import Tools, needs_key, zones_of
 from isthmus.sync.flow.csv_blocks import RecordCutter, header_names
+from isthmus.sync.flow.expressions.moments import find_zone
 from isthmus.sync.flow.frames import Ended, StepDone, WindowFixed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
+from isthmus.sync.flow.masks import Masks
+from isthmus.sync.flow.pairs import move_pairs
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
 from isthmus.sync.flow.removing import look_for_deleted, remove
 from isthmus.sync.flow.sides import Stopped, asking, first_stop
@@ -28,9 +33,9 @@ from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKi
 PERCENT: Final = 100
 
 
-async def work(job: SyncJob, world: MoverWorld) -> None:
-    """Do `job` and report in frames; the last one says how it ended."""
-    pump = _Pump(job, world)
+async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] | None = None) -> None:
+    """Do `job` and report in frames; the last one says how it ended. `zones` are those of `zones_for`."""
+    pump = _Pump(job, world, zones_for(job) if zones is None else zones)
     try:
         await pump.run()
         ended = Ended(EndReason.FINISHED, None, None)
@@ -42,6 +47,12 @@ async def work(job: SyncJob, world: MoverWorld) -> None:
             raise
         ended = Ended(stop.reason, pump.step, stop.code)
     await send(world.report, [*calls_of((world.sessions[SOURCE], world.sessions[TARGET])), ended])
+
+
+def zones_for(job: SyncJob) -> Mapping[str, tzinfo]:
+    """Return the time zones that the job's expressions name. Reads the system's zone files: before lockdown."""
+    found = {name: find_zone(name) for name in zones_of(step.step for step in job.steps)}
+    return {name: zone for name, zone in found.items() if zone is not None}
 
 
 def warm() -> None:
@@ -60,15 +71,24 @@ def warm() -> None:
 class _Pump:
     """One job while it runs."""
 
-    def __init__(self, job: SyncJob, world: MoverWorld) -> None:
+    def __init__(self, job: SyncJob, world: MoverWorld, zones: Mapping[str, tzinfo]) -> None:
         self._job = job
+        self._tools = Tools(Masks(None), zones)
+        self._mask_key = world.mask_key
         self._report = world.report
         self._sessions = (world.sessions[SOURCE], world.sessions[TARGET])
         self._idle: set[tuple[str, str | None, datetime | None]] = set()
         self.step: int | None = None
 
     async def run(self) -> None:
-        until = await server_until(self._sessions[SOURCE])
+        if self._mask_key is not None and needs_key(step.step for step in self._job.steps):
+            with asking(SOURCE):
+                self._tools = Tools(Masks(await self._mask_key()), self._tools.zones)
+        until = [await server_until(self._sessions[SOURCE])]
+        if any(step.step.pairing is not None and step.step.pairing.two_way for step in self._job.steps):
+            self._both = await look_at_both(self._sessions)
+            self.backward = True
+            until.append(await server_until(self._sessions[TARGET]))
         for step in self._job.steps:
             self.step = step.ordinal
             for window in step.windows:
@@ -134,7 +154,10 @@ class _Pump:
 
     async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int) -> None:
         tally = Tally(self._report, job.ordinal, self._sessions)
-        writer = SmallWriter(job.step, self._sessions, tally)
+        if job.step.pairing is not None:
+            await move_pairs(job, bounds, self._sides(), tally)
+            return
+        writer = SmallWriter(job.step, self._sessions, tally, self._tools)
         if path is Path.BULK:
             await move_large(
                 job.step,
