@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from isthmus.salesforce.schema import FieldDescribe
+from isthmus.sync.analysis import pair_issues, step_issues
 from isthmus.sync.drafts import Draft
 from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_column, value_issues
 from isthmus.sync.issues import error, softened
@@ -32,16 +33,16 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     wanted = _wanted(draft, issues)
     columns: list[Column] = []
     parents: dict[str, frozenset[int]] = {}
-    explicit = draft.spec.fields != "auto"
-    for target_field, filler in wanted:
-        place = f"{draft.where}.fields.{target_field.name}"
+    for target_field, filler, explicit in wanted:
+        group = "also" if explicit and draft.spec.fields == "auto" else "fields"
+        place = f"{draft.where}.{group}.{target_field.name}"
         if isinstance(filler, ExpressionSpec) or (
             isinstance(filler, FieldDescribe) and target_field.type == "reference"
         ):
             made = (
                 transform_column(draft, target_field, filler, drafts, issues)
                 if isinstance(filler, ExpressionSpec)
-                else parent_column(draft, target_field, filler, drafts, issues)
+                else parent_column(draft, (target_field, filler), drafts, issues, explicit=explicit)
             )
             if made is not None:
                 columns.append(made[0])
@@ -55,7 +56,7 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
             continue
         if isinstance(filler, FieldDescribe):
             renamed = draft.spec.picklists.get(target_field.name, {})
-            found = value_issues(place, filler, target_field, renamed)
+            found = value_issues(place, filler, target_field, renamed) + pair_issues(place, filler, target_field)
             fatal = any(issue.severity is Severity.ERROR for issue in found) and not explicit
             issues.extend(softened(found) if fatal else found)
             if fatal:
@@ -70,28 +71,30 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     columns += lowered_flag(draft.spec, columns)
     issues.extend(delete_issues(draft.where, draft.spec, *pair, draft.key_source))
     _check_required(draft, columns, issues)
+    issues.extend(step_issues(draft, columns))
     if not columns or len(columns) > COLUMNS_MAX:
         text = "no field of the source fits a field of the target" if not columns else "there are too many fields"
         issues.append(error("no_columns", draft.where, text, "Name the fields in `fields`."))
     return replace(draft, columns=tuple(columns), parents=parents)
 
 
-def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Filler]]:
-    """Return pairs of a target field and what is to fill it."""
-    wanted: list[tuple[FieldDescribe, Filler]] = []
+def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Filler, bool]]:
+    """Return each target field with what is to fill it, and whether a person said so."""
+    wanted: list[tuple[FieldDescribe, Filler, bool]] = []
+    named = draft.spec.also if draft.spec.fields == "auto" else draft.spec.fields
     if draft.spec.fields == "auto":
+        also = {name.casefold() for name in named}
         for target in draft.target.fields:
             source = draft.source.field(target.name)
             skip = target.name in {draft.key, TRACKING_FIELD} or source is None or not target.createable
             if skip or source is None or not (carriable(source) and carriable(target)):
                 continue
-            if target.name.casefold() in OWN_RULES:
+            if target.name.casefold() in OWN_RULES | also:
                 continue
-            wanted.append((target, source))
-        return wanted
-    for target_name, filler in draft.spec.fields.items():
+            wanted.append((target, source, False))
+    for target_name, filler in named.items():
         target = draft.target.field(target_name)
-        place = f"{draft.where}.fields.{target_name}"
+        place = f"{draft.where}.{'also' if draft.spec.fields == 'auto' else 'fields'}.{target_name}"
         if target is None and target_name.casefold() != draft.key.casefold():
             what = f"{draft.target.name} has no field {target_name} in the target org"
             remedy = "Check the name, create the field there, or give the connected user access to it."
@@ -99,7 +102,7 @@ def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Fill
             continue
         found = _filler(draft, place, filler, issues)
         if found is not None and target is not None and target.name != draft.key:
-            wanted.append((target, found))
+            wanted.append((target, found, True))
     return wanted
 
 

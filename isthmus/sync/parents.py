@@ -21,11 +21,19 @@ NAMES_SHOWN: Final = 4
 
 
 def parent_column(
-    draft: Draft, target: FieldDescribe, source: FieldDescribe, drafts: Sequence[Draft], issues: list[Issue]
+    draft: Draft,
+    pair: tuple[FieldDescribe, FieldDescribe],
+    drafts: Sequence[Draft],
+    issues: list[Issue],
+    *,
+    explicit: bool,
 ) -> tuple[Column, frozenset[int]] | None:
-    """Return the column of a lookup with the numbers of the steps that load its parents, or None: it is left out."""
+    """Return the column of a lookup with the numbers of the steps that load its parents, or None: it is left out.
+
+    `pair` is the target's field and the source's; `explicit`: a person asked for it.
+    """
+    target, source = pair
     place = f"{draft.where}.fields.{target.name}"
-    explicit = draft.spec.fields != "auto"
     if not writable(target):
         if explicit:
             issues.append(error("read_only", place, f"{target.name} is read-only in the target", "Leave it out."))

@@ -14,8 +14,8 @@ import yaml
 from msgspec import Meta, Struct
 
 from isthmus.sync.flow.expressions.syntax import TEXT_MAX as EXPRESSION_CHARS_MAX
-from isthmus.sync.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
 from isthmus.sync.model import STEPS_MAX, TRACKING_FIELD
+from isthmus.sync.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
 
 SPEC_BYTES_MAX: Final = 256 * 1024
 WHERE_CHARS_MAX: Final = 4000
@@ -83,13 +83,17 @@ class ExpressionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One object of a sync: `object` where both orgs use the same name, else `source` and `target`."""
+    """One object of a sync: `object` where both orgs use the same name, else `source` and `target`.
+
+    `also` maps further fields where `fields` is `auto`, or fills some of these in another way.
+    """
 
     object: Name | None = None
     source: Name | None = None
     target: Name | None = None
     where: Annotated[str, Meta(min_length=1, max_length=WHERE_CHARS_MAX)] | None = None
     fields: Literal["auto"] | dict[Name, FieldSource | ExpressionSpec] = "auto"
+    also: dict[Name, FieldSource | ExpressionSpec] = {}
     match: Name = TRACKING_FIELD
     owner: OwnerSpec | None = None
     record_types: Literal["same", "ignore"] | dict[Value, Value] | None = None
@@ -97,8 +101,6 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     mask: dict[Name, Literal["email", "phone", "name", "text", "number", "date", "redact", "null"]] = {}
     deletes: Literal["ignore"] | DeletesSpec = "ignore"
     duplicates: Literal["block", "allow"] = "block"
-    picklists: dict[Name, dict[Value, Value]] = {}
-    deletes: Literal["ignore"] | DeletesSpec = "ignore"
 
     @property
     def source_object(self) -> str:
@@ -119,12 +121,12 @@ class BudgetSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     day_percent: Percent = 80
     run_percent: Percent = 25
+
+
 class RetrySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How often rows that may pass by themselves (locks, missing parents) are tried again without being asked."""
 
     times: Annotated[int, Meta(ge=0, le=10)] = 5
-
-
 
 
 class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -136,8 +138,8 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     direction: Literal["one-way"] = "one-way"
     interval_s: IntervalS | None = None
     schedule: ScheduleSpec | None = None
-    retry: RetrySpec = RetrySpec()
     budget: BudgetSpec = BudgetSpec()
+    retry: RetrySpec = RetrySpec()
 
 
 class SpecRefused(Exception):
@@ -190,7 +192,7 @@ def spec_text(spec: SyncSpec) -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the YAML form, for editors and CI."""
-    schema = msgspec.json.schema(SyncSpec)
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(SyncSpec)))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Isthmus sync, version 1", **schema}
 
 
@@ -245,6 +247,9 @@ def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
         if bool(step.object) == bool(step.source or step.target) or bool(step.source) != bool(step.target):
             what = "a step names either `object`, or both `source` and `target`"
             raise SpecRefused(lines[path], path, what, "For example `object: Account`.")
+        if step.also and step.fields != "auto":
+            place = f"{path}.also"
+            raise SpecRefused(lines[place], place, "`also` adds to `fields: auto`", "Put the lines below `fields`.")
         if isinstance(step.deletes, DeletesSpec) and (step.deletes.action == "flag") != bool(step.deletes.field):
             place = f"{path}.deletes"
             what = "`action: flag` needs a `field`, `action: delete` has none"
