@@ -1,13 +1,15 @@
 """The work of a mover that moves records: step by step, window by window, in the plan's order.
 
-For each window: (1) fix its bounds by the source's clock, (2) count its rows and choose the path, (3) ask where the
+A step of a two-way sync may go backward: then the sync's target is its source. For each window: (1) fix its bounds by
+the source's clock, (2) count its rows and choose the path, (3) ask where the
 next window may begin, (4) read, map and write, (5) say that it is settled. Only then does the next begin, so a mover
 that dies at any point leaves windows that are either settled or to be done again; upserts make that harmless.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
 from typing import Final
 
 from isthmus.salesforce.query import count
@@ -22,15 +24,21 @@ from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
 from isthmus.sync.flow.masks import Masks
 from isthmus.sync.flow.pairs import move_pairs
+from isthmus.sync.flow.paths import choose_path
+from isthmus.sync.flow.probing import probe
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
 from isthmus.sync.flow.removing import look_for_deleted, remove
-from isthmus.sync.flow.sides import Stopped, asking, first_stop
+from isthmus.sync.flow.removing_pairs import look_for_deleted_pairs
+from isthmus.sync.flow.sides import Stopped, asking, first_stop, turned
 from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
 from isthmus.sync.flow.tally import Tally, calls_of, send
 from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKind, Window
 
 PERCENT: Final = 100
+PACE_ROWS_MIN: Final = 200
+"""Fewer rows tell nothing about the pace of a window."""
+GENTLE_TIMES: Final = 10
 
 
 async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] | None = None) -> None:
@@ -40,12 +48,12 @@ async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] |
         await pump.run()
         ended = Ended(EndReason.FINISHED, None, None)
     except Stopped as stop:
-        ended = Ended(stop.reason, pump.step, stop.code)
+        ended = Ended(turned(stop.reason, backward=pump.backward), pump.step, stop.code)
     except BaseExceptionGroup as group:
         stop = first_stop(group)
         if stop is None:
             raise
-        ended = Ended(stop.reason, pump.step, stop.code)
+        ended = Ended(turned(stop.reason, backward=pump.backward), pump.step, stop.code)
     await send(world.report, [*calls_of((world.sessions[SOURCE], world.sessions[TARGET])), ended])
 
 
@@ -77,8 +85,11 @@ class _Pump:
         self._mask_key = world.mask_key
         self._report = world.report
         self._sessions = (world.sessions[SOURCE], world.sessions[TARGET])
-        self._idle: set[tuple[str, str | None, datetime | None]] = set()
+        self._both = Both(self._sessions)
+        self._idle: set[tuple[bool, str, str | None, datetime | None]] = set()
+        self._rest_rows_per_s: float | None = None
         self.step: int | None = None
+        self.backward = False
 
     async def run(self) -> None:
         if self._mask_key is not None and needs_key(step.step for step in self._job.steps):
@@ -89,23 +100,40 @@ class _Pump:
             self._both = await look_at_both(self._sessions)
             self.backward = True
             until.append(await server_until(self._sessions[TARGET]))
+        await self._probe(until)
         for step in self._job.steps:
             self.step = step.ordinal
             for window in step.windows:
+                self.backward = False
                 self._check_budget()
-                await self._window(step, window, until)
+                self.backward = step.step.backward
+                await self._window(step, window, until[self.backward])
             await send(self._report, [StepDone(step.ordinal)])
-        self.step = None
+        self.step, self.backward = None, False
+
+    async def _probe(self, until: list[datetime]) -> None:
+        """Ask about many windows at once, forward and backward; a one-shot copy has none that were read before."""
+        for backward, end in enumerate(until):
+            self.backward = bool(backward)
+            steps = [step for step in self._job.steps if step.step.backward == self.backward]
+            if not self._job.unbounded:
+                await probe(self._sides().sessions[SOURCE], steps, end)
+
+    def _sides(self) -> Both:
+        """Both orgs as the step at hand sees them."""
+        return self._both.turned() if self.backward else self._both
 
     def _check_budget(self) -> None:
         """Stop between two windows, where nothing is lost: a window itself costs few calls."""
         reasons = (EndReason.SOURCE_BUDGET, EndReason.TARGET_BUDGET)
-        for session, reason in zip(self._sessions, reasons, strict=True):
+        for session, reason, ceiling in zip(self._sessions, reasons, self._job.ceilings, strict=True):
+            if ceiling.calls_left is not None and session.calls > ceiling.calls_left:
+                raise Stopped(reason)
             usage = session.usage
             if usage is None:
                 continue
-            day, run = self._job.budget.day_percent * usage.max, self._job.budget.run_percent * usage.max
-            if usage.used * PERCENT > day or session.calls * PERCENT > run:
+            day = min(self._job.budget.day_percent, ceiling.day_percent) * usage.max
+            if usage.used * PERCENT > day or session.calls * PERCENT > self._job.budget.run_percent * usage.max:
                 raise Stopped(reason)
 
     async def _window(self, job: StepJob, window_job: WindowJob, until: datetime) -> None:
@@ -117,37 +145,53 @@ class _Pump:
             return
         bounds = None if self._job.unbounded else window
         rows = await self._count(job, bounds, window)
-        path = Path.NONE if rows == 0 else Path.COLLECTIONS if rows < self._job.bulk_rows_min else Path.BULK
+        # A window that is read again had rows that a large job could not bring in: small lots are gentler.
+        gentle = GENTLE_TIMES if window_job.retry else 1
+        chosen = choose_path(
+            rows,
+            bulk_rows_min=self._job.bulk_rows_min,
+            rest_rows_per_s=self._rest_rows_per_s,
+            usage=self._sides().sessions[TARGET].usage,
+        )
+        # Pairs are looked at row by row.
+        path = Path.COLLECTIONS if rows and job.step.pairing is not None else chosen.path
         await send(self._report, [WindowFixed(job.ordinal, window, path, rows)])
         own = window_job.retry == 0 and not self._job.dry_run and not self._job.unbounded
-        watermark = idle_since(window, self._sessions[SOURCE].clock.now()) if own else None
+        source = self._sides().sessions[SOURCE]
+        watermark = idle_since(window, source.clock.now()) if own else None
         if rows and not self._job.dry_run:
             if own:
-                watermark = await next_since(self._sessions[SOURCE], job.step, window)
+                watermark = await next_since(source, job.step, window)
             await self._move(job, bounds, path, rows)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [*calls_of(self._sessions), settled])
 
     async def _remove(self, job: StepJob, window: Window, retry: int) -> None:
         """Deletions are told by windows of a schedule: a one-shot copy has none before its own."""
-        removal = None if self._job.unbounded else await look_for_deleted(job.step, window, self._sessions)
+        both = self._sides()
+        if self._job.unbounded:
+            removal = None
+        elif job.step.pairing is not None:
+            removal = await look_for_deleted_pairs(job, window, both)
+        else:
+            removal = await look_for_deleted(job.step, window, both.sessions)
         found = removal.found if removal else ()
         path = Path.COLLECTIONS if found else Path.NONE
         await send(self._report, [WindowFixed(job.ordinal, window, path, len(found))])
         own = retry == 0 and not self._job.dry_run
         if removal is not None and not self._job.dry_run:
             tally = Tally(self._report, job.ordinal, self._sessions)
-            await remove(job.step, removal, self._sessions[TARGET], tally)
+            await remove(job.step, removal, both.sessions[TARGET], tally)
         watermark = removal.watermark if removal is not None and own else None
         await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, retry, watermark)])
 
     async def _count(self, job: StepJob, bounds: Window | None, window: Window) -> int:
         """A second pass needs no question where the first one found nothing in the same window."""
-        same = (job.step.source, job.step.where, window.since)
+        same = (job.step.backward, job.step.source, job.step.where, window.since)
         if job.step.kind is StepKind.LINK and same in self._idle:
             return 0
         with asking(SOURCE):
-            rows = await count(self._sessions[SOURCE], query_of(job.step, ("Id",), bounds, ordered=False))
+            rows = await count(self._sides().sessions[SOURCE], query_of(job.step, ("Id",), bounds, ordered=False))
         if rows == 0 and job.step.kind is StepKind.LOAD:
             self._idle.add(same)
         return rows
@@ -166,8 +210,13 @@ class _Pump:
                 writer,
                 tally,
                 rows_expected=rows,
+                bulk_rows_min=self._job.bulk_rows_min,
                 upload_bytes_max=self._job.upload_bytes_max,
             )
         else:
+            began_s = self._sessions[SOURCE].clock.monotonic_s()
             await move_small(job.step, bounds, self._sessions[SOURCE], writer, tally)
+            took_s = self._sessions[SOURCE].clock.monotonic_s() - began_s
+            if rows >= PACE_ROWS_MIN and took_s > 0:
+                self._rest_rows_per_s = rows / took_s
         await tally.flush()
