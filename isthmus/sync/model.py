@@ -217,6 +217,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `DELETE` step sets this checkbox instead of deleting."""
     ceiling: int | None = None
     """A `DELETE` step touches no record if a window has more of them."""
+    deletions_listed: bool = True
+    """Whether the source lists deletions (getDeleted); else they are looked for in its recycle bin."""
     allow_duplicates: bool = False
     """Rows go in where a duplicate rule of the target only warns."""
     stamp: str = "SystemModstamp"
@@ -228,8 +230,6 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    deletions_listed: bool = True
-    """Whether the source lists deletions (getDeleted); else they are looked for in its recycle bin."""
     """Which share of an org's daily API calls may be used: by everybody before a run goes on, and by one run alone."""
 
     day_percent: int = 80
@@ -307,9 +307,9 @@ class PauseReason(StrEnum):
     SOURCE_REVOKED = "source_revoked"
     TARGET_REVOKED = "target_revoked"
     ACTIVATION_REFUSED = "activation_refused"
-
-
     LOOPING = "looping"
+
+
 class RunState(StrEnum):
     """`PARTIAL` finished with failed rows; `REVOKED` was stopped because an org withdrew its consent."""
 
