@@ -19,6 +19,7 @@ class TaskName(StrEnum):
     RUN_AUDIT = "run_audit"
     READ_SCHEMA = "read_schema"
     ACTIVATE_SYNC = "activate_sync"
+    LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True)

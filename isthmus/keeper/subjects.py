@@ -15,6 +15,7 @@ SUBJECT_FUNCTIONS: Final[dict[RunKind, tuple[LiteralString, LiteralString]]] = {
     RunKind.AUDIT: ("audit.audit_subject", "audit"),
     RunKind.SCHEMA: ("orgs.connection_subject", "connection"),
     RunKind.ACTIVATION: ("sync.activation_subject", "sync"),
+    RunKind.LOOK: ("sync.look_subject", "look"),
 }
 """Function and argument name; each answers only while the subject is to be worked on."""
 

@@ -26,12 +26,13 @@ class ConnectionState(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a worker works on. The subject's id is that of the run, the audit, the connection or the sync."""
+    """What a worker works on. The subject's id is that of the run, the audit, the connection, the sync or the look."""
 
     SYNC = "sync"
     AUDIT = "audit"
     SCHEMA = "schema"
     ACTIVATION = "activation"
+    LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True)

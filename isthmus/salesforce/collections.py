@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -20,12 +20,16 @@ UPSERT_ROWS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What became of one row. `code` is None if it succeeded; `field_names` are those that the org blamed."""
+    """What became of one row. `code` is None if it succeeded; `field_names` are those that the org blamed.
+
+    `message` is the org's own text, which may repeat values: only a look (`sync.flow.inspect`) reads it, and seals it.
+    """
 
     ok: bool
     created: bool
     code: StatusCode | None
     field_names: tuple[str, ...]
+    message: str = field(default="", repr=False)
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -45,12 +49,12 @@ async def upsert(
 ) -> list[RowResult]:
     """Upsert up to `UPSERT_ROWS_MAX` records by the external id `key`; results in the records' order.
 
+    `allow_duplicates`: duplicate rules that only warn let the rows pass.
+
     A parent goes as a mapping: `{"Account": {"Ext__c": "…"}}`. Assignment rules do not run. Idempotent, so it is sent
     again after an interruption. Decimals are written as JSON numbers, exactly.
     """
     if not 0 < len(records) <= UPSERT_ROWS_MAX:
-    `allow_duplicates`: duplicate rules that only warn let the rows pass.
-
         message = f"a call upserts 1 to {UPSERT_ROWS_MAX} records"
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
@@ -87,4 +91,5 @@ def _row_result(result: _Result) -> RowResult:
     if result.success:
         return RowResult(ok=True, created=result.created, code=None, field_names=())
     first = result.errors[0] if result.errors else _Fault()
-    return RowResult(ok=False, created=False, code=row_code(first.code, first.message), field_names=tuple(first.fields))
+    code = row_code(first.code, first.message)
+    return RowResult(ok=False, created=False, code=code, field_names=tuple(first.fields), message=first.message)

@@ -160,8 +160,9 @@ async def _follow(mover: RunningMover, run: Run, on_frame: OnFrame) -> Run:
 
 
 def _after_exit(run: Run, exit_: MoverExit) -> Run:
-    if run.end is not None:
-        return run
-    if exit_.kind is ExitKind.DIED:
-        return stopped(run, EndReason.MOVER_DIED)
-    return stopped(run, _FAILURES.get(exit_.failure, EndReason.BUG))
+    return run if run.end is not None else stopped(run, reason_of(exit_))
+
+
+def reason_of(exit_: MoverExit) -> EndReason:
+    """Return why a mover ended that did not say so itself."""
+    return EndReason.MOVER_DIED if exit_.kind is ExitKind.DIED else _FAILURES.get(exit_.failure, EndReason.BUG)

@@ -140,7 +140,7 @@ class _Keeping:
 
     async def carry_out(self) -> Run:
         """Move, then close the run whatever happened."""
-        refusal = self._refusal()
+        refusal = refusal_of(self._job.endpoints)
         if refusal is not None:
             state = stopped(self._job.begun, refusal)
         else:
@@ -148,14 +148,6 @@ class _Keeping:
             state = await self._explained(driven)
         await self._close(state)
         return state
-
-    def _refusal(self) -> EndReason | None:
-        for side, endpoint in enumerate(self._job.endpoints):
-            if endpoint.state == ConnectionState.REVOKED:
-                return EndReason.SOURCE_REVOKED if side == SOURCE else EndReason.TARGET_REVOKED
-            if endpoint.state == ConnectionState.NEEDS_REAUTH:
-                return EndReason.SOURCE_LEASE_LOST if side == SOURCE else EndReason.TARGET_LEASE_LOST
-        return None
 
     async def _drive(self) -> Driven:
         endpoints = self._job.endpoints
@@ -250,6 +242,16 @@ class _Keeping:
                 source = state.end is EndReason.SOURCE_REVOKED
                 reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED
                 await store.pause(tx, self._row.sync_id, reason)
+
+
+def refusal_of(endpoints: Sequence[store.EndpointRow]) -> EndReason | None:
+    """Return why nothing may be moved between these (source, target), or None."""
+    for side, endpoint in enumerate(endpoints):
+        if endpoint.state == ConnectionState.REVOKED:
+            return EndReason.SOURCE_REVOKED if side == SOURCE else EndReason.TARGET_REVOKED
+        if endpoint.state == ConnectionState.NEEDS_REAUTH:
+            return EndReason.SOURCE_LEASE_LOST if side == SOURCE else EndReason.TARGET_LEASE_LOST
+    return None
 
 
 def blamed(run: Run, states: Sequence[str | None]) -> Run:

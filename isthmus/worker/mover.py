@@ -71,7 +71,7 @@ class Job:
     warm: Callable[[], None]
 
 
-JobKind: TypeAlias = Literal["audit", "sync", "schema", "activate"]
+JobKind: TypeAlias = Literal["audit", "sync", "schema", "activate", "inspect"]
 
 
 class _Kind(msgspec.Struct):
@@ -243,6 +243,11 @@ def _load(packed: bytes, kind: JobKind) -> Job:
 
             activation = msgspec.json.decode(packed, type=ActivateJob)
             return Job(activation.endpoints, partial(activate.work, activation), _warm_of(activate))
+        case "inspect":
+            from isthmus.sync.flow import inspect  # noqa: PLC0415
+
+            inspection = msgspec.json.decode(packed, type=inspect.InspectJob)
+            return Job(inspection.endpoints, partial(inspect.work, inspection), _warm_of(inspect))
         case _:
             assert_never(kind)
 

@@ -20,6 +20,7 @@ from isthmus.journal import Journal
 from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable
 from isthmus.sync.activation import perform_activation
 from isthmus.sync.app import SyncApp
+from isthmus.sync.look import perform_look
 from isthmus.sync.schemas import SchemaUnread, perform_schema
 from isthmus.sync.service import perform
 from isthmus.sync.store import FenceLost
@@ -49,6 +50,7 @@ def register(app: procrastinate.App, services: WorkerServices) -> None:
         TaskName.RUN_AUDIT: lambda subject: perform_audit(AuditId(subject), services.audit),
         TaskName.READ_SCHEMA: lambda subject: perform_schema(ConnectionId(subject), services.sync),
         TaskName.ACTIVATE_SYNC: lambda subject: perform_activation(SyncId(subject), services.sync),
+        TaskName.LOOK: lambda subject: perform_look(subject, services.sync),
     }
     retry = procrastinate.RetryStrategy(
         max_attempts=TRIES_MAX, exponential_wait=WAIT_FIRST_S, retry_exceptions=[InstallationAway]

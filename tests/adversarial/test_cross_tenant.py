@@ -35,7 +35,7 @@ CANDIDATES: dict[str, list[Any]] = {
         "R01",
         "r01",
     ],
-    "bytea": [b"xx", bytes(32), ENVELOPE],
+    "bytea": [b"xx", bytes(32), bytes(65), ENVELOPE],
     "boolean": [True],
     "timestamp with time zone": [datetime(2026, 1, 1, tzinfo=UTC)],
     "date": [datetime(2026, 1, 1, tzinfo=UTC).date()],

@@ -152,6 +152,60 @@ def test_the_run_wrote_every_row_and_says_so(world: World) -> None:
     assert len(world.target.rows("Account")) == len(world.source.rows("Account"))
 
 
+LOOK_IN_THE_BROWSER = """async (sync) => {
+  const b64 = (bytes) => btoa(String.fromCharCode(...bytes));
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const curve = {name: "ECDH", namedCurve: "P-256"};
+  const pair = await crypto.subtle.generateKey(curve, false, ["deriveBits"]);
+  const ours = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const csrf = (await (await fetch("/api/v1/session")).json()).csrf;
+  const reply = await fetch(`/api/v1/syncs/${sync}/inspect`, {
+    method: "POST",
+    headers: {"Content-Type": "application/json", "X-CSRF-Token": csrf},
+    body: JSON.stringify({viewer_key: b64(ours), rows: 5}),
+  });
+  const told = await reply.json();
+  const look = Uint8Array.from(told.look.replaceAll("-", "").match(/../g), (h) => parseInt(h, 16));
+  const opened = [];
+  for (const sealed of told.sealed.map(bytes)) {
+    const sender = sealed.slice(0, 65), number = sealed.slice(65, 69), nonce = new Uint8Array(12);
+    nonce.set(number, 8);
+    const theirs = await crypto.subtle.importKey("raw", sender, curve, false, []);
+    const secret = await crypto.subtle.deriveBits({name: "ECDH", public: theirs}, pair.privateKey, 256);
+    const info = new Uint8Array([...new TextEncoder().encode("isthmus inspect 1"), ...look, ...sender, ...ours]);
+    const salt = new Uint8Array(0), base = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveKey"]);
+    const key = await crypto.subtle.deriveKey(
+      {name: "HKDF", hash: "SHA-256", salt, info}, base, {name: "AES-GCM", length: 256}, false, ["decrypt"]);
+    const plain = await crypto.subtle.decrypt({name: "AES-GCM", iv: nonce, additionalData: number}, key, sealed.slice(69));
+    opened.push(JSON.parse(new TextDecoder().decode(plain)));
+  }
+  return {status: reply.status, cache: reply.headers.get("cache-control"), raw: JSON.stringify(told), opened};
+}"""
+
+
+def test_rows_that_fail_are_shown_to_the_browser_that_asks_and_to_the_command(world: World) -> None:
+    last = world.target.rows("Account")[0]["Name"]
+    fault = {"object": "Account", "where": {"Name": last}}
+    error = {"code": "STRING_TOO_LONG", "fields": ["Name"], "message": f"{last} is too long"}
+    world.target.control("POST", "/faults", {**fault, "row_error": error})
+    source = next(row["Id"] for row in world.source.rows("Account") if row["Name"] == last)
+    world.source.control("PATCH", f"/rows/Account/{source}", {"Phone": "+1 555"})
+    try:
+        assert world.product.command("sync", "run", "Accounts and people", "--json").returncode == 1
+        page = world.portal.open(world.pages["sync"])
+        told = page.evaluate(LOOK_IN_THE_BROWSER, world.pages["sync"].rsplit("/", 1)[1])
+        assert (told["status"], told["cache"]) == (200, "no-store")
+        assert last not in told["raw"]
+        assert [shown["last"] for shown in told["opened"]] == [False, True]
+        assert told["opened"][0]["rows"][0]["message"] == error["message"]
+        seen = world.product.command("sync", "inspect", "Accounts and people")
+        assert seen.returncode == 1, seen.stderr
+        assert error["message"] in seen.stdout
+        assert "STRING_TOO_LONG (Name)" in seen.stdout
+    finally:
+        world.target.control("DELETE", "/faults")
+
+
 def test_the_trust_page_hides_no_promise(world: World) -> None:
     page = world.portal.open("/trust")
     verdicts = {

@@ -26,6 +26,7 @@ from tests.support.postgres import FreshDatabase, TestTenant
 SUBJECTS = {
     "sync": "select connections from sync.run_subject(%s)",
     "activation": "select connections from sync.activation_subject(%s)",
+    "look": "select connections from sync.look_subject(%s)",
     "schema": "select connections from orgs.connection_subject(%s)",
 }
 

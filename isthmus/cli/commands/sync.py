@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 import click
 
 from isthmus.cli.commands.org import parse_alias
+from isthmus.cli.looking import Seen, look_at, plain_seen, print_seen
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
 from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import with_installation
@@ -16,9 +18,12 @@ from isthmus.cli.specs import read_text, spec_of
 from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
 from isthmus.sync import definitions
 from isthmus.sync.definitions import SyncProblem
+from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.looking import list_syncs
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
+from isthmus.sync.relay import WorkerGone
 from isthmus.sync.spec import SpecRefused
+from isthmus.sync.viewing import LookBroken
 from isthmus.sync.views import RunDetail, SyncView
 from isthmus.values import Alias
 from isthmus.wiring.installation import Installation
@@ -126,6 +131,45 @@ def retry(ctx: click.Context, name: str, tenant: str | None, *, as_json: bool) -
       isthmus sync retry "Accounts to UAT"
     """
     _run(ctx, name, tenant, retry=True, as_json=as_json)
+
+
+@command.command()
+@_NAME
+@click.option(
+    "--rows", type=click.IntRange(1, ROWS_SHOWN_MAX), default=20, show_default=True, help="Show at most so many."
+)
+@click.option("--window", type=click.UUID, help="The failed window; the newest unless given.")
+@_TENANT
+@_JSON
+@click.pass_context
+def inspect(
+    ctx: click.Context, name: str, rows: int, window: UUID | None, tenant: str | None, *, as_json: bool
+) -> None:
+    """Show rows that fail, with the target's own words. Exit status 1 if there are any.
+
+    Nothing of a record is stored, so the rows of the failed window are read and tried once more (as a retry would);
+    those that fail come to this terminal, sealed on their way, and are kept nowhere.
+
+    \b
+    Examples:
+      isthmus sync inspect "Accounts to UAT"
+      isthmus sync inspect "Accounts to UAT" --rows 5 --json
+    """
+
+    async def work(installation: Installation) -> Seen:
+        return await look_at(installation, await named(installation, name), rows_max=rows, window=window)
+
+    try:
+        seen = _with(work, tenant)
+    except WorkerGone as gone:
+        refuse(f"Nothing was shown: {gone}.", "`isthmus doctor` says whether the worker runs; then look again.")
+    except LookBroken as broken:
+        refuse(str(broken), "If it stays, report it: a part of this installation changes what it only hands on.")
+    if as_json:
+        print_json(plain_seen(name, seen))
+    else:
+        print_seen(name, seen)
+    ctx.exit(2 if seen.looked.message else EXIT_PARTIAL if seen.looked.end.rows_failed else EXIT_DONE)
 
 
 @command.command(name="list")

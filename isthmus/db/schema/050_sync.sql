@@ -9,6 +9,7 @@ create domain sync.plan_document as bytea check (length(value) between 2 and 419
 create domain sync.schedule_document as bytea check (length(value) between 2 and 4096);
 create domain sync.step_number as smallint check (value between 0 and 63);
 create domain sync.row_count as bigint check (value between 0 and 1099511627776);
+create domain sync.viewer_key as bytea check (octet_length(value) = 65);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
 create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused');
 create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry');
@@ -294,6 +295,35 @@ grant select, insert (sync_id, plan_version, run_id, step, since, until, row_cou
     update (row_count, transient, attempts, settled_at)
     on sync.failed_window to isthmus_worker;
 
+-- A person's wish to look at rows that fail: the public half of a key made for it, and whether it is over. What is shown
+-- goes past this database, sealed to that key (`sync/relay.py`).
+create table sync.look (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null,
+    sync_id uuid not null,
+    failed_window_id uuid not null,
+    viewer_key sync.viewer_key not null,
+    rows_max smallint not null check (rows_max between 1 and 50),
+    requested_at timestamptz not null default now(),
+    ended_at timestamptz,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, sync_id) references sync.definition on delete cascade,
+    foreign key (tenant_id, failed_window_id) references sync.failed_window on delete cascade
+);
+alter table sync.look enable row level security;
+alter table sync.look force row level security;
+create policy owner_select on sync.look for select to isthmus_owner using (true);
+create policy own_select on sync.look for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.look for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_update on sync.look for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
+grant select, insert (id, sync_id, failed_window_id, viewer_key, rows_max)
+    on sync.look to isthmus_portal;
+grant select, update (ended_at)
+    on sync.look to isthmus_worker;
+
 -- Whose run it is and which connections it may lease, for keeper: only a run that is queued or running has any.
 create function sync.run_subject(run uuid) returns table (tenant_id uuid, connections uuid[])
 language sql stable security definer set search_path = ''
@@ -315,3 +345,14 @@ as $$
 $$;
 revoke execute on function sync.activation_subject(uuid) from public;
 grant execute on function sync.activation_subject(uuid) to isthmus_keeper;
+
+-- The same for a look: for a quarter of an hour, longer than anybody waits.
+create function sync.look_subject(look uuid) returns table (tenant_id uuid, connections uuid[])
+language sql stable security definer set search_path = ''
+as $$
+    select l.tenant_id, array[d.source_connection, d.target_connection]
+    from sync.look l join sync.definition d on d.tenant_id = l.tenant_id and d.id = l.sync_id
+    where l.id = look and l.ended_at is null and l.requested_at > now() - interval '15 minutes'
+$$;
+revoke execute on function sync.look_subject(uuid) from public;
+grant execute on function sync.look_subject(uuid) to isthmus_keeper;

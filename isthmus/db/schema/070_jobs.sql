@@ -10,7 +10,7 @@ create domain jobs.ids_only as jsonb not null check (coalesce(
         and value ->> 'subject_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false));
 create domain jobs.lock_id as text check (value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
 create domain jobs.task_name as varchar(128)
-    check (value in ('run_sync', 'run_audit', 'read_schema', 'activate_sync'));
+    check (value in ('run_sync', 'run_audit', 'read_schema', 'activate_sync', 'look'));
 create domain jobs.queue_name as varchar(128) check (value = 'default');
 
 alter table jobs.procrastinate_jobs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from litestar import Response, get, post
@@ -10,10 +10,14 @@ from litestar import Response, get, post
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, SignedIn, WayOut, World, id_of, missing
 from isthmus.portal.pages.syncs import check, perform, refused
-from isthmus.portal.problems import bad_input
+from isthmus.portal.problems import Problem, bad_input
 from isthmus.portal.sync_forms import simple_definition
 from isthmus.sync import definitions
 from isthmus.sync.definitions import SpecRefused, SyncProblem
+from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
+from isthmus.sync.flow.sealing import BadViewerKey
+from isthmus.sync.looks import looked, open_windows, request_look
+from isthmus.sync.relay import WorkerGone, waiting
 from isthmus.values import ConnectionId, RunId, SyncId, UserText
 
 _LIST = WayOut("/syncs", "All syncs")
@@ -78,6 +82,47 @@ async def definition(world: World, visitor: SignedIn, sync: str) -> Response[byt
         return answer({"definition": await definitions.export(tx, sync_id)})
 
 
+class LookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A wish to look at failing rows: `viewer_key` is an uncompressed point of P-256 in base64 (docs/sync.md)."""
+
+    viewer_key: bytes
+    rows: int = ROWS_SHOWN_MAX
+    window: UUID | None = None
+
+
+@get("/api/v1/syncs/{sync:str}/failed-windows")
+async def failed_windows(world: World, visitor: SignedIn, sync: str) -> Response[bytes]:
+    """List the windows whose failing rows can be looked at, newest first."""
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+    async with world.database.tenant(visitor.ticket) as tx:
+        if await definitions.sync_view(tx, sync_id) is None:
+            missing("Sync", _LIST)
+        return answer({"windows": await open_windows(tx, sync_id)})
+
+
+@post("/api/v1/syncs/{sync:str}/inspect", status_code=200)
+async def inspect(world: World, api_actor: ApiActing, sync: str, data: LookBody) -> Response[bytes]:
+    """Try a failed window's rows once more; return those that fail, sealed to the viewer's key and kept nowhere."""
+    sync_id, look = SyncId(id_of(sync, "Sync", _LIST)), uuid4()
+    try:
+        async with waiting(world.settings.run_dir, look) as relay:
+            async with world.database.tenant(api_actor.visitor.ticket) as tx:
+                window = await request_look(
+                    tx, sync_id, look, viewer=data.viewer_key, rows_max=data.rows, window=data.window
+                )
+            result = await looked(relay)
+    except SyncProblem as error:
+        raise refused(error) from None
+    except BadViewerKey as error:
+        bad_input(f"{error}.", "Send the 65 bytes of the public key in base64.")
+    except WorkerGone as gone:
+        text, remedy = f"Nothing was shown: {gone}.", "Check that the worker runs, then look again."
+        raise Problem(504, "The worker did not answer", text, remedy, _LIST) from None
+    end = result.end
+    told = {"rows_tried": end.rows_tried, "rows_failed": end.rows_failed, "message": result.message}
+    return answer({"look": look, "window": window, "sealed": result.sealed, **told})
+
+
 @post("/api/v1/syncs/{sync:str}/{verb:str}", status_code=202)
 async def act(world: World, api_actor: ApiActing, sync: str, verb: str) -> Response[bytes]:
     """Activate, pause, resume, run or retry; `run` names the run that was queued, where one was."""
@@ -100,4 +145,4 @@ async def run(world: World, visitor: SignedIn, run: str) -> Response[bytes]:
     return answer(detail)
 
 
-HANDLERS = (syncs, create, sync, plan, definition, act, run)
+HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run)

@@ -1,0 +1,129 @@
+"""From the worker to whoever looks: sealed messages over a unix socket that exists only while somebody waits at it.
+
+The viewer's process (portal or command) listens under a name made of the look's id; the worker connects when it begins
+and hands on what the mover says, which neither can read. Nothing is queued, stored or logged: if nobody waits any more,
+the look is over. Both must be on one machine, as everything of `isthmus up` is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from isthmus.salesforce.world import MESSAGE_BYTES_MAX
+
+LENGTH_BYTES: Final = 4
+NAME_LETTERS: Final = 12
+"""Of the look's id: the path of a unix socket is short, and few looks last at once."""
+MESSAGES_MAX: Final = 128
+
+
+class ViewerGone(Exception):
+    """Nobody waits at the socket of this look (any more), or the viewer is on another machine."""
+
+
+class WorkerGone(Exception):
+    """The worker has not come, or went away in the middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A viewer that waits for its look."""
+
+    arriving: asyncio.Queue[bytes | None]
+
+    async def messages(self, timeout_s: float) -> AsyncIterator[bytes]:
+        """Yield each message until the worker closes. Raises `WorkerGone` if none comes for `timeout_s` seconds."""
+        for _ in range(MESSAGES_MAX):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    message = await self.arriving.get()
+            except TimeoutError:
+                text = f"the worker said nothing for {timeout_s:.0f} seconds"
+                raise WorkerGone(text) from None
+            if message is None:
+                return
+            yield message
+
+
+@asynccontextmanager
+async def waiting(run_dir: Path, look: UUID) -> AsyncGenerator[Waiting]:
+    """Listen for the look's worker until the block ends. Begin before the look is asked for."""
+    arriving: asyncio.Queue[bytes | None] = asyncio.Queue(MESSAGES_MAX)
+    taken = False
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        try:
+            if not taken and await reader.readexactly(len(look.bytes)) == look.bytes:
+                taken = True
+                async for message in _frames(reader):
+                    await arriving.put(message)
+        except (OSError, asyncio.IncompleteReadError, ValueError):
+            return
+        finally:
+            await arriving.put(None)
+            writer.close()
+
+    path = _path(run_dir, look)
+    server = await asyncio.start_unix_server(take, path=path)
+    try:
+        path.chmod(0o600)
+        yield Waiting(arriving)
+    finally:
+        server.close()
+        await server.wait_closed()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The worker's end: hands on messages that it cannot read."""
+
+    writer: asyncio.StreamWriter
+
+    async def send(self, message: bytes) -> None:
+        """Hand one message on. Raises `ViewerGone`."""
+        try:
+            self.writer.write(len(message).to_bytes(LENGTH_BYTES, "big") + message)
+            await self.writer.drain()
+        except OSError:
+            raise ViewerGone from None
+
+
+@asynccontextmanager
+async def relay_to(run_dir: Path, look: UUID) -> AsyncGenerator[Relay]:
+    """Connect to whoever waits for `look`. Raises `ViewerGone` if nobody does."""
+    try:
+        _, writer = await asyncio.open_unix_connection(_path(run_dir, look))
+        writer.write(look.bytes)
+        await writer.drain()
+    except OSError:
+        raise ViewerGone from None
+    try:
+        yield Relay(writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while head := await reader.read(LENGTH_BYTES):
+        head += await reader.readexactly(LENGTH_BYTES - len(head))
+        length = int.from_bytes(head, "big")
+        if length > MESSAGE_BYTES_MAX:
+            text = "a message is longer than a mover may report"
+            raise ValueError(text)
+        yield await reader.readexactly(length)
+
+
+def _path(run_dir: Path, look: UUID) -> Path:
+    return run_dir / f"{look.hex[:NAME_LETTERS]}.look"
