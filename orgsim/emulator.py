@@ -35,7 +35,9 @@ from orgsim.rest.routes import rest_routes
 from orgsim.router import Router
 from orgsim.schema.load import load_objects
 from orgsim.settings import NEWEST_VERSION, OrgSettings
+from orgsim.soql.lazy import VirtualTable
 from orgsim.soql.result import QueryResult
+from orgsim.soql.steps import Steps, settled
 from orgsim.store.results import Operation, Row, RowError, SaveResult, WriteContext
 from orgsim.tooling import Tooling
 from orgsim.whims import LEVELS, Whims
@@ -72,7 +74,7 @@ class TroubledOrg(Org):
             hit = self.whims.for_row()
         return None if hit is None else SaveResult.refused(RowError(hit.code, hit.message, hit.fields))
 
-    def query(
+    def query_steps(
         self,
         soql: str,
         *,
@@ -80,12 +82,12 @@ class TroubledOrg(Org):
         ctx: WriteContext,
         page_rows: int | None = None,
         version: int = NEWEST_VERSION,
-    ) -> QueryResult:
-        """Run a query; a whim may make its pages shorter."""
+    ) -> Steps[QueryResult]:
+        """Run a query in steps; a whim may make its pages shorter."""
         rows = page_rows or self.settings.query_page_rows
         if self.whims is not None:
             rows = self.whims.query_page_rows(rows)
-        return super().query(soql, all_rows=all_rows, ctx=ctx, page_rows=rows, version=version)
+        return super().query_steps(soql, all_rows=all_rows, ctx=ctx, page_rows=rows, version=version)
 
     def insert(self, object_name: str, values: Mapping[str, object], ctx: WriteContext) -> SaveResult:
         """Create one row, unless trouble strikes."""
@@ -181,7 +183,11 @@ class Emulator:
         return self.faults.for_request(request, target) or self.whims.for_request(request)
 
     def answer(self, request: Request) -> Response:
-        """Answer one call; must run inside the event loop, because bulk jobs start there."""
+        """Answer one call at once; must run inside the event loop, because bulk jobs start there."""
+        return settled(self.answer_steps(request))
+
+    def answer_steps(self, request: Request) -> Steps[Response]:
+        """Answer one call, with pauses in which others can be answered."""
         request = self.authority.signed(request)
         session = request.session
         if (
@@ -191,7 +197,7 @@ class Emulator:
         ):
             text = "This session is not valid for use with the REST API"
             return json_response([{"message": text, "errorCode": "INVALID_SESSION_ID"}], 401)
-        return self.router.dispatch(self.org, request)
+        return (yield from self.router.dispatch_steps(self.org, request))
 
     def expire_token_of(self, request: Request) -> None:
         """Let the access token of this call run out."""
@@ -228,10 +234,13 @@ class Emulator:
 
     def _table_digest(self, key: str) -> str:
         table = self.org.tables[key]
-        if isinstance(table, AbsorbingTable):  # made up as they are read: counts and sums say what was written
-            return f"virtual:{table.count()}:{sorted(table.sink.summary().items())}"
         digest = hashlib.sha256()
-        rows: list[Row] = sorted(table.scan(), key=lambda row: str(row.get("Id")))
+        found = table.scan()
+        if isinstance(table, VirtualTable):  # made up as they are read: what was written counts, and what came in
+            taken = sorted(table.sink.summary().items()) if isinstance(table, AbsorbingTable) else ()
+            digest.update(repr((table.count(), taken)).encode())
+            found = table.written_between("", None, None)
+        rows: list[Row] = sorted(found, key=lambda row: str(row.get("Id")))
         for row in rows:
             digest.update(repr([(name, row[name]) for name in sorted(row) if row[name] is not None]).encode())
         return digest.hexdigest()

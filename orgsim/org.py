@@ -14,7 +14,8 @@ from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.settings import NEWEST_VERSION, OrgSettings
 from orgsim.soql.cursors import Cursors
 from orgsim.soql.result import QueryResult, RowStream
-from orgsim.soql.run import run_query, stream_query
+from orgsim.soql.run import query_steps, stream_query
+from orgsim.soql.steps import Steps, settled
 from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges
 from orgsim.store.features import Features
@@ -228,8 +229,20 @@ class Org:
         version: int = NEWEST_VERSION,
     ) -> QueryResult:
         """Run a query and return its first page (the rest waits under a locator). ApiError as Salesforce would."""
+        return settled(self.query_steps(soql, all_rows=all_rows, ctx=ctx, page_rows=page_rows, version=version))
+
+    def query_steps(
+        self,
+        soql: str,
+        *,
+        all_rows: bool = False,
+        ctx: WriteContext,
+        page_rows: int | None = None,
+        version: int = NEWEST_VERSION,
+    ) -> Steps[QueryResult]:
+        """Run a query in steps, with pauses in which other calls can be answered."""
         user_id = ctx.user_id
-        return run_query(self, soql, all_rows=all_rows, user_id=user_id, page_rows=page_rows, version=version)
+        return query_steps(self, soql, all_rows=all_rows, user_id=user_id, page_rows=page_rows, version=version)
 
     def stream(
         self, soql: str, *, all_rows: bool = False, ctx: WriteContext, version: int = NEWEST_VERSION

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from orgsim.errors import ApiError, NotEmulated, method_not_allowed, not_found, session_invalid
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
+from orgsim.soql.steps import Steps, settled
 from orgsim.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Call:
         return self.router.dispatch(self.org, replace(request, session=self.request.session), counted=counted)
 
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[Call], "Response | Steps[Response]"]
+"""A handler that may take long returns a generator, which pauses now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,13 @@ class Router:
         self.add(Route(method, pattern, handler, signed_in, counted))
 
     def dispatch(self, org: Org, request: Request, *, counted: bool = True) -> Response:
-        """Answer a call. Never raises ApiError or NotEmulated: they become their answers here."""
+        """Answer a call at once."""
+        return settled(self.dispatch_steps(org, request, counted=counted))
+
+    def dispatch_steps(self, org: Org, request: Request, *, counted: bool = True) -> Steps[Response]:
+        """Answer a call in steps. Never raises ApiError or NotEmulated: they become their answers here."""
         try:
-            return self._answer(org, request, counted=counted)
+            return (yield from self._answer(org, request, counted=counted))
         except ApiError as refused:
             response = json_response(refused.payload(), refused.status)
             return response.with_headers(org.usage.headers(request.session)) if counted else response
@@ -102,7 +108,7 @@ class Router:
             org.transcript.note_not_emulated(org.clock.now(), request.method, request.path, unknown.what)
             return json_response(unknown.payload(), 501)
 
-    def _answer(self, org: Org, request: Request, *, counted: bool) -> Response:
+    def _answer(self, org: Org, request: Request, *, counted: bool) -> Steps[Response]:
         if len(request.path) > org.settings.uri_bytes_max:
             raise ApiError(414, "URI_TOO_LONG", "The requested URI exceeds the limit of 16384 bytes.")
         request = _checked_version(_overridden(request))
@@ -112,7 +118,8 @@ class Router:
         org.settle()
         if counted and route.counted:
             org.usage.count(request.session)
-        response = route.handler(Call(org, request, params, self))
+        answer = route.handler(Call(org, request, params, self))
+        response = answer if isinstance(answer, Response) else (yield from answer)
         if counted and route.counted:
             response = response.with_headers(org.usage.headers(request.session))
         return response.pretty() if request.header("x-prettyprint") == "1" else response

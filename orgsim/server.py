@@ -75,7 +75,17 @@ class Front:
         trouble = self._emulator.trouble_for(request, target)
         if trouble is not None:
             return await self._troubled(raw, request, trouble, traffic)
-        return await self._send(raw, self._emulator.answer(request), traffic)
+        return await self._send(raw, await self._answered(request), traffic)
+
+    async def _answered(self, request: Request) -> Response:
+        """Answer a call; while a long one pauses, others are answered."""
+        steps = self._emulator.answer_steps(request)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+            await asyncio.sleep(0)
 
     async def _troubled(
         self, raw: web.Request, request: Request, trouble: Trouble, traffic: _Traffic
@@ -91,7 +101,7 @@ class Front:
         if trouble.answer is not None:
             answer = trouble.answer
             return await self._send(raw, Response(answer.status, answer.body, answer.headers), traffic)
-        response = self._emulator.answer(request)
+        response = await self._answered(request)
         if trouble.half_after_bytes is not None:
             return await _send_half(raw, response, trouble.half_after_bytes, traffic)
         return await self._send(raw, response, traffic)

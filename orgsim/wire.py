@@ -131,9 +131,9 @@ class Response:
 
     def pretty(self) -> Response:
         """Return the answer indented the way `X-PrettyPrint: 1` asks for; others than JSON unchanged."""
-        if self.payload is NoPayload:
+        if self.payload is NoPayload or not isinstance(self.body, bytes) or not self.body:
             return self
-        text = json.dumps(self.payload, indent=2, separators=(",", " : "), ensure_ascii=False)
+        text = json.dumps(json.loads(self.body), indent=2, separators=(",", " : "), ensure_ascii=False)
         return replace(self, body=text.encode())
 
 

@@ -189,6 +189,9 @@ async def _snapshot(job: QueryJob, stream: RowStream) -> Snapshot | None:
     rows: list[bytes] = []
     make = job.dialect.row
     for values in stream.rows:
+        if values is None:
+            await asyncio.sleep(0)
+            continue
         rows.append(make([csv_value(values[place]) for place in order]).encode())
         if len(rows) % _SLICE_ROWS == 0:
             job.processed = len(rows)

@@ -221,7 +221,9 @@ def _query(org: Org, job: Job, batch: Batch) -> None:
         batch.result, batch.processed = forms.write_records(records)
     else:
         stream = org.stream(soql, all_rows=all_rows, ctx=context)
-        batch.result, batch.processed = forms.write_rows(stream.columns, stream.rows)
+        batch.result, batch.processed = forms.write_rows(
+            stream.columns, (row for row in stream.rows if row is not None)
+        )
     batch.result_id = org.new_id(RESULT_PREFIX)
 
 

@@ -6,46 +6,56 @@ sums (`sink.py`). Memory therefore does not grow with the number of virtual rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 
-from orgsim.generate.cells import Numbers
-from orgsim.generate.layouts import PREFIXES, BenchPlan, Layout, lay_out
+from orgsim.generate import render
+from orgsim.generate.cells import Coded, Digits, IdColumn, Numbers
+from orgsim.generate.layouts import Layout
 from orgsim.generate.sink import CsvSink
-from orgsim.generate.world import Fillable
 from orgsim.ids import DIGITS, normalize_id
 from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.store.results import Row, Value
-from orgsim.store.table import MemoryTable
-from orgsim.store.values import parse_date, parse_datetime
+from orgsim.store.table import MemoryTable, fold
 
-BLOCK_ROWS: Final = 8192
 SCAN_ROWS: Final = 1024
-_STAMPS: Final = frozenset({"SystemModstamp", "LastModifiedDate", "CreatedDate"})
+SEARCH_ROWS: Final = 500_000
 _MADE_UP_BY_ROW: Final = frozenset({"address", "location", "base64"})
 
 
-class BenchTable:
-    """A Table (see `orgsim.store.table`) of virtual rows, and a CsvTable for Bulk results."""
+class VirtualRows:
+    """A Table (see `orgsim.store.table`) of virtual rows, and a VirtualTable for large queries and Bulk results.
 
-    def __init__(self, definition: ObjectDef, layout: Layout, *, prefix: str, pod: str, first: int, count: int) -> None:
+    Rows that were there before, or are written later, are kept beside them and come after them.
+    """
+
+    def __init__(
+        self, definition: ObjectDef, layout: Layout, *, prefix: str, pod: str, first: int, count: int,
+        kept: Iterable[Row] = (),
+    ) -> None:  # fmt: skip
         self.definition = definition
-        self.sink = CsvSink()
         self._layout = layout
+        self._ids = IdColumn(prefix, pod, first)
+        self._fields: Mapping[str, FieldDef] = {field.name: field for field in definition.fields}
         self._head = f"{prefix}{pod}0"
         self._first = first
         self._count = count
         self._overlay = MemoryTable(definition)
-        self._changed: set[int] = set()
-        self._gone: set[int] = set()
+        self._hidden: set[int] = set()
+        for row in kept:
+            self._overlay.put(row)
+
+    @property
+    def stamps(self) -> frozenset[str]:
+        """The fields that rise with the row number."""
+        return self._layout.stamps
 
     def count(self) -> int:
-        """Return the number of rows that are not deleted: virtual, written and absorbed ones."""
-        hidden = len(self._changed) + len(self._gone)
-        return self._count - hidden + self._overlay.count() + self.sink.new_rows
+        """Return the number of rows that are not deleted: virtual and written ones."""
+        return self._count - len(self._hidden) + self._overlay.count()
 
     def get(self, row_id: str) -> Row | None:
         """Return the row with this 18-character id."""
@@ -53,7 +63,7 @@ class BenchTable:
         if written is not None:
             return written
         place = self._place(row_id)
-        return None if place is None or place in self._gone else next(self._rows(place, place + 1))
+        return None if place is None or place in self._hidden else self._made(range(place, place + 1))[0]
 
     def scan(self) -> Iterable[Row]:
         """Return all rows in the order of their making; lazily, so that a LIMIT ends the work."""
@@ -62,21 +72,45 @@ class BenchTable:
     def equal(self, field: FieldDef, value: Value) -> Iterable[Row] | None:
         """Return the rows whose field has this value, or None if that would need a scan."""
         written = self._overlay.equal(field, value)
+        column = self._layout.columns.get(field.name)
         if field.name == "Id":
             row = self.get(value) if isinstance(value, str) else None
             return [] if row is None else [row]
         if field.name in self._layout.parents and isinstance(value, str):
             return self._children(field.name, value, written or [])
-        if field.name not in self._layout.columns and value is not None:
+        if isinstance(column, Digits) and column.is_key and isinstance(value, str):
+            place = column.row_of(value)
+            fits = place is not None and place < self._count and place not in self._hidden
+            if written is None:
+                wanted = fold(field, value)
+                written = [row for row in self._overlay.scan() if fold(field, row.get(field.name)) == wanted]
+            return [*(self._made([place]) if fits and place is not None else ()), *written]
+        if column is None and value is not None:
             return written  # fields without a column are null in every virtual row
         return None
 
     def between(self, field: str, lower: datetime | None, upper: datetime | None) -> Iterable[Row] | None:
         """Return rows with lower <= field <= upper, or None if the field has no range index."""
-        if field not in _STAMPS:
+        if field not in self.stamps:
             return None
         start, stop = self.stamp_range(lower, upper)
-        return self._between(start, stop, self._overlay.between(field, lower, upper) or [])
+        return self._between(start, stop, self.written_between(field, lower, upper))
+
+    def put(self, row: Row) -> None:
+        """Keep a written row; it hides the virtual one with its id."""
+        place = self._place(str(row["Id"]))
+        if place is not None:
+            self._hidden.add(place)
+        self._overlay.put(row)
+
+    def remove(self, row_id: str) -> None:
+        """Forget a row for good; unknown ids are ignored."""
+        place = self._place(row_id)
+        if place is not None:
+            self._hidden.add(place)
+        self._overlay.remove(row_id)
+
+    # Large queries (see VirtualTable)
 
     def stamp_range(self, lower: datetime | None, upper: datetime | None) -> tuple[int, int]:
         """Return the half-open range of virtual rows whose stamps lie in lower..upper, both included."""
@@ -86,104 +120,113 @@ class BenchTable:
         stop = self._count if later is None else spread.first_at_or_after(later)
         return start, max(start, stop)
 
-    def put(self, row: Row) -> None:
-        """Keep a written row; it hides the virtual one with its id."""
-        place = self._place(str(row["Id"]))
-        if place is not None:
-            self._gone.discard(place)
-            self._changed.add(place)
-        self._overlay.put(row)
+    def written_between(self, field: str, lower: datetime | None, upper: datetime | None) -> list[Row]:
+        """Return the written rows with lower <= field <= upper in the order of that field."""
+        if lower is None and upper is None:
+            return list(self._overlay.scan())
+        found = self._overlay.between(field, lower, upper)
+        return [] if found is None else list(found)
 
-    def remove(self, row_id: str) -> None:
-        """Forget a row for good; unknown ids are ignored."""
+    def has_hidden(self) -> bool:
+        """Say whether a virtual row was changed or removed."""
+        return bool(self._hidden)
+
+    def in_sight(self, places: Numbers) -> Numbers:
+        """Return those places whose virtual rows still are as they were made."""
+        if not self._hidden:
+            return places
+        return places[~np.isin(places, np.fromiter(self._hidden, dtype=np.int64))]
+
+    def with_parent(self, field: str, parent_ids: Collection[str], start: int, stop: int) -> Iterator[Numbers] | None:
+        """Yield the places of start..stop-1 with one of these parents, in pieces; None if there is no such column."""
+        column = self._layout.columns.get(field)
+        if field not in self._layout.parents or not isinstance(column, IdColumn):
+            return None
+        prefix, first, number = self._layout.parents[field]
+        head = f"{prefix}{self._head[3:]}"
+        parents = [parent - first for row_id in parent_ids if (parent := _counter(row_id, head)) is not None]
+        return self._search(column, np.array([p for p in parents if 0 <= p < number], dtype=np.int64), start, stop)
+
+    def _search(self, column: IdColumn, parents: Numbers, start: int, stop: int) -> Iterator[Numbers]:
+        if column.of is None:  # parent = place % modulo
+            starts: list[Numbers] = [
+                np.arange(start + (parent - start) % column.modulo, stop, column.modulo) for parent in parents.tolist()
+            ]
+            yield np.sort(np.concatenate([np.empty(0, dtype=np.int64), *starts]))
+            return
+        for first in range(start, stop, SEARCH_ROWS):
+            places: Numbers = np.arange(first, min(first + SEARCH_ROWS, stop), dtype=np.int64)
+            yield places[np.isin(column.numbers(places), parents)]
+
+    def place_of(self, row_id: str) -> int | None:
+        """Return the place of a virtual row that still is as it was made; None for other ids."""
         place = self._place(row_id)
-        if place is not None:
-            self._changed.discard(place)
-            self._gone.add(place)
-        self._overlay.remove(row_id)
+        return None if place in self._hidden else place
 
-    def is_untouched(self) -> bool:
-        """Return whether every row is still the virtual one."""
-        return not (self._changed or self._gone or self._overlay.count() or self.sink.new_rows)
+    def rows_of(self, places: Numbers, names: Sequence[str] | None = None) -> list[Row]:
+        """Return the rows at these places as they are now (or only these fields); those removed are left out."""
+        if not self._hidden:
+            return self._made(places, names)
+        made = zip(places.tolist(), self._made(places, None), strict=True)
+        now = [self._overlay.get(str(row["Id"])) if place in self._hidden else row for place, row in made]
+        return [row for row in now if row is not None]
 
-    def rows_at(self, start: int, stop: int) -> Iterator[Row]:
-        """Yield the virtual rows start..stop-1."""
-        return self._rows(start, min(stop, self._count))
+    def codes(self, name: str, places: Numbers) -> tuple[Numbers, Sequence[Value]] | None:
+        """Return a code per row and the values the codes mean; None for columns without few values.
+
+        A reference to a parent is coded by the parent's number; its values come from `rows_of`, the pool is empty.
+        """
+        column = self._layout.columns.get(name)
+        if column is None:
+            return np.zeros(len(places), dtype=np.int64), (None,)
+        if isinstance(column, IdColumn) and name in self._layout.parents:
+            return column.numbers(places), ()
+        return (column.codes(places), column.pool) if isinstance(column, Coded) else None
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Say whether `json_rows` and `csv_rows` can write these fields (canonical names)."""
+        return all(
+            (field := self._fields.get(name)) is not None
+            and field.type not in _MADE_UP_BY_ROW
+            and not (name == "Name" and field.extra_type_info == "personname")
+            and name not in {"LastViewedDate", "LastReferencedDate"}
+            for name in names
+        )
+
+    def json_rows(self, names: Sequence[str], places: Numbers, version: str) -> bytes:
+        """Return virtual rows as JSON records with commas between them."""
+        kind = self.definition.name
+        url = f"/services/data/v{version}/sobjects/{kind}/%s"
+        frame = f'"attributes":{{"type":"{kind}","url":"{url}"}}'
+        columns = [(name, self._fields[name], self._layout.columns.get(name)) for name in names]
+        return render.json(frame, columns, self._ids, places)
 
     # Bulk
 
-    def csv_columns(self, names: Sequence[str]) -> Sequence[str] | None:
-        """Return canonical field names, or None if a column or a written row needs the slow way."""
-        if self._changed or self._gone or self._overlay.count():
-            return None
-        found = [self.definition.field(name) for name in names]
-        if any(entry is None or entry.type in _MADE_UP_BY_ROW or self._is_derived(entry) for entry in found):
-            return None
-        return [entry.name for entry in found if entry is not None]
-
-    def csv_blocks(
-        self, names: Sequence[str], start: int, stop: int, *, delimiter: str = ",", line_ending: str = "\n"
-    ) -> Iterator[bytes]:
-        """Yield the virtual rows start..stop-1 as CSV, every value quoted, without a header."""
-        for first in range(start, min(stop, self._count), BLOCK_ROWS):
-            rows = min(BLOCK_ROWS, stop - first, self._count - first)
-            yield self.csv_block(names, first, rows, delimiter=delimiter, line_ending=line_ending)
-
-    def csv_block(
-        self, names: Sequence[str], start: int, count: int, *, delimiter: str = ",", line_ending: str = "\n"
+    def csv_rows(
+        self, names: Sequence[str], places: Numbers, *, delimiter: str = ",", line_ending: str = "\n"
     ) -> bytes:
-        """Return `count` rows from number `start` on as CSV."""
+        """Return the virtual rows at these places as CSV, every value quoted, without a header."""
         columns = [self._layout.columns.get(name) for name in names]
-        widths = [0 if column is None else column.width for column in columns]
-        glue = f'"{delimiter}"'.encode()
-        frame = b'"' + glue.join(b" " * width for width in widths) + b'"' + line_ending.encode()
-        matrix = np.empty((count, len(frame)), dtype=np.uint8)
-        matrix[:] = np.frombuffer(frame, dtype=np.uint8)
-        numbers: Numbers = np.arange(start, start + count, dtype=np.int64)
-        place = 1
-        for column, width in zip(columns, widths, strict=True):
-            if column is not None:
-                column.write(numbers, matrix[:, place : place + width])
-            place += width + len(glue)
-        return matrix.tobytes()
-
-    def _is_derived(self, entry: FieldDef) -> bool:
-        return entry.name == "Name" and entry.extra_type_info == "personname"
+        return render.csv(columns, places, delimiter=delimiter, line_ending=line_ending) if len(places) else b""
 
     # Rows
 
-    def _rows(self, start: int, stop: int) -> Iterator[Row]:
-        names = tuple(self._layout.columns)
-        readers = [_reader(self.definition.field(name)) for name in names]
-        for first in range(start, stop, SCAN_ROWS):
-            count = min(SCAN_ROWS, stop - first)
-            cells = [self._cells(name, first, count) for name in names]
-            for row in zip(*cells, strict=True):
-                values = zip(names, readers, row, strict=True)
-                yield {name: value for name, read, cell in values if (value := read(cell)) is not None}
-
-    def _cells(self, name: str, start: int, count: int) -> list[str]:
-        column = self._layout.columns[name]
-        width = column.width
-        target = np.empty((count, width), dtype=np.uint8)
-        column.write(np.arange(start, start + count, dtype=np.int64), target)
-        raw = target.tobytes()
-        return [raw[at : at + width].decode().replace('""', '"') for at in range(0, count * width, width)]
+    def _made(self, places: Sequence[int] | Numbers, names: Sequence[str] | None = None) -> list[Row]:
+        columns = self._layout.columns
+        if names is not None:
+            columns = {name: columns[name] for name in names if name in columns}
+        return render.rows(columns, self._fields, np.asarray(places, dtype=np.int64))
 
     def _between(self, start: int, stop: int, written: Iterable[Row]) -> Iterator[Row]:
-        hidden = self._changed or self._gone
-        for place, row in enumerate(self._rows(start, stop), start):
-            if not hidden or (place not in self._changed and place not in self._gone):
-                yield row
+        for first in range(start, stop, SCAN_ROWS):
+            places: Numbers = np.arange(first, min(first + SCAN_ROWS, stop), dtype=np.int64)
+            yield from self._made(self.in_sight(places))
         yield from written
 
     def _children(self, field: str, parent_id: str, written: Iterable[Row]) -> Iterator[Row]:
-        prefix, first, number = self._layout.parents[field]
-        parent = _counter(parent_id, f"{prefix}{self._head[3:]}")
-        if parent is not None and first <= parent < first + number:
-            for place in range(parent - first, self._count, number):
-                if place not in self._changed and place not in self._gone:
-                    yield from self._rows(place, place + 1)
+        for places in self.with_parent(field, [parent_id], 0, self._count) or ():
+            yield from self._made(self.in_sight(places))
         yield from written
 
     def _place(self, row_id: str) -> int | None:
@@ -193,20 +236,16 @@ class BenchTable:
         return number - self._first
 
 
-def make_bench_tables(org: Fillable, plan: BenchPlan) -> dict[str, BenchTable]:
-    """Put virtual tables behind the bench objects; objects without a number get an empty one that absorbs."""
-    counts = {name: plan.counts.get(name, 0) for name in PREFIXES}
-    full = BenchPlan(plan.seed, counts, plan.owner_id, plan.now)
-    firsts = {name: org.ids.reserve(prefix, counts[name]) for name, prefix in PREFIXES.items()}
-    tables: dict[str, BenchTable] = {}
-    for name, prefix in PREFIXES.items():
-        definition = org.objects[name.lower()]
-        layout = lay_out(name, full, pod=org.ids.pod, firsts=firsts)
-        tables[name] = BenchTable(
-            definition, layout, prefix=prefix, pod=org.ids.pod, first=firsts[name], count=counts[name]
-        )
-        org.tables[name.lower()] = tables[name]
-    return tables
+class BenchTable(VirtualRows):
+    """Virtual rows that uploads are absorbed beside (see `CsvSink`)."""
+
+    def __init__(self, definition: ObjectDef, layout: Layout, *, prefix: str, pod: str, first: int, count: int) -> None:
+        super().__init__(definition, layout, prefix=prefix, pod=pod, first=first, count=count)
+        self.sink = CsvSink()
+
+    def count(self) -> int:
+        """Return the number of rows that are not deleted: virtual, written and absorbed ones."""
+        return super().count() + self.sink.new_rows
 
 
 def _counter(row_id: str, head: str) -> int | None:
@@ -217,38 +256,3 @@ def _counter(row_id: str, head: str) -> int | None:
     for letter in long[len(head) : 15]:
         number = number * 62 + DIGITS.index(letter)
     return number
-
-
-def _reader(field: FieldDef | None) -> Callable[[str], Value]:
-    kind = "" if field is None else field.type
-    return _READERS.get(kind, _text)
-
-
-def _text(cell: str) -> Value:
-    return cell or None
-
-
-def _number(cell: str) -> Value:
-    return float(cell) if cell else None
-
-
-def _whole(cell: str) -> Value:
-    return int(cell) if cell else None
-
-
-def _truth(cell: str) -> Value:
-    return cell == "true"
-
-
-def _instant(cell: str) -> Value:
-    return parse_datetime(cell) if cell else None
-
-
-def _day(cell: str) -> Value:
-    return parse_date(cell) if cell else None
-
-
-_READERS: Final[dict[str, Callable[[str], Value]]] = {
-    "double": _number, "currency": _number, "percent": _number, "int": _whole, "boolean": _truth,
-    "datetime": _instant, "date": _day,
-}  # fmt: skip

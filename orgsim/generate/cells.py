@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Protocol
+from datetime import UTC, datetime
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgsim.ids import DIGITS
+from orgsim.store.results import Value
 
 Numbers = NDArray[np.int64]
 Cells = NDArray[np.uint8]
@@ -24,6 +26,7 @@ _DATE_WIDTH: Final = 10
 _ZERO: Final = ord("0")
 
 
+@runtime_checkable
 class Column(Protocol):
     """One column. `width` is in bytes of UTF-8, the same for every row."""
 
@@ -35,6 +38,39 @@ class Column(Protocol):
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write the cells of these rows (0-based) into `target`, which is rows x width."""
         ...
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A column with few different values: a code per row, and what the codes mean."""
+
+    @property
+    def pool(self) -> Sequence[Value]:
+        """The different values."""
+        ...
+
+    def codes(self, rows: Numbers) -> Numbers:
+        """Return the place in `pool` of each row's value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One of several values of any width, or null, by a code that `choose` gives per row."""
+
+    pool: tuple[Value, ...]
+    choose: Callable[[Numbers], Numbers]
+
+    def codes(self, rows: Numbers) -> Numbers:
+        """Return the place in `pool` of each row's value."""
+        return self.choose(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """A date-time that some rows do not have; `seconds` gives epoch seconds per row, below 0 for null."""
+
+    seconds: Callable[[Numbers], Numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +87,15 @@ class Constant:
     @property
     def _escaped(self) -> bytes:
         return self.text.replace('"', '""').encode()
+
+    @property
+    def pool(self) -> Sequence[Value]:
+        """The one value."""
+        return (self.text or None,)
+
+    def codes(self, rows: Numbers) -> Numbers:
+        """Return 0 for every row."""
+        return np.zeros(len(rows), dtype=np.int64)
 
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write the text."""
@@ -72,10 +117,19 @@ class Choice:
         (width,) = widths  # ValueError here: the texts differ in width
         return width
 
+    @property
+    def pool(self) -> Sequence[Value]:
+        """The texts as stored."""
+        return tuple(text.replace('""', '"') for text in self.texts)
+
+    def codes(self, rows: Numbers) -> Numbers:
+        """Return the place of each row's text."""
+        return ((rows + self.salt) * 2_654_435_761 >> 16) % len(self.texts)
+
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write the chosen texts."""
         pool = np.frombuffer("".join(self.texts).encode(), dtype=np.uint8).reshape(len(self.texts), -1)
-        target[:] = pool[((rows + self.salt) * 2_654_435_761 >> 16) % len(self.texts)]
+        target[:] = pool[self.codes(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +148,19 @@ class Digits:
         """The width of text and digits together."""
         return len(self.before.encode()) + len(self.first_digit) + self.digits + len(self.after.encode())
 
+    @property
+    def is_key(self) -> bool:
+        """Whether every row has another text."""
+        return self.factor == 1 and self.offset == 0
+
+    def row_of(self, text: str) -> int | None:
+        """Return the row with this text in any capitalisation (of a column that `is_key`); None if there is none."""
+        folded = text.casefold()
+        head, tail = (self.before + self.first_digit).casefold(), self.after.casefold()
+        middle = folded.removeprefix(head).removesuffix(tail)
+        fits = folded == head + middle + tail and len(middle) == self.digits
+        return int(middle) if fits and middle.isascii() and middle.isdigit() else None
+
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write text and number."""
         head = (self.before + self.first_digit).encode()
@@ -108,21 +175,28 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class IdColumn:
-    """Record ids: the row's own (`modulo` 0), or that of parent number row % modulo."""
+    """Record ids: the row's own (`modulo` 0), that of parent number row % modulo, or of the parent that `of` says."""
 
     prefix: str
     pod: str
     first: int
     modulo: int = 0
+    of: Callable[[Numbers], Numbers] | None = None
 
     @property
     def width(self) -> int:
         """18 characters."""
         return _ID_WIDTH
 
+    def numbers(self, rows: Numbers) -> Numbers:
+        """Return the number of the record that each row's id belongs to, counted from 0."""
+        if self.of is not None:
+            return self.of(rows)
+        return rows % self.modulo if self.modulo else rows
+
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write the ids with their check characters."""
-        left = (rows % self.modulo if self.modulo else rows) + self.first
+        left = self.numbers(rows) + self.first
         head = f"{self.prefix}{self.pod}0".encode()
         target[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
         for place in range(len(head) + _COUNTER_DIGITS - 1, len(head) - 1, -1):
@@ -134,6 +208,18 @@ class IdColumn:
             bits = upper[:, group * 5 : group * 5 + 5]
             mask = bits[:, 0] | bits[:, 1] << 1 | bits[:, 2] << 2 | bits[:, 3] << 3 | bits[:, 4] << 4
             target[:, 15 + group] = _CHECK[mask]
+
+
+class Timeline(Protocol):
+    """How row numbers map to time; never backwards."""
+
+    def seconds(self, rows: Numbers) -> Numbers:
+        """Return the epoch seconds of these rows."""
+        ...
+
+    def first_at_or_after(self, instant: datetime) -> int:
+        """Return the first row whose stamp is not before an instant; the number of rows if there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +247,7 @@ class Spread:
 class Stamp:
     """A date-time as Bulk results print it, `2026-01-31T12:00:00.000Z`."""
 
-    spread: Spread
+    spread: Timeline
 
     @property
     def width(self) -> int:
@@ -188,7 +274,7 @@ class Stamp:
 class Day:
     """A date, some days after the row's stamp."""
 
-    spread: Spread
+    spread: Timeline
     days_after: int
 
     @property
@@ -199,6 +285,12 @@ class Day:
     def write(self, rows: Numbers, target: Cells) -> None:
         """Write the dates."""
         _write_days(self.spread.seconds(rows) // _SECONDS_PER_DAY + self.days_after, target)
+
+
+def instants(seconds: Numbers) -> list[Value]:
+    """Return epoch seconds as stored date-times; null below 0."""
+    make = datetime.fromtimestamp
+    return [None if second < 0 else make(second, UTC) for second in seconds.tolist()]
 
 
 def _write_days(days: Numbers, target: Cells) -> None:

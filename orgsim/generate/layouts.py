@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orgsim.generate.cells import Choice, Column, Constant, Day, Digits, IdColumn, Spread, Stamp
+from orgsim.generate.cells import (
+    Choice,
+    Coded,
+    Column,
+    Constant,
+    Day,
+    Digits,
+    IdColumn,
+    Moments,
+    Spread,
+    Stamp,
+    Timeline,
+)
 
 SPREAD_DAYS = 700
 """The rows of a bench org were written over this many days, the last one an hour ago."""
@@ -27,10 +39,13 @@ class BenchPlan:
 class Layout:
     """The columns of one virtual object by field name (others are null), and its place in time."""
 
-    columns: Mapping[str, Column]
-    spread: Spread
+    columns: Mapping[str, Column | Coded | Moments]
+    spread: Timeline
     parents: Mapping[str, tuple[str, int, int]]
-    """Reference field: (prefix, first id number, number of parents). Row i refers to parent i % number."""
+    """Reference field: (prefix, first id number, number of parents). Its column says which parent a row has."""
+
+    stamps: frozenset[str] = frozenset({"SystemModstamp", "LastModifiedDate", "CreatedDate"})
+    """The fields that `spread` is the time of."""
 
 
 def lay_out(name: str, plan: BenchPlan, *, pod: str, firsts: Mapping[str, int]) -> Layout:
@@ -39,7 +54,7 @@ def lay_out(name: str, plan: BenchPlan, *, pod: str, firsts: Mapping[str, int]) 
     spread = Spread(plan.now - timedelta(days=SPREAD_DAYS), (SPREAD_DAYS * 24 - 1) * 3600, count)
     stamp = Stamp(spread)
     owner = Constant(plan.owner_id)
-    columns: dict[str, Column] = {
+    columns: dict[str, Column | Coded | Moments] = {
         "Id": IdColumn(PREFIXES[name], pod, firsts[name]),
         "IsDeleted": Constant("false"),
         "OwnerId": owner,

@@ -9,6 +9,16 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from orgsim.generate.login_forms import (
+    API_NAMES,
+    DESKTOPS,
+    PHONES,
+    TOOLS,
+    browser_login,
+    machine_login,
+    phone_login,
+    tool_login,
+)
 from orgsim.generate.world import World
 from orgsim.store.results import Row, Value
 
@@ -45,15 +55,6 @@ class Holder:
     full: bool = False
 
 
-# LoginType is returned by its label unless settings.extra["login_type_form"] is "api" (fact `login-type-form`).
-_API_NAMES: Final[Mapping[str, str]] = {
-    "Application": "Application",
-    "SAML Sfdc Initiated SSO": "Saml2",
-    "Lightning Login": "LightningLogin",
-    "Remote Access 2.0": "Oauth2",
-    "Other Apex API": "OtherApi",
-    "Partner Product": "Partner",
-}
 _WORKDAY_CHANCE: Final[Mapping[Pattern, float]] = {
     Pattern.DAILY: 0.88,
     Pattern.WEEKLY: 0.27,
@@ -65,31 +66,6 @@ _WEEKEND_FACTOR: Final = 0.06
 _FAILURE_CHANCE: Final = 0.03
 _SECOND_LOGIN_CHANCE: Final = 0.35
 _SATURDAY: Final = 5
-
-_DESKTOPS: Final = (
-    ("Chrome 141", "Windows 11"), ("Chrome 141", "Mac OSX"), ("Edge 141", "Windows 11"), ("Safari 18", "Mac OSX"),
-    ("Firefox 143", "Windows 10"), ("Chrome 140", "Linux"),
-)  # fmt: skip
-_UI: Final[Row] = {
-    "Application": "Browser", "ApiType": "N/A", "ApiVersion": "N/A", "ClientVersion": "N/A", "OptionsIsGet": False,
-    "OptionsIsPost": True, "TlsProtocol": "TLS 1.3", "CipherSuite": "TLS_AES_256_GCM_SHA384",
-}  # fmt: skip
-_PHONES: Final = (
-    ("Salesforce for iOS", "Salesforce for iOS/258.020", "iPhone"),
-    ("Salesforce for Android", "Salesforce for Android/258.030", "Android 15"),
-)
-_MACHINES: Final[tuple[tuple[str, str, str | None, str], ...]] = (
-    # Application, LoginType, LoginSubType, ApiType
-    ("MuleSoft Anypoint", "Remote Access 2.0", "OauthClientCredentials", "N/A"),
-    ("Marketo", "Other Apex API", "SoapApiLogin", "SOAP Partner"),
-    ("Snowflake ETL", "Remote Access 2.0", "OauthUsernamePassword", "N/A"),
-    ("DocuSign", "Remote Access 2.0", "OauthRefreshToken", "N/A"),
-    ("ERP Connector", "Other Apex API", "SoapApiLogin", "SOAP Enterprise"),
-    ("Data Warehouse", "Remote Access 2.0", "OauthClientCredentials", "N/A"),
-    ("Boomi", "Partner Product", None, "SOAP Partner"),
-    ("Jira Bridge", "Remote Access 2.0", "OauthClientCredentials", "N/A"),
-)
-_TOOLS: Final = ("Data Loader", "Salesforce CLI", "Salesforce Inspector", "Workbench")
 
 
 def add_logins(world: World, domain: str, holders: Sequence[Holder], days: int) -> dict[str, datetime]:
@@ -109,7 +85,7 @@ def add_logins(world: World, domain: str, holders: Sequence[Holder], days: int) 
         for moment, status in _moments(world.rng, holder, start, world.now):
             row = {**form(), "UserId": holder.user_id, "LoginTime": moment, "Status": status}
             if api_names:
-                row["LoginType"] = _API_NAMES[str(row["LoginType"])]
+                row["LoginType"] = API_NAMES[str(row["LoginType"])]
             found.append((moment, len(found), row))
             if status == "Success":
                 last_seen[holder.user_id] = max(moment, last_seen.get(holder.user_id, start))
@@ -204,51 +180,24 @@ class _Form:
 def _form_of(rng: random.Random, holder: Holder, machines: int, url: str) -> _Form:
     address = f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"  # for documentation only
     base: Row = {"SourceIp": address, "CountryIso": holder.country_iso, "LoginUrl": url}
-    desk, spare = rng.sample(_DESKTOPS, 2)
+    desk, spare = rng.sample(DESKTOPS, 2)
     sso = rng.random() < 0.6 and holder.kind not in {"chatter", "duplicate"}
     match holder.pattern:
         case Pattern.MACHINE:
-            return _Form(rng, [_machine(base, machines - 1)], [1])
+            return _Form(rng, [machine_login(base, machines - 1)], [1])
         case Pattern.LIGHT_MACHINE:
-            return _Form(rng, [_machine(base, 0)], [1])
+            return _Form(rng, [machine_login(base, 0)], [1])
         case Pattern.SERVICE:
-            return _Form(rng, [_machine(base, 2), _browser(base, desk, sso=False)], [30, 1])
+            return _Form(rng, [machine_login(base, 2), browser_login(base, desk, sso=False)], [30, 1])
         case Pattern.TOOLS:
-            return _Form(rng, [_tool(base, tool) for tool in rng.sample(_TOOLS, 2)], [4, 1])
+            return _Form(rng, [tool_login(base, tool) for tool in rng.sample(TOOLS, 2)], [4, 1])
         case Pattern.MOBILE:
-            app, browser, platform = rng.choice(_PHONES)
+            app, browser, platform = rng.choice(PHONES)
             kinds = ("OauthRefreshToken", "OauthHybridRefreshToken", "OauthWebServer")
-            return _Form(rng, [_phone(base, app, browser, platform, kind) for kind in kinds], [20, 6, 1])
+            return _Form(rng, [phone_login(base, app, browser, platform, kind) for kind in kinds], [20, 6, 1])
         case _:
-            app, browser, platform = rng.choice(_PHONES)
-            forms = [_browser(base, desk, sso=sso), _browser(base, spare, sso=sso)]
+            app, browser, platform = rng.choice(PHONES)
+            forms = [browser_login(base, desk, sso=sso), browser_login(base, spare, sso=sso)]
             if rng.random() < 0.3:
-                forms.append(_phone(base, app, browser, platform, "OauthRefreshToken"))
+                forms.append(phone_login(base, app, browser, platform, "OauthRefreshToken"))
             return _Form(rng, forms, [14, 1, 3][: len(forms)])
-
-
-def _browser(base: Row, desk: tuple[str, str], *, sso: bool) -> Row:
-    return {**base, **_UI, "Browser": desk[0], "Platform": desk[1],
-            "LoginType": "SAML Sfdc Initiated SSO" if sso else "Application",
-            "LoginSubType": None if sso else "UsernamePasswordUiLogin",
-            "AuthMethodReference": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password" if sso else None}  # fmt: skip
-
-
-def _phone(base: Row, app: str, browser: str, platform: str, sub_type: str) -> Row:
-    return {**base, **_UI, "Application": app, "Browser": browser, "Platform": platform,
-            "LoginType": "Remote Access 2.0", "LoginSubType": sub_type,
-            "ClientVersion": browser.rpartition("/")[2]}  # fmt: skip
-
-
-def _tool(base: Row, tool: str) -> Row:
-    soap = tool == "Data Loader"
-    return {**base, **_UI, "Application": tool, "Browser": "Unknown", "Platform": "Unknown",
-            "LoginType": "Partner Product" if soap else "Remote Access 2.0",
-            "LoginSubType": "SoapApiLogin" if soap else "OauthWebServer",
-            "ApiType": "SOAP Partner" if soap else "N/A", "ApiVersion": "62.0"}  # fmt: skip
-
-
-def _machine(base: Row, number: int) -> Row:
-    application, login_type, sub_type, api_type = _MACHINES[number % len(_MACHINES)]
-    return {**base, **_UI, "Application": application, "Browser": "Java (Salesforce.com)", "Platform": "Unknown",
-            "LoginType": login_type, "LoginSubType": sub_type, "ApiType": api_type, "ApiVersion": "58.0"}  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Final
 from orgsim.errors import ApiError, NotEmulated, not_found
 from orgsim.router import Call, Handler, shape
 from orgsim.schema.model import ObjectDef
+from orgsim.soql.steps import Steps
 from orgsim.store.results import Row, RowError, WriteContext
 from orgsim.wire import Response, empty_response
 
@@ -73,7 +74,7 @@ def _check_tags(call: Call) -> None:
 def guarded(handler: Handler) -> Handler:
     """Return the handler behind a check of the headers that change meaning."""
 
-    def checked(call: Call) -> Response:
+    def checked(call: Call) -> Response | Steps[Response]:
         check_headers(call)
         return handler(call)
 

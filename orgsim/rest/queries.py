@@ -11,6 +11,7 @@ from orgsim.rest.guard import find_object, flag, page_rows
 from orgsim.rest.rows import own
 from orgsim.router import Call
 from orgsim.schema.model import ObjectDef
+from orgsim.soql.steps import Steps
 from orgsim.store.results import WriteContext
 from orgsim.store.values import json_value, parse_datetime
 from orgsim.wire import Response, json_response
@@ -18,17 +19,17 @@ from orgsim.wire import Response, json_response
 IDS_MAX: Final = 600_000
 
 
-def query(call: Call) -> Response:
+def query(call: Call) -> Steps[Response]:
     """Answer GET /query?q=."""
     return _run(call, all_rows=False)
 
 
-def query_all(call: Call) -> Response:
+def query_all(call: Call) -> Steps[Response]:
     """Answer GET /queryAll?q=: deleted rows too."""
     return _run(call, all_rows=True)
 
 
-def _run(call: Call, *, all_rows: bool) -> Response:
+def _run(call: Call, *, all_rows: bool) -> Steps[Response]:
     if call.request.param("explain") is not None:
         what = "query plans (explain)"
         raise NotEmulated(what)
@@ -38,7 +39,10 @@ def _run(call: Call, *, all_rows: bool) -> Response:
     if flag(call.request.param("columns")):
         return json_response(column_metadata(call.org, soql, call.user_id, call.version_number))
     ctx = WriteContext(call.user_id, "rest", call.request.headers)
-    result = call.org.query(soql, all_rows=all_rows, ctx=ctx, page_rows=page_rows(call), version=call.version_number)
+    steps = call.org.query_steps(
+        soql, all_rows=all_rows, ctx=ctx, page_rows=page_rows(call), version=call.version_number
+    )
+    result = yield from steps
     return json_response(result.payload(call.version))
 
 

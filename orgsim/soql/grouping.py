@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, cast
 
@@ -24,11 +22,14 @@ from orgsim.soql.ast import (
     SelectExpression,
 )
 from orgsim.soql.bind import Bound, Scope, as_value, bind_path
+from orgsim.soql.bunches import bunched
 from orgsim.soql.complaints import invalid_field, malformed
 from orgsim.soql.filters import SubSelectRunner, comparison_test
 from orgsim.soql.functions import bind_expression
+from orgsim.soql.lazy import Lot
 from orgsim.soql.ordering import sorted_by
 from orgsim.soql.parser import is_aggregate
+from orgsim.soql.tallies import Tally, tally_maker
 from orgsim.store.results import Row
 from orgsim.store.table import fold
 from orgsim.store.values import json_value
@@ -41,11 +42,34 @@ _NOT_FOLDABLE = frozenset({"boolean", "base64", "time", "address", "textarea"})
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that agree in all grouped expressions."""
+    """Rows that agree in all grouped expressions: these values, and a tally per aggregate of the query."""
 
     values: tuple[object, ...]
-    rows: list[Row]
+    tallies: list[Tally]
     places: frozenset[int] = frozenset()  # the grouped expressions that count; a subtotal leaves some out
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One aggregate of the query: its function, what it reads of a row, and the field that comes out."""
+
+    name: str
+    bound: Bound | None
+    result: FieldDef
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What makes two aggregates the same."""
+        return self.name, () if self.bound is None else self.bound.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """A grouped query: where names are looked up, the query, and the aggregates met so far."""
+
+    scope: Scope
+    query: Query
+    slots: list[Slot] = field(default_factory=list[Slot])
 
 
 GroupValue = Callable[[Group], object]
@@ -60,15 +84,18 @@ def is_grouped(query: Query) -> bool:
     )
 
 
-def group_rows(scope: Scope, query: Query, rows: Iterable[Row], run: SubSelectRunner) -> list[dict[str, object]]:
-    """Return the AggregateResult records."""
+def group_rows(
+    scope: Scope, query: Query, rows: Iterable[Row | None] | Lot, run: SubSelectRunner
+) -> Generator[None, None, list[dict[str, object]]]:
+    """Return the AggregateResult records. A generator: it pauses where `rows` yields None."""
     keys = [_group_key(scope, expression) for expression in query.group_by]
-    columns = _columns(scope, query)
-    having = None if query.having is None else _having(scope, query, query.having, run)
+    fold_in = Folding(scope, query)
+    columns = _columns(fold_in)
+    having = None if query.having is None else _having(fold_in, query.having, run)
     orderings = [
-        (_value_of(scope, query, entry.expression), entry.descending, entry.nulls_first) for entry in query.order_by
+        (_value_of(fold_in, entry.expression), entry.descending, entry.nulls_first) for entry in query.order_by
     ]
-    groups = _collect(scope, query, keys, rows)
+    groups = yield from _collect(fold_in, keys, rows)
     if having is not None:
         groups = [group for group in groups if having(group)]
     for value, descending, nulls_first in reversed(orderings):
@@ -95,14 +122,47 @@ def _group_key(scope: Scope, expression: Expression) -> Bound:
     return bound
 
 
-def _collect(scope: Scope, query: Query, keys: Sequence[Bound], rows: Iterable[Row]) -> list[Group]:
-    del scope
+def _collect(
+    folding: Folding, keys: Sequence[Bound], rows: Iterable[Row | None] | Lot
+) -> Generator[None, None, list[Group]]:
+    query = folding.query
     if not query.group_by:
-        return [Group((), list(rows))]
-    if not query.group_mode:
-        return _collect_by(keys, rows, frozenset(range(len(keys))))
-    held = list(rows)
-    return [group for places in _levels(query) for group in _collect_by(keys, held, places)]
+        levels = [frozenset[int]()]
+    elif query.group_mode:
+        levels = _levels(query)
+    else:
+        levels = [frozenset(range(len(keys)))]
+    makers = [tally_maker(slot.name, None if slot.bound is None else slot.bound.field) for slot in folding.slots]
+    getters = [None if slot.bound is None else slot.bound.get for slot in folding.slots]
+    groups: list[dict[tuple[object, ...], Group]] = [{} for _ in levels]
+    if not query.group_by:
+        groups[0][()] = Group((), [make() for make in makers])
+
+    def groups_of(row: Row) -> Iterator[Group]:
+        own = [bound.get(row) for bound in keys]
+        folded = [fold(bound.field, as_value(value)) for bound, value in zip(keys, own, strict=True)]
+        for places, known in zip(levels, groups, strict=True):
+            full = len(places) == len(keys)
+            key = tuple(folded) if full else tuple(v if n in places else None for n, v in enumerate(folded))
+            group = known.get(key)
+            if group is None:
+                values = tuple(value if place in places else None for place, value in enumerate(own))
+                group = known[key] = Group(values, [make() for make in makers], places)
+            yield group
+
+    bunches = (
+        bunched(rows, [bound.field.name for bound in keys]) if isinstance(rows, Lot) else ((r, r, 1) for r in rows)
+    )
+    for first, last, times in bunches:
+        if first is None or last is None:
+            yield
+            continue
+        for group in groups_of(first):
+            for get, tally in zip(getters, group.tallies, strict=True):
+                tally.add(None if get is None else get(first), times)
+                if last is not first:
+                    tally.add(None if get is None else get(last), 0)
+    return [group for known in groups for group in known.values()]
 
 
 def _levels(query: Query) -> list[frozenset[int]]:
@@ -113,26 +173,15 @@ def _levels(query: Query) -> list[frozenset[int]]:
     return [frozenset(chosen) for count in range(len(places), -1, -1) for chosen in combinations(places, count)]
 
 
-def _collect_by(keys: Sequence[Bound], rows: Iterable[Row], places: frozenset[int]) -> list[Group]:
-    groups: dict[tuple[object, ...], Group] = {}
-    for row in rows:
-        values = tuple(bound.get(row) if place in places else None for place, bound in enumerate(keys))
-        folded = tuple(fold(bound.field, as_value(value)) for bound, value in zip(keys, values, strict=True))
-        group = groups.get(folded)
-        if group is None:
-            group = groups[folded] = Group(values, [], places)
-        group.rows.append(row)
-    return list(groups.values())
-
-
-def _columns(scope: Scope, query: Query) -> list[tuple[str, GroupValue]]:
+def _columns(folding: Folding) -> list[tuple[str, GroupValue]]:
+    scope, query = folding.scope, folding.query
     columns: dict[str, GroupValue] = {}
     unnamed = 0
     for item in query.select:
         if not isinstance(item, SelectExpression):
             message = "Grouped query cannot use child relationships in the SELECT list"
             raise malformed(scope.source, query.object_position, message)
-        value = _value_of(scope, query, item.expression, select=True)
+        value = _value_of(folding, item.expression, select=True)
         name = item.alias
         if name is None and isinstance(item.expression, FieldPath):
             name = bind_path(scope, item.expression).keys[-1]
@@ -145,9 +194,10 @@ def _columns(scope: Scope, query: Query) -> list[tuple[str, GroupValue]]:
     return list(columns.items())
 
 
-def _value_of(scope: Scope, query: Query, expression: Expression, *, select: bool = False) -> GroupValue:
+def _value_of(folding: Folding, expression: Expression, *, select: bool = False) -> GroupValue:
+    scope, query = folding.scope, folding.query
     if isinstance(expression, FunctionCall) and is_aggregate(expression):
-        return _aggregate(scope, expression)[0]
+        return _aggregate(folding, expression)[0]
     if isinstance(expression, FunctionCall) and expression.name == "GROUPING":
         return _grouping(scope, query, expression)
     place = _group_place(scope, query, expression)
@@ -156,7 +206,7 @@ def _value_of(scope: Scope, query: Query, expression: Expression, *, select: boo
     if isinstance(expression, FieldPath) and len(expression.names) == 1 and not select:
         for item in query.select:
             if isinstance(item, SelectExpression) and (item.alias or "").lower() == expression.names[0].lower():
-                return _value_of(scope, query, item.expression, select=True)
+                return _value_of(folding, item.expression, select=True)
     text = expression.text if isinstance(expression, FieldPath) else expression.name
     if isinstance(expression, FieldPath):
         bind_path(scope, expression)
@@ -190,10 +240,10 @@ def _signature(scope: Scope, expression: Expression) -> tuple[str, ...]:
     return names
 
 
-def _aggregate(scope: Scope, call: FunctionCall) -> tuple[GroupValue, FieldDef]:
-    path = call.path
+def _aggregate(folding: Folding, call: FunctionCall) -> tuple[GroupValue, FieldDef]:
+    scope, path = folding.scope, call.path
     if path is None:
-        return (lambda group: len(group.rows)), FieldDef("Count", "int")
+        return _slotted(folding, Slot("COUNT", None, FieldDef("Count", "int")))
     bound = bind_expression(scope, call.argument) if isinstance(call.argument, FunctionCall) else bind_path(scope, path)
     kind = bound.field.type
     fits = kind in NUMBER_TYPES if call.name in {"SUM", "AVG"} else kind not in _NOT_FOLDABLE
@@ -201,55 +251,36 @@ def _aggregate(scope: Scope, call: FunctionCall) -> tuple[GroupValue, FieldDef]:
         message = f"field {bound.field.name} does not support aggregate operator {call.name}"
         raise malformed(scope.source, call.position, message)
     result = FieldDef(bound.field.name, "int" if call.name.startswith("COUNT") else kind)
-
-    def value(group: Group) -> object:
-        found = [entry for row in group.rows if (entry := bound.get(row)) is not None]
-        return _fold_values(call.name, bound.field, found)
-
-    return value, result
+    if isinstance(call.argument, FunctionCall):  # a function of the field is a reading of its own
+        bound = replace(bound, keys=(*bound.keys, str(call.position)))
+    return _slotted(folding, Slot(call.name, bound, result))
 
 
-def _fold_values(name: str, field: FieldDef, found: list[object]) -> object:
-    if name == "COUNT":
-        return len(found)
-    if name == "COUNT_DISTINCT":
-        return len({fold(field, as_value(value)) for value in found})
-    if not found:
-        return None
-    if name == "SUM":
-        total = math.fsum(cast("list[float]", found))
-        return int(total) if field.type == "int" else round(total, field.scale)
-    if name == "AVG":
-        return math.fsum(cast("list[float]", found)) / len(found)
-    pick = min if name == "MIN" else max
-    return pick(found, key=_order_key)
+def _slotted(folding: Folding, slot: Slot) -> tuple[GroupValue, FieldDef]:
+    place = next((n for n, known in enumerate(folding.slots) if known.key == slot.key), len(folding.slots))
+    if place == len(folding.slots):
+        folding.slots.append(slot)
+    return (lambda group: group.tallies[place].result()), slot.result
 
 
-def _order_key(value: object) -> float | str:
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, date):
-        return float(value.toordinal())
-    return value.casefold() if isinstance(value, str) else cast("float", value)
-
-
-def _having(scope: Scope, query: Query, condition: Condition, run: SubSelectRunner) -> Callable[[Group], bool]:
+def _having(folding: Folding, condition: Condition, run: SubSelectRunner) -> Callable[[Group], bool]:
+    scope = folding.scope
     match condition:
         case Every(parts):
-            inner = [_having(scope, query, part, run) for part in parts]
+            inner = [_having(folding, part, run) for part in parts]
             return lambda group: all(test(group) for test in inner)
         case Either(parts):
-            inner = [_having(scope, query, part, run) for part in parts]
+            inner = [_having(folding, part, run) for part in parts]
             return lambda group: any(test(group) for test in inner)
         case Negation(part):
-            negated = _having(scope, query, part, run)
+            negated = _having(folding, part, run)
             return lambda group: not negated(group)
         case Comparison(left):
-            value = _value_of(scope, query, left)
+            value = _value_of(folding, left)
             field = (
                 FieldDef("Grouping", "int")
                 if isinstance(left, FunctionCall) and left.name == "GROUPING"
-                else _aggregate(scope, left)[1]
+                else _aggregate(folding, left)[1]
                 if isinstance(left, FunctionCall) and is_aggregate(left)
                 else bind_expression(scope, left).field
             )

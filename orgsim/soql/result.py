@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from orgsim.store.results import Value
 
 Render = Callable[[Any, str], dict[str, object]]
@@ -22,6 +24,8 @@ class QueryResult:
     page_rows: int
     start: int = 0
     cursor: str | None = None
+    quick: Callable[[int, int, str], bytes] | None = None
+    """Writes the rows from start to stop as JSON records with commas between, for a version; faster than `render`."""
 
     @property
     def done(self) -> bool:
@@ -38,12 +42,16 @@ class QueryResult:
         return replace(self, start=start)
 
     def payload(self, version: str) -> dict[str, object]:
-        """Return the JSON answer."""
+        """Return the JSON answer; its records may be a `msgspec.Raw`."""
         answer: dict[str, object] = {"totalSize": self.total, "done": self.done}
         if not self.done and self.cursor is not None:
             following = self.start + self.page_rows
             answer["nextRecordsUrl"] = f"/services/data/v{version}/query/{self.cursor}-{following}"
-        answer["records"] = [self.render(row, version) for row in self.page]
+        if self.quick is not None:
+            records = self.quick(self.start, self.start + self.page_rows, version)
+            answer["records"] = msgspec.Raw(b"[" + records + b"]")
+        else:
+            answer["records"] = [self.render(row, version) for row in self.page]
         return answer
 
 
@@ -57,8 +65,8 @@ class StreamColumn:
 
 @dataclass(frozen=True, slots=True)
 class RowStream:
-    """A Bulk result: columns in SELECT order and the rows' values, made as they are read."""
+    """A Bulk result: columns in SELECT order and the rows' values, made as they are read. None is a pause."""
 
     object_name: str
     columns: tuple[StreamColumn, ...]
-    rows: Iterator[list[Value]]
+    rows: Iterator[list[Value] | None]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
 from orgsim.errors import ApiError
 from orgsim.settings import NEWEST_VERSION
 from orgsim.soql.ast import FieldPath, Query, SelectChildren, SelectExpression, SelectTypeOf, SubSelect
 from orgsim.soql.bind import Getter, Scope, as_value, bind_child, bind_path, open_scope
+from orgsim.soql.bunches import can_bunch
 from orgsim.soql.choose import candidates
 from orgsim.soql.complaints import malformed, positioned
 from orgsim.soql.filters import Predicate, compile_condition
 from orgsim.soql.grouping import group_rows, is_grouped
-from orgsim.soql.lazy import AllRows, RowsById, VirtualTable
+from orgsim.soql.lazy import Choice, Lot, VirtualTable
 from orgsim.soql.ordering import order_rows
 from orgsim.soql.parser import parse, semi_joins
 from orgsim.soql.record import Entry, RecordShape, draw_shape
 from orgsim.soql.result import QueryResult, RowStream, StreamColumn
+from orgsim.soql.steps import Steps
+from orgsim.soql.window import find_lot, in_order, quick_writer
 from orgsim.store.access import sees_own_rows_only
 from orgsim.store.recent import VIEWER
 from orgsim.store.results import Row, Value
@@ -32,10 +34,13 @@ OFFSET_MAX: Final = 2000
 SEMI_JOINS_MAX: Final = 2
 CHILD_QUERIES_MAX: Final = 20
 CHILD_ROWS_PAGE: Final = 2000
+PAUSE_ROWS: Final = 512
+"""After so many rows a long search lets other calls be answered."""
+
 NESTED_CHILDREN_SINCE: Final = 58
 
 
-def run_query(
+def query_steps(
     org: Org,
     soql: str,
     *,
@@ -43,26 +48,42 @@ def run_query(
     user_id: str,
     page_rows: int | None = None,
     version: int = NEWEST_VERSION,
-) -> QueryResult:
-    """Run a query for one user and return its first page; the rest waits in `org.cursors`."""
+) -> Steps[QueryResult]:
+    """Run a query for one user and return its first page; the rest waits in `org.cursors`.
+
+    A generator: it pauses now and then, so that other calls can be answered while a large table is searched.
+    """
     query = parse(soql)
     _check_size(query)
-    scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
+    scope = scope_of(org, query, user_id, version=version, all_rows=all_rows)
     page = page_rows or org.settings.query_page_rows
     if query.counts_only:
-        total = _count(scope, query)
+        total = yield from _count(scope, query)
         return QueryResult(total if query.limit is None else min(total, query.limit), (), _as_is, page)
     if is_grouped(query):
-        records = group_rows(scope, query, _matching(scope, query), run_subselect)
+        lot = yield from find_lot(scope, query)
+        rows = lot if lot is not None and can_bunch(scope, query, lot) else lot_rows(lot, scope, query)
+        records = yield from group_rows(scope, query, rows, run_subselect)
         return QueryResult(len(records), records, _as_is, max(page, len(records)))
     shape = draw_shape(scope, query, child_entry)
-    rows = _chosen(scope, query)
+    found = yield from _chosen(scope, query)
     if query.purpose is not None:
-        _note_views(scope, rows, query.purpose)
-    cursor = org.new_id("01g")[:15] if len(rows) > page else None
-    result = QueryResult(len(rows), rows, shape.render, page, 0, cursor)
+        _note_views(scope, found, query.purpose)
+    cursor = org.new_id("01g")[:15] if len(found) > page else None
+    quick = quick_writer(scope, query, found, shape) if isinstance(found, Lot) else None
+    result = QueryResult(len(found), found, shape.render, page, 0, cursor, quick)
     org.cursors.keep(user_id, result, per_user_max=org.settings.open_cursors_max)
     return result
+
+
+def lot_rows(lot: Lot | None, scope: Scope, query: Query) -> Iterator[Row | None]:
+    """Yield the rows of a lot, else those that match, with a None now and then as a pause."""
+    if lot is None:
+        yield from _matching(scope, query, pauses=True)
+        return
+    for start in range(0, len(lot), PAUSE_ROWS):
+        yield from lot[start : start + PAUSE_ROWS]
+        yield None
 
 
 def _check_size(query: Query) -> None:
@@ -80,7 +101,7 @@ def _as_is(record: object, version: str) -> dict[str, object]:
     return cast("dict[str, object]", record)
 
 
-def _scope(org: Org, query: Query, user_id: str, *, version: int, all_rows: bool) -> Scope:
+def scope_of(org: Org, query: Query, user_id: str, *, version: int, all_rows: bool) -> Scope:
     return open_scope(
         org,
         user_id,
@@ -96,17 +117,26 @@ def _scope(org: Org, query: Query, user_id: str, *, version: int, all_rows: bool
 def shape_of(org: Org, soql: str, *, user_id: str, version: int = NEWEST_VERSION) -> tuple[Query, Scope]:
     """Return a query and its scope without running it."""
     query = parse(soql)
-    return query, _scope(org, query, user_id, version=version, all_rows=False)
+    return query, scope_of(org, query, user_id, version=version, all_rows=False)
 
 
-def _count(scope: Scope, query: Query) -> int:
+def _count(scope: Scope, query: Query) -> Steps[int]:
     if query.order_by or query.group_by:
         raise malformed(scope.source, query.object_position, "COUNT() cannot be used with ORDER BY or GROUP BY")
     table = scope.org.tables[scope.definition.name.lower()]
     plain = query.where is None and query.scope in {None, "EVERYTHING"} and not scope.all_rows
     if plain and not _tests(scope, query):
         return table.count()
-    return sum(1 for _ in _matching(scope, query))
+    lot = yield from find_lot(scope, query)
+    if lot is not None:
+        return len(lot)
+    total = 0
+    for row in _matching(scope, query, pauses=True):
+        if row is None:
+            yield
+        else:
+            total += 1
+    return total
 
 
 def _tests(scope: Scope, query: Query) -> list[Predicate]:
@@ -126,52 +156,83 @@ def _tests(scope: Scope, query: Query) -> list[Predicate]:
     return tests
 
 
-def _matching(scope: Scope, query: Query) -> Iterator[Row]:
+def _matching(scope: Scope, query: Query, *, pauses: bool = False) -> Iterator[Row | None]:
+    """Yield the rows that match; with `pauses`, a None after so many rows that were looked at."""
     tests = _tests(scope, query)
-    return _kept(candidates(scope, query.where), tests, all_rows=scope.all_rows)
+    return _kept(candidates(scope, query.where), tests, all_rows=scope.all_rows, pauses=pauses)
 
 
-def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool) -> Iterator[Row]:
-    for row in rows:
+def _found(scope: Scope, query: Query) -> Iterator[Row]:
+    return (row for row in _matching(scope, query) if row is not None)
+
+
+def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool, pauses: bool = False) -> Iterator[Row | None]:
+    for seen, row in enumerate(rows, 1):
+        if pauses and not seen % PAUSE_ROWS:
+            yield None
         if not all_rows and row.get("IsDeleted"):
             continue
         if all(test(row) for test in tests):
             yield row
 
 
-def _chosen(scope: Scope, query: Query) -> Sequence[Row]:
+def _chosen(scope: Scope, query: Query) -> Steps[Sequence[Row]]:
     """Return the rows of the result in order; those of a virtual table stay virtual where that is possible."""
-    if query.order_by:
-        return _cut(scope, query, order_rows(scope, list(_matching(scope, query)), query.order_by))
-    if query.limit is not None:
-        _cut(scope, query, [])
-        return _cut(scope, query, list(islice(_matching(scope, query), (query.offset or 0) + query.limit)))
+    start = _offset(scope, query)
+    stop = None if query.limit is None else start + query.limit
+    lot = yield from find_lot(scope, query)
+    ordered = None if lot is None else in_order(query, lot)
+    if ordered is not None:
+        return ordered.cut(start, stop)
     table = scope.org.tables[scope.definition.name.lower()]
-    if not isinstance(table, VirtualTable) or query.offset is not None:
-        return _cut(scope, query, list(_matching(scope, query)))
-    if table.is_untouched() and not _tests(scope, query):
-        return AllRows(table, table.count())
-    return RowsById(table, _matching(scope, query))
+    wanted = None if query.order_by else stop
+    if isinstance(table, VirtualTable) and wanted is None and not query.order_by:
+        choice = Choice(table)
+        yield from _gathered(scope, query, choice.add, None)
+        return choice.lot().cut(start, None)
+    rows: list[Row] = []
+    yield from _gathered(scope, query, rows.append, wanted)
+    return (order_rows(scope, rows, query.order_by) if query.order_by else rows)[start:stop]
 
 
-def _cut(scope: Scope, query: Query, rows: list[Row]) -> list[Row]:
+def _gathered(scope: Scope, query: Query, take: Callable[[Row], None], count: int | None) -> Steps[None]:
+    left = count
+    if left == 0:
+        return
+    for row in _matching(scope, query, pauses=True):
+        if row is None:
+            yield
+            continue
+        take(row)
+        if left is not None:
+            left -= 1
+            if not left:
+                return
+
+
+def _offset(scope: Scope, query: Query) -> int:
     start = query.offset or 0
     if start > OFFSET_MAX:
         message = "Maximum SOQL offset allowed is 2000"
         raise ApiError(400, "NUMBER_OUTSIDE_VALID_RANGE", positioned(scope.source, query.object_position, message))
+    return start
+
+
+def _cut(scope: Scope, query: Query, rows: list[Row]) -> list[Row]:
+    start = _offset(scope, query)
     return rows[start : None if query.limit is None else start + query.limit]
 
 
 def search_rows(scope: Scope, query: Query, test: Predicate) -> list[Row]:
     """Return the rows of a search in one object that pass the test too, ordered and cut."""
-    rows = [row for row in _matching(scope, query) if test(row)]
+    rows = [row for row in _found(scope, query) if test(row)]
     return _cut(scope, query, order_rows(scope, rows, query.order_by) if query.order_by else rows)
 
 
 def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
     """Return the ids that the inner query of a semi-join selects."""
     query = sub.query
-    inner = _scope(scope.org, query, scope.user_id, version=scope.version, all_rows=scope.all_rows)
+    inner = scope_of(scope.org, query, scope.user_id, version=scope.version, all_rows=scope.all_rows)
     first = query.select[0]
     if len(query.select) != 1 or not isinstance(first, SelectExpression) or not isinstance(first.expression, FieldPath):
         raise malformed(scope.source, query.object_position, "The inner select must have one id or reference field")
@@ -181,7 +242,7 @@ def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
         raise malformed(scope.source, query.object_position, message)
     if query.limit is not None or query.order_by:
         raise malformed(scope.source, query.object_position, "The inner query cannot have ORDER BY or LIMIT")
-    return {value for row in _matching(inner, query) if (value := bound.get(row)) is not None}
+    return {value for row in _found(inner, query) if (value := bound.get(row)) is not None}
 
 
 def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
@@ -201,7 +262,7 @@ def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
         found = table.equal(field, row["Id"])
         if found is None:
             found = (other for other in table.scan() if other.get(field.name) == row["Id"])
-        rows = list(_kept(found, tests, all_rows=scope.all_rows))
+        rows = [row for row in _kept(found, tests, all_rows=scope.all_rows) if row is not None]
         rows = _cut(inner, query, order_rows(inner, rows, query.order_by))
         return _child_result(scope, shape, rows, version)
 
@@ -229,10 +290,10 @@ def _note_views(scope: Scope, rows: Sequence[Row], purpose: str) -> None:
 def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION) -> RowStream:
     """Run a query for Bulk; ApiError for what Bulk does not support."""
     query = parse(soql)
-    scope = _scope(org, query, user_id, version=version, all_rows=all_rows)
+    scope = scope_of(org, query, user_id, version=version, all_rows=all_rows)
     shape = _bulk_shape(scope, query)
     columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
-    matching = _in_order(scope, query)
+    matching = _in_turn(scope, query)
     getters = [bound.get for _, bound in shape.columns]
     floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
     return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
@@ -244,9 +305,9 @@ def bulk_records(org: Org, soql: str, *, all_rows: bool, user_id: str, version: 
     ApiError for what Bulk does not support.
     """
     query = parse(soql)
-    scope = replace(_scope(org, query, user_id, version=version, all_rows=all_rows), epoch_dates=True)
+    scope = replace(scope_of(org, query, user_id, version=version, all_rows=all_rows), epoch_dates=True)
     shape = _bulk_shape(scope, query, type_of=True)
-    return (shape.render(row, f"{version}.0") for row in _in_order(scope, query))
+    return (shape.render(row, f"{version}.0") for row in _in_turn(scope, query) if row is not None)
 
 
 def _bulk_shape(scope: Scope, query: Query, *, type_of: bool = False) -> RecordShape:
@@ -260,14 +321,27 @@ def _bulk_shape(scope: Scope, query: Query, *, type_of: bool = False) -> RecordS
     return shape
 
 
-def _in_order(scope: Scope, query: Query) -> Iterator[Row]:
-    if query.order_by or query.limit is not None:
-        return iter(_chosen(scope, query))
-    return _matching(scope, query)
+def _in_turn(scope: Scope, query: Query) -> Iterator[Row | None]:
+    """Return the rows of a Bulk query, with pauses; what is wrong with its clauses is said at once."""
+    if not query.order_by and query.limit is None:
+        return _matching(scope, query, pauses=True)
+    _tests(scope, query)
+    order_rows(scope, [], query.order_by)
+    return _sorted_later(scope, query)
 
 
-def _values(rows: Iterator[Row], readers: list[Getter], floats: list[bool]) -> Iterator[list[Value]]:
+def _sorted_later(scope: Scope, query: Query) -> Iterator[Row | None]:
+    found = yield from _chosen(scope, query)
+    for start in range(0, len(found), PAUSE_ROWS):
+        yield from found[start : start + PAUSE_ROWS]
+        yield None
+
+
+def _values(rows: Iterator[Row | None], readers: list[Getter], floats: list[bool]) -> Iterator[list[Value] | None]:
     for row in rows:
+        if row is None:
+            yield None
+            continue
         values = [as_value(read(row)) for read in readers]
         for place, wanted in enumerate(floats):
             if wanted and isinstance(values[place], int):

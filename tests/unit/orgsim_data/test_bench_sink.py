@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from orgsim.generate.profiles import populate
@@ -17,7 +18,7 @@ def contacts():
 
 
 def _upload(table, start, stop):
-    return b"Ext__c,AccountId,Title\n" + b"".join(table.csv_blocks(["Id", "AccountId", "Title"], start, stop))
+    return b"Ext__c,AccountId,Title\n" + table.csv_rows(["Id", "AccountId", "Title"], np.arange(start, stop))
 
 
 def test_rows_and_keys_are_counted_exactly(contacts):
