@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from isthmus.cli.output import print_table, say
+from isthmus.sync.estimate import Estimate
 from isthmus.sync.model import Column, Issue, Plan, Severity, Step
+from isthmus.sync.suggestions import Suggestion
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.HINT: "dim"}
 
@@ -27,6 +31,44 @@ def print_plan(plan: Plan | None, issues: Sequence[Issue]) -> None:
                 say(f"{severity.value:>7}  {issue.where}: {issue.text}", style=_STYLES[severity])
                 if issue.remedy:
                     say(f"         → {issue.remedy}")
+
+
+def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
+    """Print what could fill the fields left over, ready to be pasted into the definition."""
+    if suggestions:
+        say("Fields that nothing fills yet, with what could (paste below `fields`, or below `also` beside `auto`):")
+    step: int | None = None
+    for suggestion in suggestions:
+        if suggestion.step != step:
+            step = suggestion.step
+            say(f"  # steps[{step}]", style="dim")
+        say(f"  {suggestion.yaml}")
+
+
+def print_estimate(estimate: Estimate) -> None:
+    """Print what the first run will cost."""
+    head = ("step", "path", "rows", "calls in the source", "calls in the target", "seconds")
+    rows = [(s.title, s.path, f"{s.rows:,}", s.calls_source, s.calls_target, s.seconds) for s in estimate.steps]
+    print_table("Estimate of the first run", head, rows)
+    say(f"{estimate.rows:,} rows, about {estimate.minutes:g} minutes")
+    for side, org in (("source", estimate.source), ("target", estimate.target)):
+        share = "" if org.percent_of_day is None else f", {org.percent_of_day:g} % of a day's {org.allowed_per_day:,}"
+        used = "" if org.used_today is None else f" ({org.used_today:,} of them used already)"
+        say(f"about {org.calls:,} API calls in the {side}{share}{used}")
+        if org.fits_budget is False:
+            say(f"  more than the budget leaves: the run will pause and go on later ({side})", style="yellow")
+    if estimate.idle_calls_per_day is not None:
+        say(f"while nothing changes, about {estimate.idle_calls_per_day:,} calls a day in the source", style="dim")
+
+
+def plain_estimate(estimate: Estimate) -> dict[str, object]:
+    """Return an estimate for machines."""
+    return msgspec.to_builtins(estimate)
+
+
+def plain_suggestion(suggestion: Suggestion) -> dict[str, object]:
+    """Return a suggestion for machines."""
+    return {**msgspec.to_builtins(suggestion), "yaml": suggestion.yaml}
 
 
 def plain_plan(plan: Plan) -> dict[str, object]:

@@ -24,6 +24,7 @@ from isthmus.sandbox.report import SandboxReport
 from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, RunningMover, drive
 from isthmus.sync.errors import explain, explain_end
+from isthmus.sync.estimate import Estimate, OrgUsage, estimate
 from isthmus.sync.flow.computed import needs_key
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, StepJob, SyncJob, WindowJob
@@ -34,6 +35,7 @@ from isthmus.sync.plan import draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, begin
 from isthmus.sync.schemas import SchemaUnread, read_schemas
 from isthmus.sync.spec import SyncSpec
+from isthmus.sync.suggestions import Suggestion, suggest
 from isthmus.values import OrgHost, Purpose, Secret
 
 
@@ -73,7 +75,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What a copy did. `message` is None when it ran to its end, else what stopped it, with the remedy."""
+    """What a copy did. `message` is None when it ran to its end, else what stopped it, with the remedy.
+
+    `estimate` is what the copy would cost, of a dry run that came to its end.
+    """
 
     plan: Plan | None
     issues: tuple[Issue, ...]
@@ -87,6 +92,8 @@ class CopyResult:
     sandbox: SandboxReport | None
     mover_peak_rss_bytes: int | None
     mover_cpu_s: float | None
+    suggestions: tuple[Suggestion, ...] = ()
+    estimate: Estimate | None = None
 
     @property
     def exit_status(self) -> int:
@@ -142,14 +149,18 @@ class _Copy:
         self._clock = clock
         self._began_s = clock.monotonic_s()
         self._dry_run = dry_run
+        self._bulk_rows_min = BULK_ROWS_MIN
         self._on_progress = on_progress
         self._mask_key = mask_key
         self._settings = settings
         self._endpoints = [Endpoint(uuid4(), org.host.origin, Purpose.SYNC, API_VERSION_DEFAULT) for org in orgs]
         self._plan: Plan | None = None
+        self._suggestions: tuple[Suggestion, ...] = ()
         self._calls_before = (0, 0)
 
     async def carry_out(self, bulk_rows_min: int | None) -> CopyResult:
+        if bulk_rows_min is not None:
+            self._bulk_rows_min = bulk_rows_min
         try:
             drawn = await self._drawn()
         except SchemaUnread as unread:
@@ -165,7 +176,7 @@ class _Copy:
             self._count((0, made.run.calls_target))
             if made.run.end is not EndReason.FINISHED:
                 return self._stopped(_end_message(made.run), drawn.issues)
-        driven = await self._moved(drawn.plan, bulk_rows_min)
+        driven = await self._moved(drawn.plan)
         return self._result(driven, drawn.issues)
 
     async def _drawn(self) -> Drawn | Rejected:
@@ -174,6 +185,7 @@ class _Copy:
             read = await read_schemas(self._endpoints, objects, self._moving(), lease)
         self._count(read.calls)
         schemas = [schema_of(d.describe for d in side if d.describe is not None) for side in read.described]
+        self._suggestions = suggest(self._spec, schemas[SOURCE], schemas[TARGET])
         return draw_plan(self._spec, schemas[SOURCE], schemas[TARGET])
 
     async def _activated(self, plan: Plan) -> Driven:
@@ -187,10 +199,9 @@ class _Copy:
                 on_frame=nothing_to_keep,
             )
 
-    async def _moved(self, plan: Plan, bulk_rows_min: int | None) -> Driven:
+    async def _moved(self, plan: Plan) -> Driven:
         steps = tuple(StepJob(number, step, (WindowJob(None),)) for number, step in enumerate(plan.steps))
-        rows_min = BULK_ROWS_MIN if bulk_rows_min is None else bulk_rows_min
-        job = SyncJob(self._endpoints, steps, rows_min, plan.budget, unbounded=True, dry_run=self._dry_run)
+        job = SyncJob(self._endpoints, steps, self._bulk_rows_min, plan.budget, unbounded=True, dry_run=self._dry_run)
         async with self._leases() as lease:
             return await drive(
                 job,
@@ -253,6 +264,24 @@ class _Copy:
             sandbox=driven.sandbox,
             mover_peak_rss_bytes=driven.exit.memory_max_kb * 1024 if driven.exit else None,
             mover_cpu_s=driven.exit.cpu_s if driven.exit else None,
+            suggestions=self._suggestions,
+            estimate=self._estimate(run) if self._dry_run and message is None else None,
+        )
+
+    def _estimate(self, run: Run) -> Estimate | None:
+        if self._plan is None:
+            return None
+        usage = [
+            None if each is None else OrgUsage(each.used, each.allowed) for each in (run.usage_source, run.usage_target)
+        ]
+        rows = [step.rows_expected for step in run.steps]
+        sources, targets = objects_of(self._spec)
+        return estimate(
+            self._plan,
+            rows,
+            (usage[SOURCE], usage[TARGET]),
+            describes=(len(sources), len(targets)),
+            bulk_rows_min=self._bulk_rows_min,
         )
 
 

@@ -11,7 +11,15 @@ from rich.progress import TaskID
 
 from isthmus.cli.headless import find_mask_key, find_org
 from isthmus.cli.output import print_json, print_table, progress_bar, refuse, say
-from isthmus.cli.plans import plain_issue, plain_plan, print_plan
+from isthmus.cli.plans import (
+    plain_estimate,
+    plain_issue,
+    plain_plan,
+    plain_suggestion,
+    print_estimate,
+    print_plan,
+    print_suggestions,
+)
 from isthmus.cli.running import judged_host, settings_here
 from isthmus.cli.specs import read_spec
 from isthmus.clock import SystemClock
@@ -25,7 +33,7 @@ from isthmus.sync.spec import SyncSpec
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--from", "source", required=True, metavar="NAME", help="The org to read from.")
 @click.option("--to", "target", required=True, metavar="NAME", help="The org to write to.")
-@click.option("--dry-run", is_flag=True, help="Draw the plan and count the rows; change nothing anywhere.")
+@click.option("--dry-run", is_flag=True, help="Draw the plan, count the rows, say what it would cost; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def command(ctx: click.Context, file: Path, source: str, target: str, *, dry_run: bool, as_json: bool) -> None:
@@ -102,10 +110,13 @@ def _run(spec: SyncSpec, source: CopyOrg, target: CopyOrg, settings: Settings, *
 def _print(result: CopyResult) -> None:
     if result.plan is None or result.dry_run:
         print_plan(result.plan, result.issues)
+        print_suggestions(result.suggestions)
     if result.steps:
         head = ("step", "path", "rows", "read", "written", "failed")
         rows = [(s.title, s.path, s.rows_expected, s.rows_read, s.rows_written, s.rows_failed) for s in result.steps]
         print_table("Dry run: nothing was written" if result.dry_run else "Copied", head, rows)
+    if result.estimate is not None:
+        print_estimate(result.estimate)
     for failure in result.failures:
         at = f" ({failure.field})" if failure.field else ""
         say(f"{failure.rows:,} rows of {failure.step} failed: {failure.code}{at}", style="yellow")
@@ -134,6 +145,8 @@ def _plain(result: CopyResult) -> dict[str, object]:
         "api_calls": {"source": result.calls_source, "target": result.calls_target},
         "plan": None if result.plan is None else plain_plan(result.plan),
         "issues": [plain_issue(issue) for issue in result.issues],
+        "suggestions": [plain_suggestion(suggestion) for suggestion in result.suggestions],
+        "estimate": None if result.estimate is None else plain_estimate(result.estimate),
         "steps": [
             {
                 "title": step.title,
