@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from isthmus.salesforce.schema import ObjectDescribe
+from isthmus.sync.adoption import adopting
 from isthmus.sync.columns import with_columns
 from isthmus.sync.drafts import Draft, Schema, refuse_twice, stamp_of, started
 from isthmus.sync.issues import error
@@ -28,8 +29,10 @@ from isthmus.sync.model import (
     Step,
     StepKind,
 )
+from isthmus.sync.pairing import Pairing
 from isthmus.sync.parents import parents_first
 from isthmus.sync.spec import DeletesSpec, SyncSpec
+from isthmus.sync.two_way import draw_both, one_way_leftovers
 
 __all__ = ["Schema", "draw_plan", "objects_of", "schema_of"]
 
@@ -48,6 +51,14 @@ def objects_of(spec: SyncSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
     """Return the plan with what is worth knowing about it, or every reason why there is none."""
+    if spec.direction == "two-way":
+        return draw_both(spec, source, target, _draw)
+    leftovers = tuple(one_way_leftovers(spec))
+    return Rejected(leftovers) if leftovers else _draw(spec, source, target)
+
+
+def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
+    """Draw one direction."""
     issues: list[Issue] = []
     drafts: list[Draft] = []
     for number, step in enumerate(spec.steps):
@@ -57,11 +68,12 @@ def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejecte
     refuse_twice(drafts, issues)
     drafts = [with_columns(draft, drafts, issues) for draft in drafts]
     ordered = parents_first(drafts, issues)
+    pairings = {draft.number: adopting(draft, issues) for draft in ordered}
     if len(drafts) * len(StepKind) > STEPS_MAX:
         issues.append(error("too_many_steps", "steps", "the sync has too many steps", "Split it into several syncs."))
     if any(issue.severity is Severity.ERROR for issue in issues):
         return Rejected(tuple(issues))
-    loads = [_step(draft, StepKind.LOAD) for draft in ordered]
+    loads = [_step(draft, StepKind.LOAD, pairings[draft.number]) for draft in ordered]
     links = [_step(draft, StepKind.LINK) for draft in ordered if draft.deferred]
     removals = [_step(draft, StepKind.DELETE) for draft in reversed(ordered) if draft.spec.deletes != "ignore"]
     tracking = dict.fromkeys(
@@ -73,7 +85,7 @@ def draw_plan(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejecte
     return Drawn(plan, tuple(issues))
 
 
-def _step(draft: Draft, kind: StepKind) -> Step:
+def _step(draft: Draft, kind: StepKind, pairing: Pairing | None = None) -> Step:
     rule = draft.spec.deletes
     later = tuple(column for column in draft.columns if column.target in draft.deferred)
     load, removal = kind is StepKind.LOAD, rule if kind is StepKind.DELETE and isinstance(rule, DeletesSpec) else None
@@ -92,5 +104,6 @@ def _step(draft: Draft, kind: StepKind) -> Step:
         ceiling=removal.ceiling if removal else None,
         allow_duplicates=draft.spec.duplicates == "allow" and removal is None,
         stamp=stamp_of(draft.source) or "",
+        pairing=pairing,
         deletions_listed=draft.source.replicateable,
     )

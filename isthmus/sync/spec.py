@@ -1,7 +1,7 @@
 """The YAML form of a sync: parsed once, strictly, into frozen values; each fault names its line, place and remedy.
 
 Scalars are text (no YAML guessing of dates, booleans or octal numbers); anchors, aliases and double keys are refused.
-A key that this version does not carry out yet is refused by name: it is never silently ignored.
+A key that is not known is refused by name: it is never silently ignored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ WHERE_CHARS_MAX: Final = 4000
 CONSTANT_CHARS_MAX: Final = 1000
 NESTING_MAX: Final = 8
 DELETES_CEILING_DEFAULT: Final = 100
-
-_NOT_YET_IN_STEP: Final = {
-    "adopt_on": "adoption of existing target records",
-}
 
 Name: TypeAlias = Annotated[
     str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$", description="an API name, for example Account or Code__c")
@@ -82,10 +78,22 @@ class ExpressionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     find: FindSpec | None = None
 
 
+Policy: TypeAlias = Literal["source_wins", "target_wins", "newest_wins", "hold"]
+"""Whose values stay where both records of a pair were changed. `hold`: neither is written, a person decides."""
+
+
+class BackSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a two-way step does otherwise on its way back: which records of the target, and who owns them."""
+
+    where: Annotated[str, Meta(min_length=1, max_length=WHERE_CHARS_MAX)] | None = None
+    owner: OwnerSpec | None = None
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One object of a sync: `object` where both orgs use the same name, else `source` and `target`.
 
-    `also` maps further fields where `fields` is `auto`, or fills some of these in another way.
+    `also` maps further fields where `fields` is `auto`, or fills some of these in another way. `adopt_on` is the target
+    field by which the first run takes records that are there already; `conflicts` are rules for single target fields.
     """
 
     object: Name | None = None
@@ -101,6 +109,9 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     mask: dict[Name, Literal["email", "phone", "name", "text", "number", "date", "redact", "null"]] = {}
     deletes: Literal["ignore"] | DeletesSpec = "ignore"
     duplicates: Literal["block", "allow"] = "block"
+    adopt_on: Name | None = None
+    conflicts: dict[Name, Policy] = {}
+    back: BackSpec | None = None
 
     @property
     def source_object(self) -> str:
@@ -135,7 +146,8 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     version: Literal[1]
     name: Annotated[str, Meta(min_length=1, max_length=120)]
     steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
-    direction: Literal["one-way"] = "one-way"
+    direction: Literal["one-way", "two-way"] = "one-way"
+    conflicts: Policy | None = None
     interval_s: IntervalS | None = None
     schedule: ScheduleSpec | None = None
     budget: BudgetSpec = BudgetSpec()
@@ -171,7 +183,6 @@ def parse_spec(text: str) -> SyncSpec:
         raise SpecRefused(1, "the text", "it is not a mapping", "Begin with `version: 1`.")
     lines: dict[str, int] = {}
     tree = _tree(root, "", lines, NESTING_MAX)
-    _refuse_unimplemented(tree, lines)
     try:
         spec = msgspec.convert(tree, SyncSpec, strict=False)
     except msgspec.ValidationError as error:
@@ -226,19 +237,6 @@ def _tree(node: yaml.Node, path: str, lines: dict[str, int], depth: int) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_tree(item, f"{path}[{number}]", lines, depth - 1) for number, item in enumerate(node.value)]
     return str(node.value)
-
-
-def _refuse_unimplemented(tree: dict[str, Any], lines: dict[str, int]) -> None:
-    if tree.get("direction") == "two-way":
-        what = "`direction: two-way` is not available in this version"
-        raise SpecRefused(lines["direction"], "direction", what, "Use one-way, or two one-way syncs of other objects.")
-    steps: Any = tree.get("steps")
-    for number, step in enumerate(steps if isinstance(steps, list) else []):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - an untyped tree
-        for key in step if isinstance(step, dict) else ():  # pyright: ignore[reportUnknownVariableType] - an untyped tree
-            if key in _NOT_YET_IN_STEP:
-                path = f"steps[{number}].{key}"
-                what = f"`{key}` ({_NOT_YET_IN_STEP[str(key)]}) is not available in this version"  # pyright: ignore[reportUnknownArgumentType] - an untyped tree
-                raise SpecRefused(lines[path], path, what, f"Remove `{key}`.")
 
 
 def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:

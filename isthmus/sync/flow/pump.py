@@ -154,7 +154,7 @@ class _Pump:
             usage=self._sides().sessions[TARGET].usage,
         )
         # Pairs are looked at row by row.
-        path = Path.COLLECTIONS if rows and job.step.pairing is not None else chosen.path
+        path = Path.COLLECTIONS if rows and _looks_first(job.step, bounds) else chosen.path
         await send(self._report, [WindowFixed(job.ordinal, window, path, rows)])
         own = window_job.retry == 0 and not self._job.dry_run and not self._job.unbounded
         source = self._sides().sessions[SOURCE]
@@ -198,8 +198,8 @@ class _Pump:
 
     async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int) -> None:
         tally = Tally(self._report, job.ordinal, self._sessions)
-        if job.step.pairing is not None:
-            await move_pairs(job, bounds, self._sides(), tally)
+        if _looks_first(job.step, bounds):
+            await move_pairs(job, bounds, self._sides(), tally, self._tools)
             return
         writer = SmallWriter(job.step, self._sessions, tally, self._tools)
         if path is Path.BULK:
@@ -220,3 +220,8 @@ class _Pump:
             if rows >= PACE_ROWS_MIN and took_s > 0:
                 self._rest_rows_per_s = rows / took_s
         await tally.flush()
+
+
+def _looks_first(step: Step, window: Window | None) -> bool:
+    """Whether a window's rows are written with a look at what is there: always both ways, else to adopt at first."""
+    return step.pairing is not None and (step.pairing.two_way or window is None or window.since is None)

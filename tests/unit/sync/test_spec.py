@@ -39,7 +39,7 @@ def test_every_example_is_accepted_and_survives_being_written_again() -> None:
         (HEAD + "  - object: A\n    owner: pass\n", 5, "steps[0].owner: expected a mapping, got `str`"),
         (HEAD + "  - object: A\n    owner: {user: a@b.c, match: email}\n", 5, "either one `user`, or"),
         (HEAD + "  - object: A\n    deletes: {action: flag}\n", 5, "`action: flag` needs a `field`"),
-        ("version: 1\nname: x\ndirection: two-way\nsteps: [{object: A}]\n", 3, "two-way` is not available"),
+        ("version: 1\nname: x\ndirection: sideways\nsteps: [{object: A}]\n", 3, "not among those that are possible"),
         (HEAD + "  - object: A b\n", 4, "an API name, such as Account"),
         (HEAD + "  - object: A\n    fields:\n      Name: a b\n", 6, "`=text` for a constant"),
         (HEAD + "  - source: A\n", 4, "both `source` and `target`"),
