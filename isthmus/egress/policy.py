@@ -6,6 +6,7 @@ of one URL disagree. Here no URL exists until this module has made it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ class Route:
     """One request that may leave. `path` and the values of `query` have holes written `{name}`.
 
     `idempotent`: sending it twice leaves the org as sending it once, so it may be repeated after an interruption.
-    `counted`: the org counts it as an API call. `compress`: the body goes out gzipped.
+    `counted`: the org counts it as an API call. `compress`: the body goes out gzipped. `carries`: routes whose requests
+    it takes along, `carries_queries_max` of them queries; the policy writes its body, nobody else does.
     """
 
     name: RouteName
@@ -83,14 +85,18 @@ class Route:
     counted: bool = True
     request_bytes_max: int = 0
     reply_bytes_max: int = 16 * 1024 * 1024
+    carries: frozenset[RouteName] = frozenset()
+    carries_max: int = 0
+    carries_queries_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A wish to send a request: the name of a route and what its holes hold."""
+    """A wish to send a request: the name of a route and what its holes hold; `parts` go along with one that carries."""
 
     route: RouteName
     holes: Mapping[str, HoleValue] = field(default_factory=dict[str, HoleValue])
+    parts: tuple[Call, ...] = ()
 
 
 class DenyReason(StrEnum):
@@ -102,16 +108,18 @@ class DenyReason(StrEnum):
     HOLES = "the holes given are not those of the route"
     HOLE_VALUE = "a hole has a value that is not of its kind"
     TOO_LONG = "the request target is too long"
+    PARTS = "the requests to be taken along are not those that the route carries"
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request that may be sent, complete but for credentials and body."""
+    """The request that may be sent, complete but for credentials and (unless the policy wrote it) body."""
 
     route: Route
     method: Method
     target: str
     headers: tuple[tuple[str, str], ...]
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,28 @@ def decide(call: Call, reach: Reach, host: OrgHost, routes: Mapping[RouteName, R
     if len(target) > TARGET_BYTES_MAX:
         return Denied(DenyReason.TOO_LONG)
     headers = (("Accept", route.accept), *route.headers)
-    return Allowed(route, route.method, target, headers)
+    body = None
+    if route.carries or call.parts:
+        body = _carried(call, route, [decide(part, reach, host, routes, loopback=loopback) for part in call.parts])
+        if body is None:
+            return Denied(DenyReason.PARTS)
+    return Allowed(route, route.method, target, headers, body)
+
+
+def _carried(call: Call, route: Route, parts: list[Decision]) -> bytes | None:
+    """Return the body of a request that takes reading ones along, each allowed by itself; None if it may not."""
+    if not 0 < len(parts) <= route.carries_max or any(part.route not in route.carries for part in call.parts):
+        return None
+    entries: list[dict[str, str]] = []
+    queries = 0
+    for number, part in enumerate(parts):
+        if isinstance(part, Denied) or part.method is not Method.GET or part.route.carries:
+            return None
+        queries += Hole.SOQL in part.route.holes.values()
+        entries.append({"method": part.method.value, "url": part.target, "referenceId": f"r{number}"})
+    if queries > route.carries_queries_max:
+        return None
+    return json.dumps({"allOrNone": False, "compositeRequest": entries}).encode()
 
 
 def render_hole(kind: Hole, value: HoleValue) -> str | None:

@@ -150,7 +150,7 @@ class Channel:
         if isinstance(allowed, Denied):
             message = f"{call.route}: {allowed.reason.value}"
             raise RequestDenied(message)
-        _check_body(allowed.route, body)
+        body = _with_body(allowed, body)
         meter = _Meter()
         status = 0
         started = asyncio.get_running_loop().time()
@@ -213,6 +213,18 @@ def use_fast_inflate() -> None:
     """Let replies be decompressed by isal (2 times faster than zlib). Once per process, before the first channel."""
     backend: Any = isal_zlib  # has every name of the protocol; its stubs annotate them loosely
     aiohttp.set_zlib_backend(backend)
+
+
+def _with_body(allowed: Allowed, body: Body | None) -> Body | None:
+    """Return what the request carries: what the policy wrote, where it did, and nothing of the caller's beside it."""
+    if allowed.body is None:
+        _check_body(allowed.route, body)
+        return body
+    if body is not None:
+        message = f"{allowed.route.name}: the policy writes the body of this route"
+        raise RequestDenied(message)
+    _check_body(allowed.route, allowed.body)
+    return allowed.body
 
 
 def _check_body(route: Route, body: Body | None) -> None:

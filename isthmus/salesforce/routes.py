@@ -26,6 +26,9 @@ JSON, CSV, FORM = BodyKind.JSON, BodyKind.CSV, BodyKind.FORM
 KB: Final = 1024
 MB: Final = 1024 * 1024
 EXPORT_BYTES_MAX: Final = 4 * 1024 * MB
+TOGETHER_MAX: Final = 25
+"""Requests that one composite request carries, and that count as one call (salesforce-api.md 2.10)."""
+TOGETHER_QUERIES_MAX: Final = 5
 
 VERSIONS: Final = RouteName("versions")
 TOKEN: Final = RouteName("token")
@@ -39,6 +42,7 @@ DELETED: Final = RouteName("deleted")
 QUERY: Final = RouteName("query")
 QUERY_ALL: Final = RouteName("query_all")
 QUERY_MORE: Final = RouteName("query_more")
+TOGETHER: Final = RouteName("together")
 UPSERT: Final = RouteName("upsert")
 UPSERT_DUPLICATES: Final = RouteName("upsert_duplicates")
 UPDATE: Final = RouteName("update")
@@ -84,6 +88,7 @@ def _table() -> Mapping[RouteName, Route]:
         Route(QUERY, GET, f"{_DATA}/query", SYNC, _SOQL, query=(("q", "{soql}"),), reply_bytes_max=256 * MB),
         Route(QUERY_ALL, GET, f"{_DATA}/queryAll", SYNC, _SOQL, query=(("q", "{soql}"),), reply_bytes_max=256 * MB),
         Route(QUERY_MORE, GET, f"{_DATA}/query/{{locator}}", BOTH, {**_V, "locator": Hole.QUERY_LOCATOR}, reply_bytes_max=256 * MB),
+        Route(TOGETHER, POST, f"{_DATA}/composite", SYNC, _V, body=JSON, request_bytes_max=512 * KB, reply_bytes_max=64 * MB, carries=frozenset({QUERY, DELETED}), carries_max=TOGETHER_MAX, carries_queries_max=TOGETHER_QUERIES_MAX),
         Route(EXPORT_CREATE, POST, f"{_DATA}/jobs/query", SYNC, _V, body=JSON, request_bytes_max=256 * KB, idempotent=False),
         Route(EXPORT_STATE, GET, f"{_DATA}/jobs/query/{{job}}", SYNC, _JOB),
         Route(EXPORT_PAGE, GET, f"{_DATA}/jobs/query/{{job}}/results", SYNC, {**_JOB, "locator": Hole.LOCATOR, "rows": Hole.COUNT}, optional_query=(("locator", "{locator}"), ("maxRecords", "{rows}")), accept="text/csv", reply_bytes_max=EXPORT_BYTES_MAX),

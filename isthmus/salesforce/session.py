@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from isthmus.salesforce.errors import UNREADABLE_JSON, Expired, Limited, Refused
 from isthmus.salesforce.lease import Lease, Leases
 from isthmus.salesforce.schema import ObjectDescribe, ObjectListed, parse_describe, parse_object_list
 from isthmus.salesforce.status_code import StatusCode
+from isthmus.salesforce.together import Question, Together, question
 from isthmus.values import ApiName, OrgHost, Secret
 
 ATTEMPTS_MAX: Final = 5
@@ -131,6 +132,7 @@ class Session:
         self._clock = clock
         self._calls = 0
         self._usage: ApiLimits | None = None
+        self._asked: dict[Question, Reply] = {}
 
     @property
     def calls(self) -> int:
@@ -159,6 +161,9 @@ class Session:
 
         An idempotent route with a `bytes` body (or none) is tried `ATTEMPTS_MAX` times, also after half a reply.
         """
+        asked = self._asked.pop(question(route, holes), None) if self._asked else None
+        if asked is not None:
+            return asked
         attempts = self._attempts(route, body)
         for attempt in range(1, attempts + 1):
             try:
@@ -173,6 +178,20 @@ class Session:
                 raise Unexpected(route) from None
             return Reply(reply.status, reply.headers, b"".join(parts))
         raise Transient(route)
+
+    async def ask_together(self, questions: Sequence[Call]) -> None:
+        """Ask up to 25 reading requests, 5 of them queries, in one request, which the org counts as one call.
+
+        Each answer waits for the `call` that asks the same; a question that the org refused in here is asked by itself
+        then, and an org that refuses the whole is asked everything by itself.
+        """
+        parts = tuple(Call(each.route, self._filled(each.route, each.holes)) for each in questions)
+        try:
+            async with self._stream(routes.TOGETHER, None, None, parts) as reply:
+                body = b"".join([chunk async for chunk in reply.chunks()])
+            self._asked |= decode(routes.TOGETHER, body, Together).replies(questions)
+        except (Refused, Unexpected, Interrupted, ReplyTooLarge):
+            return
 
     def stream(
         self, route: RouteName, holes: Mapping[str, HoleValue] | None = None, body: Body | None = None
@@ -247,17 +266,19 @@ class Session:
 
     @asynccontextmanager
     async def _stream(
-        self, route: RouteName, holes: Mapping[str, HoleValue] | None, body: Body | None
+        self,
+        route: RouteName,
+        holes: Mapping[str, HoleValue] | None,
+        body: Body | None,
+        parts: tuple[Call, ...] = (),
     ) -> AsyncGenerator[StreamReply]:
-        filled = dict(holes or {})
-        if "version" in self._channel.route(route).holes:
-            filled["version"] = self._api_version
+        filled = self._filled(route, holes)
         attempts = self._attempts(route, body)
         renewals = 1 if _is_replayable(body) else 0
         lease = await self._leases.current()
         attempt = 1
         while True:
-            context = self._attempt(Call(route, filled), body, lease)
+            context = self._attempt(Call(route, filled, parts), body, lease)
             try:
                 reply = await context.__aenter__()
             except (Transient, Expired) as error:
@@ -303,6 +324,12 @@ class Session:
             if entered:
                 raise
             raise Transient(call.route) from None
+
+    def _filled(self, route: RouteName, holes: Mapping[str, HoleValue] | None) -> dict[str, HoleValue]:
+        filled = dict(holes or {})
+        if "version" in self._channel.route(route).holes:
+            filled["version"] = self._api_version
+        return filled
 
     def _attempts(self, route: RouteName, body: Body | None) -> int:
         return ATTEMPTS_MAX if self._channel.route(route).idempotent and _is_replayable(body) else 1

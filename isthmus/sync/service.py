@@ -28,13 +28,14 @@ from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sync import store
 from isthmus.sync.afterwards import after, new_use
 from isthmus.sync.app import SyncApp
+from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
-from isthmus.sync.flow.job import SOURCE, StepJob, SyncJob, WindowJob
+from isthmus.sync.flow.job import SOURCE, Ceiling, StepJob, SyncJob, WindowJob
 from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
 from isthmus.sync.run import Run, StepRun, begin, stopped
-from isthmus.sync.timetable import decoded_schedule, save_usage, set_due_after
+from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
 from isthmus.values import ConnectionId, Purpose, RunId
 
 RETRY_ATTEMPTS_MAX: Final = 5
@@ -75,6 +76,7 @@ class _Job:
     steps: tuple[StepJob, ...]
     retries: Sequence[store.FailedWindow]
     budget: Budget
+    ceilings: tuple[Ceiling, Ceiling]
 
 
 async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
@@ -104,7 +106,15 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         tuple(steps),
         retries,
         plan.budget,
+        await _ceilings(tx, [found for found in rows if found is not None]),
     )
+
+
+async def _ceilings(tx: TenantTx, endpoints: Sequence[store.EndpointRow]) -> tuple[Ceiling, Ceiling]:
+    """What the budgets of both orgs leave to a run that begins now."""
+    calls = [await org_calls(tx, endpoint.org_id) for endpoint in endpoints]
+    source, target = (Ceiling(each.day_percent, own_left(each)) for each in calls)
+    return source, target
 
 
 class _Tickets:
@@ -157,6 +167,7 @@ class _Keeping:
             endpoints=[Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints],
             steps=self._job.steps,
             budget=self._job.budget,
+            ceilings=self._job.ceilings,
         )
         moving = self._app.movers([endpoint.origin for endpoint in endpoints], self._app.settings)
         return await drive(

@@ -38,6 +38,13 @@ class StepJob(msgspec.Struct, frozen=True):
     uncarried: tuple[WindowJob, ...] = ()
 
 
+class Ceiling(msgspec.Struct, frozen=True):
+    """What one org's budget leaves to this run: the share of the day's calls, used by whomever, and calls of ours."""
+
+    day_percent: int = 100
+    calls_left: int | None = None
+
+
 class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     """Move the windows of `steps` from `endpoints[SOURCE]` to `endpoints[TARGET]`, in the plan's order.
 
@@ -50,6 +57,7 @@ class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     steps: tuple[StepJob, ...]
     bulk_rows_min: int = BULK_ROWS_MIN
     budget: Budget = Budget()
+    ceilings: tuple[Ceiling, Ceiling] = (Ceiling(), Ceiling())
     upload_bytes_max: int = INGEST_BYTES_MAX
     unbounded: bool = False
     dry_run: bool = False

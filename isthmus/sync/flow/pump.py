@@ -149,7 +149,7 @@ class _Pump:
         gentle = GENTLE_TIMES if window_job.retry else 1
         chosen = choose_path(
             rows,
-            bulk_rows_min=self._job.bulk_rows_min,
+            bulk_rows_min=self._job.bulk_rows_min * gentle,
             rest_rows_per_s=self._rest_rows_per_s,
             usage=self._sides().sessions[TARGET].usage,
         )
