@@ -22,6 +22,7 @@ DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 EMPTY_QUERY: Final = "Records not found for this query"
 _LINES: Final = Dialect()
 _NULL: Final = "#N/A"
+_IS_RECORD: Final = {"xsi:type": "sObject"}
 
 
 class BadBatch(Exception):
@@ -125,10 +126,25 @@ def write_rows(columns: Sequence[StreamColumn], rows: Iterable[list[Value]]) -> 
     return (head + "".join(lines)).encode(), len(lines)
 
 
-def write_records(records: Iterable[Mapping[str, object]]) -> tuple[bytes, int]:
-    """Return the JSON result of a query batch and the number of its rows."""
+def write_records(job: Job, records: Iterable[Mapping[str, object]]) -> tuple[bytes, int]:
+    """Return the JSON or XML result of a query batch and the number of its rows."""
     every = list(records)
-    return msgspec.json.encode(every), len(every)
+    if job.content == "JSON":
+        return msgspec.json.encode(every), len(every)
+    inner = "".join(write_xml("records", _shown(record), _IS_RECORD) for record in every)
+    text = f"{DECLARATION}<queryResult{NAMESPACE}{XSI_NAMESPACE}>{inner}</queryResult>"
+    return text.encode(), len(every)
+
+
+def _shown(record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record as XML has it: its type, its Id first (and again where it was selected), then the fields."""
+    kind = cast("Mapping[str, object]", record["attributes"])["type"]
+    shown: dict[str, object] = {"type": kind, "Id": [record["Id"], record["Id"]] if "Id" in record else None}
+    for name, value in record.items():
+        if name not in {"attributes", "Id"}:
+            is_record = isinstance(value, Mapping) and "attributes" in value
+            shown[name] = _shown(cast("Mapping[str, object]", value)) if is_record else value
+    return shown
 
 
 def result_list(batch: Batch, *, as_json: bool) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from orgsim.bulk1.chunking import Chunking
 from orgsim.store.results import SaveResult
 from orgsim.store.values import csv_value
 from orgsim.wire import Session
@@ -53,6 +54,7 @@ class Job:
     external_id_field: str | None = None
     concurrency_mode: str = "Parallel"
     assignment_rule_id: str | None = None
+    chunking: Chunking | None = None
     state: str = "Open"
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
 

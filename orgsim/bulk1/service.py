@@ -11,6 +11,7 @@ import msgspec
 
 from orgsim.bulk.jobs import JOB_PREFIX
 from orgsim.bulk1 import forms
+from orgsim.bulk1.chunking import Chunking, cut, read_header
 from orgsim.bulk1.jobs import BATCH_PREFIX, RESULT_PREFIX, Batch, Content, Job, batch_view, job_view
 from orgsim.errors import ApiError, NotEmulated
 from orgsim.ids import normalize_id
@@ -18,6 +19,7 @@ from orgsim.router import Call, Route
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
 from orgsim.soql.run import bulk_records
 from orgsim.store.results import Operation, WriteContext
+from orgsim.store.values import csv_value, epoch_ms
 from orgsim.whims import Whims
 from orgsim.wire import Response, Session
 from orgsim.xmltree import XSI_NAMESPACE, BadXml, parse_xml, write_xml
@@ -77,14 +79,11 @@ class BulkOne:
         if operation not in _OPERATIONS:
             raise Refused(400, "InvalidJob", f"Unable to parse Job: operation {operation!r}")
         content = str(wanted.get("contentType") or "XML").upper()
-        if content.startswith("ZIP_") or "sforce-enable-pkchunking" in call.request.headers:
-            what = "ZIP batches and PK chunking of Bulk API 1.0"
+        if content.startswith("ZIP_"):
+            what = "ZIP batches of Bulk API 1.0"
             raise NotEmulated(what)
         if content not in {"CSV", "JSON", "XML"}:
             raise Refused(400, "InvalidJob", f"Unsupported content type: {content}")
-        if content == "XML" and operation in {"query", "queryAll"}:
-            what = "XML results of Bulk API 1.0 queries"
-            raise NotEmulated(what)
         definition = call.org.visible_object(str(wanted.get("object") or ""), call.user_id)
         if definition is None:
             raise Refused(400, "InvalidJob", f"Unable to find object: {wanted.get('object')}")
@@ -105,6 +104,7 @@ class BulkOne:
             external_id_field=external,
             concurrency_mode="Serial" if wanted.get("concurrencyMode") in {"Serial", "1", 1} else "Parallel",
             assignment_rule_id=rule if isinstance(rule, str) and rule else None,
+            chunking=_chunking(call, operation, definition.name),
         )
         self.jobs[job.id] = job
         return _job_answer(call, job, 201)
@@ -135,10 +135,7 @@ class BulkOne:
         body = call.request.body or b""
         if len(body) > BATCH_BYTES_MAX:
             raise Refused(400, "ExceededQuota", f"Maximum size of a batch exceeded: {BATCH_BYTES_MAX} bytes")
-        now = call.org.clock.now()
-        batch = Batch(call.org.new_id(BATCH_PREFIX), now, now, body)
-        job.batches[batch.id] = batch
-        self.start(self._run(call.org, job, batch))
+        batch = self._add(call.org, job, body)
         return _batch_answer(call, job, batch, 201)
 
     def batches(self, call: Call) -> Response:
@@ -178,13 +175,35 @@ class BulkOne:
             raise Refused(400, "InvalidBatch", "Result not found")
         return Response(200, batch.result, (("Content-Type", forms.content_type(job)),))
 
-    async def _run(self, org: Org, job: Job, batch: Batch) -> None:
+    def _add(self, org: Org, job: Job, upload: bytes, *, is_chunk: bool = False) -> Batch:
+        now = org.clock.now()
+        batch = Batch(org.new_id(BATCH_PREFIX), now, now, upload)
+        job.batches[batch.id] = batch
+        self.start(self._run(org, job, batch, is_chunk=is_chunk))
+        return batch
+
+    def _cut(self, org: Org, job: Job, batch: Batch, chunking: Chunking) -> None:
+        """Put a batch for each chunk beside the batch with the whole query, which is not processed itself."""
+        ids = (str(row["Id"]) for row in org.tables[job.object.lower()].scan())
+        try:
+            queries = cut(batch.upload.decode("utf-8", "replace"), ids, chunking)
+        except ValueError:
+            message = "PK chunking works only with queries that have no conditions other than WHERE"
+            raise forms.BadBatch(message) from None
+        for query in queries:
+            self._add(org, job, query.encode(), is_chunk=True)
+        batch.finish("NotProcessed", org.clock.now())
+
+    async def _run(self, org: Org, job: Job, batch: Batch, *, is_chunk: bool) -> None:
         await asyncio.sleep(self.whims.job_delay_s())
         if batch.state != "Queued":
             return
         began = asyncio.get_running_loop().time()
         batch.state, batch.modified = "InProgress", org.clock.now()
         try:
+            if job.chunking is not None and not is_chunk:
+                self._cut(org, job, batch, job.chunking)
+                return
             if job.is_query:
                 _query(org, job, batch)
             else:
@@ -215,10 +234,11 @@ def _query(org: Org, job: Job, batch: Batch) -> None:
     context = WriteContext(job.session.user_id, via="bulk", text=True)
     soql = batch.upload.decode("utf-8", "replace").strip()
     all_rows = job.operation == "queryAll"
-    if job.content == "JSON":
+    if job.content != "CSV":
         version = int(job.api_version.partition(".")[0])
-        records = bulk_records(org, soql, all_rows=all_rows, user_id=context.user_id, version=version)
-        batch.result, batch.processed = forms.write_records(records)
+        show = epoch_ms if job.content == "JSON" else csv_value
+        records = bulk_records(org, soql, all_rows=all_rows, user_id=context.user_id, version=version, show_date=show)
+        batch.result, batch.processed = forms.write_records(job, records)
     else:
         stream = org.stream(soql, all_rows=all_rows, ctx=context)
         batch.result, batch.processed = forms.write_rows(
@@ -259,6 +279,16 @@ def _check_columns(org: Org, job: Job, rows: list[dict[str, object]]) -> None:
         if plan.error is not None and plan.error.code == "INVALID_FIELD":
             message = f"Field name not found : {name}"
             raise forms.BadBatch(message)
+
+
+def _chunking(call: Call, operation: str, object_name: str) -> Chunking | None:
+    header = call.request.header("sforce-enable-pkchunking")
+    if header is None or operation not in {"query", "queryAll"}:
+        return None
+    try:
+        return read_header(header, object_name)
+    except ValueError:
+        raise Refused(400, "InvalidJob", f"Unable to parse Sforce-Enable-PKChunking: {header}") from None
 
 
 def _checked_key(call: Call, object_name: str, external: str | None) -> str:
@@ -323,9 +353,9 @@ def _answer(name: str, view: Mapping[str, object], status: int, *, as_json: bool
 
 
 def _wants_json(call: Call, job: Job | None = None) -> bool:
-    """Whether to answer in JSON: the call asks for it, or it is about the batches of a job in JSON."""
-    if job is not None and job.content == "JSON":
-        return True
+    """Whether to answer in JSON: the content type of the job decides for its batches, that of the call for the rest."""
+    if job is not None:
+        return job.content == "JSON"
     headers = call.request.headers
     return any(headers.get(name, "").lower().startswith("application/json") for name in ("content-type", "accept"))
 

@@ -34,6 +34,8 @@ _FIXED_LIMITS: Final = {
     "SingleEmail": 5000,
     "StreamingApiConcurrentClients": 20,
 }
+_BULK_BATCHES_SINCE: Final = 49
+_BULK_BATCHES_BEFORE: Final = "DailyBulkApiRequests"
 _STORAGE_MB: Final = 1024
 _ROWS_PER_MB: Final = 512
 
@@ -79,6 +81,8 @@ def limits(call: Call) -> Response:
     rows = sum(table.count() for table in call.org.tables.values())
     names["DataStorageMB"] = {"Max": _STORAGE_MB, "Remaining": max(0, _STORAGE_MB - rows // _ROWS_PER_MB)}
     names |= {name: {"Max": most, "Remaining": most} for name, most in _FIXED_LIMITS.items()}
+    if call.version_number < _BULK_BATCHES_SINCE:
+        names[_BULK_BATCHES_BEFORE] = names["DailyBulkApiBatches"]
     return json_response(dict(sorted(names.items())))
 
 

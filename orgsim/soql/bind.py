@@ -12,6 +12,7 @@ from orgsim.soql.ast import FieldPath
 from orgsim.soql.complaints import no_such_child_relation, no_such_column, no_such_object, no_such_relation
 from orgsim.store.derive import address, is_person_name, person_name
 from orgsim.store.results import Row, Value
+from orgsim.store.values import json_value
 
 if TYPE_CHECKING:
     from orgsim.org import Org
@@ -51,7 +52,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where names are looked up: an object as one user sees it. `epoch_dates` shows dates as epoch milliseconds."""
+    """Where names are looked up: an object as one user sees it. `show_date` writes dates and times."""
 
     org: Org
     user_id: str
@@ -60,7 +61,7 @@ class Scope:
     aliases: dict[str, tuple[str, ...]]
     version: int
     all_rows: bool
-    epoch_dates: bool = False
+    show_date: Callable[[Value], object] = json_value
 
     def at(self, definition: ObjectDef, aliases: dict[str, tuple[str, ...]] | None = None) -> Scope:
         """Return the same scope at another object."""

@@ -23,7 +23,6 @@ from orgsim.soql.bind import Bound, Hop, Scope, as_value, bind_hop, bind_path, p
 from orgsim.soql.complaints import malformed
 from orgsim.soql.functions import bind_expression
 from orgsim.store.results import Row
-from orgsim.store.values import epoch_ms, json_value
 
 Entry = Callable[[Row, str], object]
 FIELDS_ROWS_MAX: Final = 200
@@ -145,10 +144,9 @@ def _leaf_entry(scope: Scope, bound: Bound) -> Entry:
         return _blob_entry(bound)
     if bound.field.type == "address":
         return lambda row, _: get(row)
-    if scope.epoch_dates and bound.field.type in {"date", "datetime"}:
-        return lambda row, _: epoch_ms(as_value(get(row)))
     if bound.field.type in {"date", "datetime", "time"}:
-        return lambda row, _: json_value(as_value(get(row)))
+        show = scope.show_date
+        return lambda row, _: show(as_value(get(row)))
     if bound.field.type in {"double", "currency", "percent"}:
         return lambda row, _: float(value) if isinstance(value := get(row), int) else value
     return lambda row, _: get(row)

@@ -299,13 +299,15 @@ def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: 
     return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
 
 
-def bulk_records(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int) -> Iterator[dict[str, object]]:
-    """Run a query for Bulk API 1.0 in JSON: records as REST shows them, but dates as epoch milliseconds.
+def bulk_records(
+    org: Org, soql: str, *, all_rows: bool, user_id: str, version: int, show_date: Callable[[Value], object]
+) -> Iterator[dict[str, object]]:
+    """Run a query for Bulk API 1.0 in JSON or XML: records as REST shows them, but for their dates.
 
     ApiError for what Bulk does not support.
     """
     query = parse(soql)
-    scope = replace(scope_of(org, query, user_id, version=version, all_rows=all_rows), epoch_dates=True)
+    scope = replace(scope_of(org, query, user_id, version=version, all_rows=all_rows), show_date=show_date)
     shape = _bulk_shape(scope, query, type_of=True)
     return (shape.render(row, f"{version}.0") for row in _in_turn(scope, query) if row is not None)
 

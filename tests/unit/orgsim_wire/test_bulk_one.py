@@ -25,12 +25,14 @@ class Async:
         self._org = org
 
     def call(
-        self, method: str, path: str, body: Any = None, kind: str = XML, token: str | None = None
+        self, method: str, path: str, body: Any = None, kind: str = XML, token: str | None = None, **headers: str
     ) -> tuple[int, str, bytes]:
         data = body.encode() if isinstance(body, str) else body
         request = urllib.request.Request(f"{self._org.instance_url}/services/async/62.0{path}", data, method=method)
         request.add_header("X-SFDC-Session", self._org.access_token if token is None else token)
         request.add_header("Content-Type", kind)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.headers["Content-Type"], answer.read()
@@ -59,7 +61,8 @@ class Async:
 
     def finished(self, job: str, batch: str) -> Element:
         return _until(
-            lambda: self.xml("GET", f"/job/{job}/batch/{batch}"), lambda e: e.value("state") in {"Completed", "Failed"}
+            lambda: self.xml("GET", f"/job/{job}/batch/{batch}"),
+            lambda e: e.value("state") in {"Completed", "Failed", "NotProcessed"},
         )
 
     def json(self, path: str) -> Any:
@@ -154,6 +157,66 @@ def test_a_job_in_json_asked_for_in_xml_answers_xml_and_its_batches_json(bulk: A
     job = bulk.job("query", "JSON")
     assert bulk.xml("GET", f"/job/{job}").value("createdDate").endswith(".000Z")
     assert bulk.json(f"/job/{job}/batch") == {"batchInfo": []}
+
+
+def test_a_job_in_csv_made_in_json_answers_xml_about_its_batches(bulk: Async, org: Orgsim):
+    wanted = {"operation": "query", "object": "Account", "contentType": "CSV"}
+    job = json.loads(bulk.call("POST", "/job", json.dumps(wanted), "application/json")[2])["id"]
+    batch = bulk.batch(job, "SELECT Id FROM Account")
+    status, kind, body = bulk.call("GET", f"/job/{job}/batch/{batch}", kind="application/json")
+    assert (status, kind) == (200, "application/xml")
+    assert parse_xml(body).value("jobId") == job
+
+
+@pytest.mark.fact("bulk-one-xml-records")
+def test_xml_results_show_type_and_id_first_and_nest_parents(bulk: Async, org: Orgsim):
+    [account] = org.add_rows("Account", [{"Name": "A & B"}])
+    org.add_rows("Contact", [{"LastName": "Doe", "AccountId": account}, {"LastName": "Roe"}])
+    job = bulk.job("query", "XML")
+    batch = bulk.batch(job, "SELECT Id, LastName, Account.Name, CreatedDate FROM Contact", "application/xml")
+    assert bulk.finished(job, batch).value("numberRecordsProcessed") == "2"
+    result = bulk.xml("GET", f"/job/{job}/batch/{batch}/result").value("result")
+    answer = bulk.xml("GET", f"/job/{job}/batch/{batch}/result/{result}")
+    assert answer.name == "queryResult"
+    first, second = answer.all("records")
+    assert [child.name for child in first.children] == ["type", "Id", "Id", "LastName", "Account", "CreatedDate"]
+    assert first.value("CreatedDate").endswith(".000Z")
+    parent, none = first.find("Account"), second.find("Account")
+    assert parent is not None
+    assert none is not None
+    assert [(child.name, child.text, child.is_nil) for child in parent.children] == [
+        ("type", "Account", False),
+        ("Id", "", True),
+        ("Name", "A & B", False),
+    ]
+    assert none.is_nil
+
+
+@pytest.mark.fact("bulk-one-pk-chunking")
+def test_a_query_is_cut_by_ranges_of_ids(bulk: Async, org: Orgsim):
+    org.add_rows("Account", [{"Name": f"N{number}", "Phone": str(number % 2)} for number in range(5)])
+    body = f'<jobInfo xmlns="{NAMESPACE}"><operation>query</operation><object>Account</object><contentType>CSV</contentType></jobInfo>'
+    _, _, answer = bulk.call("POST", "/job", body, Sforce_Enable_PKChunking="chunkSize=2")
+    job = parse_xml(answer).value("id")
+    whole = bulk.batch(job, "SELECT Name FROM Account WHERE Phone = '0' OR Phone = 'x'")
+    assert bulk.finished(job, whole).value("state") == "NotProcessed"
+    chunks = [entry.value("id") for entry in bulk.xml("GET", f"/job/{job}/batch").all("batchInfo")]
+    names: list[list[str]] = []
+    for chunk in chunks[1:]:
+        assert bulk.finished(job, chunk).value("state") == "Completed"
+        result = bulk.xml("GET", f"/job/{job}/batch/{chunk}/result").value("result")
+        text = bulk.call("GET", f"/job/{job}/batch/{chunk}/result/{result}")[2].decode()
+        names.append(text.replace('"', "").split()[1:])
+    assert names == [["N0"], ["N2"], ["N4"]]
+    assert b" AND Id >= '" in bulk.call("GET", f"/job/{job}/batch/{chunks[2]}/request")[2]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"), [("FALSE", 201), ("TRUE", 201), ("chunkSize=250001", 400), ("parent=X", 501)]
+)
+def test_the_header_of_chunks_is_read_or_refused(bulk: Async, header: str, status: int):
+    body = '{"operation": "query", "object": "Account", "contentType": "CSV"}'
+    assert bulk.call("POST", "/job", body, "application/json", Sforce_Enable_PKChunking=header)[0] == status
 
 
 def test_rows_may_be_xml(bulk: Async, org: Orgsim):
