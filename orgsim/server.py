@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import web
@@ -108,6 +109,9 @@ class Front:
 
     async def _send(self, raw: web.Request, response: Response, traffic: _Traffic) -> web.StreamResponse:
         traffic.status = response.status
+        # The date of an answer is the org's own time, which clients may go by.
+        date = format_datetime(self._emulator.clock.now(), usegmt=True)
+        response = response.with_headers([("Date", date)])
         zipped = _wants_gzip(raw)
         if isinstance(response.body, bytes):
             return await _send_whole(raw, response, response.body, traffic, zipped=zipped)

@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
-from zlib import crc32
 
 import numpy as np
+from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from orgsim.ids import DIGITS
 
-BLOCK_BYTES: Final = 4_000_000
-"""How much of an upload is taken at a time; longer than any row (Salesforce allows 400,000 characters)."""
+BLOCK_BYTES: Final = 1_000_000
+"""How much of an upload is taken at a time: what the processor's caches hold."""
+
+_LONGEST: Final = 4
+"""A row may be as long as so many blocks (Salesforce allows 400,000 characters, at most 4 bytes each)."""
 
 KEYS_MAX: Final = 2_000_000
 """Keys that are no orgsim ids are remembered as 8-byte hashes, this many at most."""
@@ -52,8 +55,8 @@ class Absorbed:
 class CsvSink:
     """Takes whole uploads. `rows`, `distinct_keys`, `row_bytes` and `checksum` cover everything taken so far.
 
-    `checksum` is the sum of the CRC-32 of every row as it came, modulo 2**64: rows may come in any order, but a
-    changed, missing or repeated row shows.
+    `checksum` is the sum of the CRC-32 of every row as it came (without its line feed), modulo 2**64: rows may come in
+    any order, but a changed, missing or repeated row shows.
     """
 
     def __init__(self, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -102,20 +105,23 @@ class CsvSink:
                 )
             return Absorbed(self.rows - before[0], self.new_rows - before[1], self.row_bytes - before[2])
 
-    def _block(self, body: bytes, start: int, *, width: int, column: int | None, delimiter: int, ending: int) -> int:
-        """Take as many whole rows as fit into a block; return the number of bytes taken."""
-        piece = body[start : start + self._block_bytes]
+    def _block(
+        self, body: bytes, start: int, *, width: int, column: int | None, delimiter: int, ending: int, blocks: int = 1
+    ) -> int:
+        """Take as many whole rows as fit into a block (or several); return the number of bytes taken."""
+        piece = body[start : start + self._block_bytes * blocks]
         last = start + len(piece) == len(body)
         if last and not piece.endswith(b"\n"):
             piece += b"\n" if ending == 1 else b"\r\n"
         data: Bytes = np.frombuffer(piece, dtype=np.uint8)
-        separators = np.flatnonzero((data == delimiter) | (data == _NEWLINE))
-        if _QUOTE in piece:
-            parity = np.cumsum(data == _QUOTE, dtype=np.uint8)  # wraps at 256, which keeps odd and even apart
-            separators = separators[(parity[separators] & 1) == 0]
+        separators = _separators(data, delimiter, quoted=_QUOTE in piece)
         ends = np.flatnonzero(data[separators] == _NEWLINE)
         if not len(ends):
-            raise BadUpload(_TOO_LONG)
+            if blocks == _LONGEST or last:
+                raise BadUpload(_TOO_LONG)
+            return self._block(
+                body, start, width=width, column=column, delimiter=delimiter, ending=ending, blocks=_LONGEST
+            )
         separators = separators[: int(ends[-1]) + 1]
         if len(separators) != len(ends) * width:
             raise BadUpload(_UNEVEN)
@@ -123,7 +129,7 @@ class CsvSink:
         if not (data[grid[:, -1]] == _NEWLINE).all():
             raise BadUpload(_UNEVEN)
         taken = int(grid[-1, -1]) + 1
-        self._sum(piece, grid[:, -1])
+        self._sum(piece[:taken], grid[:, -1])
         self.rows += len(ends)
         self.row_bytes += taken - len(ends) * ending
         if column is None:
@@ -134,11 +140,15 @@ class CsvSink:
             self._keys(data, lefts, rights)
         return min(taken, len(body) - start)
 
-    def _sum(self, piece: bytes, ends: Places) -> None:
-        """Add the CRC-32 of every row, line ending included."""
-        stops = (ends + 1).tolist()
-        rows = (piece[left:right] for left, right in zip([0, *stops], stops, strict=False))
-        self.checksum = (self.checksum + sum(map(crc32, rows))) % 2**64
+    def _sum(self, rows: bytes, ends: Places) -> None:
+        """Add the CRC-32 of every row, its line feed left out."""
+        if rows.count(b"\n") == len(ends):
+            parts = rows.split(b"\n")
+            parts.pop()  # what follows the last line feed: nothing
+        else:  # line feeds within quotes
+            stops = ends.tolist()
+            parts = [rows[left:right] for left, right in zip([0, *(stop + 1 for stop in stops)], stops, strict=False)]
+        self.checksum = (self.checksum + sum(map(crc32, parts))) % 2**64
 
     def _keys(self, data: Bytes, lefts: Places, rights: Places) -> None:
         quoted = data[lefts] == _QUOTE
@@ -181,3 +191,17 @@ class CsvSink:
     def _others(self, keys: set[bytes]) -> None:
         if len(self._hashes) + len(keys) <= KEYS_MAX:
             self._hashes.update(hash(key) for key in keys)
+
+
+def _separators(data: Bytes, delimiter: int, *, quoted: bool) -> Places:
+    """Return where delimiters and line feeds stand outside quotes."""
+    marks = data == delimiter
+    marks |= data == _NEWLINE
+    if not quoted:
+        return np.flatnonzero(marks)
+    marks |= data == _QUOTE
+    places = np.flatnonzero(marks)
+    quotes = data[places] == _QUOTE
+    outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0  # wraps at 256, which keeps odd and even apart
+    outside &= ~quotes
+    return places[outside]
