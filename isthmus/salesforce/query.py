@@ -11,11 +11,13 @@ from typing import Any, Final, Generic, Literal, NoReturn, TypeAlias, TypeVar, a
 import msgspec
 
 from isthmus.egress.policy import SOQL_LENGTH_MAX, HoleValue, RouteName
+from isthmus.egress.transport import Reply
 from isthmus.salesforce import routes
-from isthmus.salesforce.errors import UNREADABLE_JSON, Incomplete, Unexpected
+from isthmus.salesforce.errors import UNREADABLE_JSON, Incomplete, Refused, Unexpected
 from isthmus.salesforce.filter import Filter
 from isthmus.salesforce.records import RecordBatch
 from isthmus.salesforce.session import RowCount, Session
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.values import ApiName
 
 Row = TypeVar("Row")
@@ -235,9 +237,19 @@ async def pages(session: Session, soql: Soql, *, deleted: bool = False) -> Async
             break
         _check_progress(route, len(page.records), seen, total)
         route = routes.QUERY_MORE
-        reply = await session.call(route, {"locator": _locator(page.more)})
+        reply = await _more(session, _locator(page.more))
     if seen != total:
         raise Incomplete(route)
+
+
+async def _more(session: Session, locator: str) -> Reply:
+    """Return the next page. Raises `Incomplete` if the org has forgotten the locator: then all is read again."""
+    try:
+        return await session.call(routes.QUERY_MORE, {"locator": locator})
+    except Refused as refused:
+        if refused.code == StatusCode.INVALID_QUERY_LOCATOR:
+            raise Incomplete(routes.QUERY_MORE, refused.code, refused.http_status) from None
+        raise
 
 
 async def count(session: Session, soql: Soql) -> int:
@@ -266,7 +278,7 @@ async def audit_pages(
         if page.done:
             break
         _check_progress(route, len(page.records), seen, total)
-        reply = await session.call(routes.QUERY_MORE, {"locator": _locator(page.more)})
+        reply = await _more(session, _locator(page.more))
     if seen != total:
         raise Incomplete(route)
 

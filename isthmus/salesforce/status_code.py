@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, final
 
-_OURS: Final = "OTHER MISSING_PARENT UNPROCESSED UNREPRESENTABLE UNMAPPED TRANSFORM_FAILED"
-"""Numbers 0 to 5. OTHER: a code outside the list. MISSING_PARENT: the row's parent is not in the target yet.
+_OURS: Final = "OTHER MISSING_PARENT UNPROCESSED UNREPRESENTABLE UNMAPPED TRANSFORM_FAILED JOB_STUCK"
+"""Numbers 0 to 6. OTHER: a code outside the list. MISSING_PARENT: the row's parent is not in the target yet.
 UNPROCESSED: the org ended the job before it came to the row. UNREPRESENTABLE: the value cannot be carried that way.
 UNMAPPED: a map of owners, record types or values leads nowhere for the row. TRANSFORM_FAILED: an expression or a mask
-has no value for the row."""
+has no value for the row. JOB_STUCK: a Bulk job made no progress."""
 
 _PAIRS_FIRST: Final = 40
 _PAIRS: Final = """

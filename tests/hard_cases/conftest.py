@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.copying import Pair, sync_settings
 from tests.support.engine import Engine
-from tests.support.orgsim import start_orgsim
+from tests.support.orgsim import Orgsim, start_orgsim
 
 
 def field(name: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -67,8 +68,12 @@ def orgs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def engine(orgs: Pair) -> Engine:
-    for org in (orgs.source, orgs.target):
-        org.control("POST", "/clock", {"thaw": True})
-        org.control("POST", "/reset")
-        org.control("DELETE", "/transcript")
-    return Engine(orgs)
+    return Engine(replace(orgs, source=_anew(orgs.source), target=_anew(orgs.target)))
+
+
+def _anew(org: Orgsim) -> Orgsim:
+    """Return the org as at the start, with a token that no earlier test has spoilt."""
+    org.control("POST", "/clock", {"thaw": True})
+    org.control("POST", "/reset")
+    org.control("DELETE", "/transcript")
+    return replace(org, access_token=org.control("POST", f"/users/{org.username}/token")["access_token"])

@@ -287,7 +287,7 @@ async def test_case_29_the_loser_of_a_merge_goes_and_its_children_follow_the_win
     standing = await engine.standing(steps("object: Account, deletes: {action: delete}", "object: Contact"))
     assert (await engine.again(standing)).ok
     engine.source.control("POST", f"/rows/Account/{winner}/merge", {"losers": [loser], "values": {}})
-    engine.source.control("POST", "/clock", {"advance_s": 120})
+    engine.later(120)
     ran = await engine.again(standing)
     assert ran.ok, (ran.run.end, ran.failures)
     assert {row[KEY] for row in engine.target.rows("Account")} == {winner}

@@ -6,16 +6,17 @@ let one run follow another without a database.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.egress.dial import PinnedDialer
-from isthmus.egress.transport import Channel
+from isthmus.egress.policy import Allowed, Call, Route, RouteName, decide
+from isthmus.egress.transport import Body, Channel, StreamReply
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.errors import Refused
 from isthmus.salesforce.lease import FixedLeases, Lease, Leases
@@ -32,13 +33,23 @@ from isthmus.sync.model import TRACKING_FIELD, Drawn, EndReason, Plan, Rejected,
 from isthmus.sync.plan import Schema, draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, StepRun, advance, begin
 from isthmus.sync.spec import SyncSpec, parse_spec
-from isthmus.values import ApiName, Purpose
+from isthmus.values import ApiName, OrgHost, Purpose, Secret
 from tests.support.copying import Pair, copy_org
 from tests.support.orgsim import Orgsim
 
 REST, BULK = 100_000, 1
 """From how many rows on a window goes by Bulk: never, or always."""
 NOWHERE = UUID(int=0)
+
+
+class MovedClock(SystemClock):
+    """Our own clock, moved by `ahead_s`."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)
 
 
 class RenewingLeases:
@@ -61,13 +72,66 @@ class RenewingLeases:
         return self._lease
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One request as it left: what the policy built, and its body."""
+
+    route: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class WatchedWire:
+    """A real channel that takes down what it sends."""
+
+    def __init__(self, channel: Channel, sent: list[Sent]) -> None:
+        self._channel = channel
+        self._sent = sent
+
+    @property
+    def host(self) -> OrgHost:
+        return self._channel.host
+
+    def route(self, name: RouteName) -> Route:
+        return self._channel.route(name)
+
+    @asynccontextmanager
+    async def stream(
+        self, call: Call, body: Body | None = None, *, bearer: Secret | None = None
+    ) -> AsyncIterator[StreamReply]:
+        allowed = decide(call, Purpose.SYNC, self.host, ROUTES, loopback=True)
+        assert isinstance(allowed, Allowed)
+        parts = [body] if isinstance(body, bytes) else []
+
+        async def taken_down(blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+            async for block in blocks:
+                parts.append(block)
+                yield block
+
+        passed = body if body is None or isinstance(body, bytes) else taken_down(body)
+        try:
+            async with self._channel.stream(call, passed, bearer=bearer) as reply:
+                yield reply
+        finally:
+            headers = dict(allowed.headers)
+            self._sent.append(Sent(call.route, allowed.method.value, allowed.target, headers, b"".join(parts)))
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
 @asynccontextmanager
-async def open_session(org: Orgsim, leases: Leases | None = None, clock: Clock | None = None) -> AsyncIterator[Session]:
-    """A session with `org` over real HTTP."""
+async def open_session(
+    org: Orgsim, leases: Leases | None = None, clock: Clock | None = None, sent: list[Sent] | None = None
+) -> AsyncIterator[Session]:
+    """A session with `org` over real HTTP; `sent` gets every request."""
     side = copy_org(org)
     dialer = PinnedDialer(loopback=True)
     channel = Channel(side.host, Purpose.SYNC, ROUTES, lambda: dialer.dial(side.host), None, loopback=True)
-    session = Session(channel, leases or FixedLeases(side.token, side.host), "62.0", clock or SystemClock())
+    wire = channel if sent is None else WatchedWire(channel, sent)
+    session = Session(wire, leases or FixedLeases(side.token, side.host), "62.0", clock or SystemClock())
     try:
         yield session
     finally:
@@ -139,8 +203,10 @@ class Engine:
     """The engine between the two orgs of `pair`."""
 
     pair: Pair
-    leases: Mapping[int, Leases] = field(default_factory=dict[int, Leases])
-    clock: Clock = field(default_factory=SystemClock)
+    leases: dict[int, Leases] = field(default_factory=dict[int, Leases])
+    clock: Clock = field(default_factory=MovedClock)
+    sent: tuple[list[Sent], list[Sent]] = field(default_factory=lambda: ([], []))
+    """Every request to the source and to the target, as it left."""
 
     @property
     def source(self) -> Orgsim:
@@ -153,8 +219,8 @@ class Engine:
     @asynccontextmanager
     async def sessions(self) -> AsyncIterator[tuple[Session, Session]]:
         async with (
-            open_session(self.source, self.leases.get(SOURCE), self.clock) as source,
-            open_session(self.target, self.leases.get(TARGET), self.clock) as target,
+            open_session(self.source, self.leases.get(SOURCE), self.clock, self.sent[SOURCE]) as source,
+            open_session(self.target, self.leases.get(TARGET), self.clock, self.sent[TARGET]) as target,
         ):
             yield source, target
 
@@ -234,6 +300,14 @@ class Engine:
         async with self.sessions() as sessions:
             await pump.work(job, MoverWorld(sessions, report, self.clock))
         return Ran(plan, report.run, tuple(report.frames))
+
+    def later(self, seconds: float) -> None:
+        """Let time go by for both orgs and for us; a token lives a few hours, so there is another afterwards."""
+        for side, org in ((SOURCE, self.source), (TARGET, self.target)):
+            org.control("POST", "/clock", {"advance_s": seconds})
+            self.leases[side] = RenewingLeases(org)
+        assert isinstance(self.clock, MovedClock)
+        self.clock.ahead_s += seconds
 
     def fault(self, org: Orgsim, **rule: Any) -> None:
         """Plant a fault."""

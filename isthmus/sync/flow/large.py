@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from isthmus.salesforce.bulk import (
@@ -53,14 +54,18 @@ async def move_large(
     tally: Tally,
     *,
     rows_expected: int | None = None,
+    bulk_rows_min: int = BULK_ROWS_MIN,
     upload_bytes_max: int = INGEST_BYTES_MAX,
 ) -> None:
-    """Stream the window from the source into upload jobs of the target, each of at most `upload_bytes_max`."""
+    """Stream the window from the source into upload jobs of the target, each of at most `upload_bytes_max`.
+
+    A kind of rows that has fewer than `bulk_rows_min` goes by REST.
+    """
     mapping = writer.mapping
     with asking(TARGET):
         await await_earlier_jobs(sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
     async with asyncio.TaskGroup() as group:
-        uploads = _Uploads(group, sessions[TARGET], writer, tally, upload_bytes_max)
+        uploads = _Uploads(group, sessions[TARGET], writer, tally, _Sizes(bulk_rows_min, upload_bytes_max))
         announced: list[int] = []
         read = 0
         soql = query_of(step, mapping.select, window, ordered=False)
@@ -141,6 +146,14 @@ def _without_header(block: bytes, step: Step, select: tuple[str, ...]) -> bytes:
     return block[end:]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """From how many rows on a kind of them is worth a job, and how large one may be."""
+
+    rows_min: int
+    bytes_max: int
+
+
 class _Upload:
     """One open upload job."""
 
@@ -154,7 +167,7 @@ class _Uploads:
     """Sends parts to the upload of their kind; opens an upload when a kind has become worth a job of its own."""
 
     def __init__(
-        self, group: asyncio.TaskGroup, target: Session, writer: SmallWriter, tally: Tally, bytes_max: int
+        self, group: asyncio.TaskGroup, target: Session, writer: SmallWriter, tally: Tally, sizes: _Sizes
     ) -> None:
         self._group = group
         self._target = target
@@ -163,7 +176,7 @@ class _Uploads:
         self._open: dict[int, _Upload] = {}
         self._held: dict[int, list[Part]] = {}
         self._slots = asyncio.Semaphore(JOBS_MAX)
-        self._bytes_max = bytes_max
+        self._sizes = sizes
         self.refused: list[RefusedRows] = []
 
     async def put(self, part: Part) -> None:
@@ -173,7 +186,7 @@ class _Uploads:
             return
         held = self._held.setdefault(part.nulls, [])
         held.append(part)
-        if _rows(held) >= BULK_ROWS_MIN and len(self._open) < UPLOADS_OPEN_MAX:
+        if _rows(held) >= self._sizes.rows_min and len(self._open) < UPLOADS_OPEN_MAX:
             upload = await self._opened(part.nulls)
             for waiting in self._held.pop(part.nulls):
                 await self._send(upload, waiting)
@@ -191,7 +204,7 @@ class _Uploads:
     async def _let_go(self, nulls: int) -> None:
         """Write what is held of one kind: in a job of its own if there is enough of it, else by REST."""
         parts = self._held.pop(nulls)
-        if _rows(parts) < BULK_ROWS_MIN:
+        if _rows(parts) < self._sizes.rows_min:
             await self._by_rest(parts)
             return
         upload = await self._opened(nulls)
@@ -200,7 +213,7 @@ class _Uploads:
         await self._open.pop(nulls).queue.put(None)
 
     async def _send(self, upload: _Upload, part: Part) -> None:
-        if upload.sent_bytes + len(part.content) > self._bytes_max:
+        if upload.sent_bytes + len(part.content) > self._sizes.bytes_max:
             await upload.queue.put(None)
             upload = await self._opened(part.nulls)
         upload.sent_bytes += len(part.content)
