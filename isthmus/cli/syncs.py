@@ -52,12 +52,17 @@ async def saved(installation: Installation, text: str, source: Alias, target: Al
     """Save the definition: over the sync of the same name between the same orgs, or as a new one."""
     title = spec_of(text, "the file").name
     async with installation.transaction() as tx:
-        pair = (await _connection(tx, source), await _connection(tx, target))
+        pair = await pair_of(tx, source, target)
         for sync in await list_syncs(tx):
             if sync.title == title and (sync.source_connection, sync.target_connection) == pair:
                 await definitions.change(tx, SyncId(sync.id), UserText(text))
                 return SyncId(sync.id)
         return await definitions.save(tx, UserText(text), ConnectionId(pair[0]), ConnectionId(pair[1]))
+
+
+async def pair_of(tx: TenantTx, source: Alias, target: Alias) -> tuple[UUID, UUID]:
+    """Return the connections for syncs of both orgs, or stop with exit status 2."""
+    return await _connection(tx, source), await _connection(tx, target)
 
 
 async def _connection(tx: TenantTx, alias: Alias) -> UUID:

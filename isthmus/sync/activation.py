@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from isthmus.db.database import TenantTx
@@ -17,6 +19,7 @@ from isthmus.sync.flow.job import ActivateJob
 from isthmus.sync.model import TRACKING_FIELD, EndReason, PauseReason, Plan, SyncState
 from isthmus.sync.moving import moving_to
 from isthmus.sync.run import Run, begin
+from isthmus.sync.schemas import SchemaUnread, perform_schema
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 TRACKING_LABEL = "SwiftPort Source Id"
@@ -51,6 +54,11 @@ async def perform_activation(sync: SyncId, app: SyncApp) -> None:
         on_start=started,
         on_frame=nothing_to_keep,
     )
+    if driven.run.end is EndReason.FINISHED:
+        with suppress(
+            SchemaUnread
+        ):  # what is kept of the target's objects lacks the new fields; the next reading has them
+            await perform_schema(ConnectionId(endpoint.id), app)
     async with app.database.tenant(await app.keeper.ticket_for_run(RunKind.ACTIVATION, sync)) as tx:
         await _close(tx, sync, driven.run)
 

@@ -16,6 +16,7 @@ from isthmus.sync.schedule import Due, DueReason, Schedule, next_due
 from isthmus.sync.timetable import OrgUse
 
 RETRY: Final = "retry"
+DRY_RUN: Final = "dry_run"
 IDLE_RUNS_MAX: Final = 1_000_000
 _BUDGET: Final = frozenset({EndReason.SOURCE_BUDGET, EndReason.TARGET_BUDGET})
 _LIMITED: Final = frozenset({EndReason.SOURCE_LIMITED, EndReason.TARGET_LIMITED})
@@ -33,6 +34,8 @@ def after(
     schedule: Schedule, run: Run, *, kind: str, began: datetime, now: datetime, idle_runs: int
 ) -> Afterwards | None:
     """Return what follows from the end of `run`; None if the schedule stays as it is."""
+    if kind == DRY_RUN:
+        return None
     if run.end in _BUDGET or run.end in _LIMITED:
         due = next_due(schedule, started=began, now=now + PAUSE, idle_runs=0)
         return Afterwards(Due(due.at, DueReason.BUDGET if run.end in _BUDGET else DueReason.LIMITED), idle_runs)

@@ -30,7 +30,7 @@ from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.sync import timetable
 from isthmus.sync.looking import list_syncs, run_detail, runs, sync_view
 from isthmus.sync.model import Drawn, PauseReason, Rejected, SyncState
-from isthmus.sync.plan import draw_plan, objects_of, schema_of
+from isthmus.sync.plan import Schema, draw_plan, objects_of, schema_of
 from isthmus.sync.schemas import Described, kept_describes
 from isthmus.sync.spec import SpecRefused, SyncSpec, parse_spec, spec_text
 from isthmus.values import ApiName, ConnectionId, Purpose, RunId, SyncId, UserText
@@ -78,7 +78,9 @@ class _Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Definition:
+class Definition:
+    """A saved definition, and how its sync stands."""
+
     document: UserText
     source_connection: UUID
     target_connection: UUID
@@ -91,10 +93,15 @@ class _Id:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    number: int
+
+
 async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: ConnectionId) -> SyncId:
     """Keep a new sync. Raises `SpecRefused`, `SyncProblem`."""
     spec = parse_spec(text)
-    await _check_connections(tx, source, target)
+    await check_connections(tx, source, target)
     sync = SyncId(uuid4())
     await tx.execute(
         """
@@ -110,15 +117,14 @@ async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: Conne
         schedule=timetable.kept_schedule(spec),
     )
     await tx.execute("insert into sync.state (sync_id) values (%(sync)s)", sync=sync)
-    await _want(tx, sync, spec)
-    await _read_missing(tx, spec, source, target)
+    await want(tx, sync, spec, source, target)
     return sync
 
 
 async def change(tx: TenantTx, sync: SyncId, text: UserText) -> None:
     """Replace the definition. Raises `SpecRefused`, `SyncProblem`."""
     spec = parse_spec(text)
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     await tx.execute(
         """
         update sync.definition set title = %(title)s, document = %(document)s, interval_s = %(interval_s)s,
@@ -132,13 +138,12 @@ async def change(tx: TenantTx, sync: SyncId, text: UserText) -> None:
     )
     await timetable.set_first_due(tx, sync)
     await tx.execute("delete from sync.wanted_object where sync_id = %(sync)s", sync=sync)
-    await _want(tx, sync, spec)
-    await _read_missing(tx, spec, found.source_connection, found.target_connection)
+    await want(tx, sync, spec, found.source_connection, found.target_connection)
 
 
 async def remove(tx: TenantTx, sync: SyncId) -> None:
     """Delete a sync with its runs. Raises `SyncProblem` if it does not exist or is active."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     if found.state in {SyncState.ACTIVE, SyncState.ACTIVATING}:
         _problem("An active sync cannot be deleted. Pause it first.")
     await tx.execute("delete from sync.definition where id = %(sync)s", sync=sync)
@@ -146,16 +151,25 @@ async def remove(tx: TenantTx, sync: SyncId) -> None:
 
 async def check(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
     """Return the plan, or every reason why there is none. Raises `SchemaPending`, `SyncProblem`."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     spec = parse_spec(found.document)
-    if await _missing(tx, spec, found.source_connection, found.target_connection):
+    return drawn_for(spec, await schemas_for(tx, spec, found.source_connection, found.target_connection))
+
+
+def drawn_for(spec: SyncSpec, schemas: tuple[Schema, Schema]) -> Drawn | Rejected:
+    """Return the plan of `spec` between orgs with these schemas (source, target)."""
+    return draw_plan(spec, *schemas)
+
+
+async def schemas_for(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> tuple[Schema, Schema]:
+    """Return what is kept of the objects that `spec` needs in both orgs. Raises `SchemaPending`."""
+    if await _missing(tx, spec, source, target):
         message = "The objects of the orgs are being read. Try again in some seconds; if it lasts, have them read anew."
         raise SchemaPending(message)
     sources, targets = objects_of(spec)
-    return draw_plan(
-        spec,
-        schema_of(_seen(await kept_describes(tx, found.source_connection, sources))),
-        schema_of(_seen(await kept_describes(tx, found.target_connection, targets))),
+    return (
+        schema_of(_seen(await kept_describes(tx, source, sources))),
+        schema_of(_seen(await kept_describes(tx, target, targets))),
     )
 
 
@@ -164,12 +178,12 @@ async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
 
     Raises `SchemaPending`, `SyncProblem`.
     """
-    found = await _definition(tx, sync)
-    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    found = await definition_of(tx, sync)
+    await check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
     drawn = await check(tx, sync)
     if isinstance(drawn, Rejected):
         return drawn
-    version = found.plan_version + 1
+    version = await next_version(tx, sync)
     await tx.execute(
         "insert into sync.plan (sync_id, version, document) values (%(sync)s, %(version)s, %(document)s)",
         sync=sync,
@@ -189,9 +203,17 @@ async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
     return drawn
 
 
+async def next_version(tx: TenantTx, sync: SyncId) -> int:
+    """Return the number for a new plan of the sync: dry runs have numbers, too."""
+    row = await tx.fetch_one(
+        "select coalesce(max(version), 0) + 1 as number from sync.plan where sync_id = %(sync)s", row=_Number, sync=sync
+    )
+    return 1 if row is None else row.number
+
+
 async def pause(tx: TenantTx, sync: SyncId) -> None:
     """Stop the schedule; a run under way is finished. Raises `SyncProblem` if there is nothing to pause."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     if found.state not in {SyncState.ACTIVE, SyncState.ACTIVATING}:
         _problem("Only an active sync can be paused.")
     await tx.execute(
@@ -221,10 +243,10 @@ async def pause_revoked(tx: TenantTx, connection: ConnectionId) -> None:
 
 async def resume(tx: TenantTx, sync: SyncId) -> None:
     """Start the schedule again from where it stood. Raises `SyncProblem` if it is not paused, or an org is gone."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     if found.state is not SyncState.PAUSED:
         _problem("Only a paused sync can be resumed. Activate it instead.")
-    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    await check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
     await tx.execute(
         """
         update sync.state set state = 'active', pause_reason = null, due_at = now(), changed_at = now()
@@ -237,10 +259,10 @@ async def resume(tx: TenantTx, sync: SyncId) -> None:
 
 async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False) -> RunId:
     """Queue one run now and return it. Raises `SyncProblem` if the sync was never activated or is not ready."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     if found.plan_version == 0 or found.state in {SyncState.INACTIVE, SyncState.ACTIVATING}:
         _problem("The sync is not active yet. Activate it first.")
-    await _check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
+    await check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
     run = await tx.fetch_one(
         """
         insert into sync.run (sync_id, plan_version, kind)
@@ -264,23 +286,24 @@ async def read_schema(tx: TenantTx, connection: ConnectionId) -> None:
 
 async def read_missing(tx: TenantTx, sync: SyncId) -> None:
     """Ask the worker for describes that a sync needs and that were never read. Raises `SyncProblem`."""
-    found = await _definition(tx, sync)
+    found = await definition_of(tx, sync)
     await _read_missing(tx, parse_spec(found.document), found.source_connection, found.target_connection)
 
 
 async def export(tx: TenantTx, sync: SyncId) -> str:
     """Return the YAML form, in its normal writing. Raises `SyncProblem`."""
-    return spec_text(parse_spec((await _definition(tx, sync)).document))
+    return spec_text(parse_spec((await definition_of(tx, sync)).document))
 
 
-async def _definition(tx: TenantTx, sync: SyncId) -> _Definition:
+async def definition_of(tx: TenantTx, sync: SyncId) -> Definition:
+    """Return a saved definition. Raises `SyncProblem` if there is none."""
     found = await tx.fetch_one(
         """
         select d.document, d.source_connection, d.target_connection, s.state, s.plan_version
         from sync.definition d join sync.state s on s.tenant_id = d.tenant_id and s.sync_id = d.id
         where d.id = %(sync)s
         """,
-        row=_Definition,
+        row=Definition,
         sync=sync,
     )
     if found is None:
@@ -288,7 +311,8 @@ async def _definition(tx: TenantTx, sync: SyncId) -> _Definition:
     return found
 
 
-async def _check_connections(tx: TenantTx, source: ConnectionId, target: ConnectionId) -> None:
+async def check_connections(tx: TenantTx, source: ConnectionId, target: ConnectionId) -> None:
+    """Raise `SyncProblem` unless both are there, in force, meant for syncs, and of two orgs."""
     orgs: set[UUID] = set()
     for side, connection in (("source", source), ("target", target)):
         found = await tx.fetch_one(
@@ -307,7 +331,8 @@ async def _check_connections(tx: TenantTx, source: ConnectionId, target: Connect
         _problem("Source and target are the same org: every record would get a copy beside it. Choose two orgs.")
 
 
-async def _want(tx: TenantTx, sync: SyncId, spec: SyncSpec) -> None:
+async def want(tx: TenantTx, sync: SyncId, spec: SyncSpec, source: UUID, target: UUID) -> None:
+    """Note which objects `spec` needs, and ask the worker for describes that nobody has read yet."""
     for side, names in enumerate(objects_of(spec)):
         for name in names:
             await tx.execute(
@@ -319,6 +344,7 @@ async def _want(tx: TenantTx, sync: SyncId, spec: SyncSpec) -> None:
                 side=side,
                 name=ApiName.parse(name),
             )
+    await _read_missing(tx, spec, source, target)
 
 
 async def _read_missing(tx: TenantTx, spec: SyncSpec, source: UUID, target: UUID) -> None:

@@ -70,7 +70,8 @@ async def _syncs(tx: TenantTx, sync: SyncId | None) -> list[SyncView]:
         join orgs.org ta on ta.tenant_id = tc.tenant_id and ta.id = tc.org_id
         left join lateral (
             select r.id, r.state, r.ended_at from sync.run r
-            where r.tenant_id = d.tenant_id and r.sync_id = d.id order by r.requested_at desc limit 1) r on true
+            where r.tenant_id = d.tenant_id and r.sync_id = d.id and r.kind <> 'dry_run'
+            order by r.requested_at desc limit 1) r on true
         where %(sync)s::uuid is null or d.id = %(sync)s
         order by d.title, d.id
         """,

@@ -26,14 +26,14 @@ from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sync import store
-from isthmus.sync.afterwards import after, new_use
+from isthmus.sync.afterwards import DRY_RUN, RETRY, after, new_use
 from isthmus.sync.app import SyncApp
 from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, Ceiling, StepJob, SyncJob, WindowJob
-from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
+from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, StepKind, SyncState
 from isthmus.sync.run import Run, StepRun, begin, stopped
 from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
 from isthmus.values import ConnectionId, Purpose, RunId
@@ -84,14 +84,14 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
     rows = [await store.endpoint(tx, connection) for connection in (row.source_connection, row.target_connection)]
     settled = await store.settled_steps(tx, run)
     marks = await store.checkpoints(tx, row.sync_id, row.plan_version)
-    by_hand = row.kind == "retry"
+    by_hand, dry_run = row.kind == RETRY, row.kind == DRY_RUN
     retries = await store.open_failed_windows(
         tx,
         row.sync_id,
         row.plan_version,
         attempts_max=RETRY_ATTEMPTS_MAX,
         by_hand=by_hand,
-        rows_max=RETRY_WINDOWS_MAX,
+        rows_max=0 if dry_run else RETRY_WINDOWS_MAX,
     )
     steps: list[StepJob] = []
     for number, step in enumerate(plan.steps):
@@ -100,6 +100,9 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         own = () if by_hand else (WindowJob(marks.get(number)),)
         again = (WindowJob(w.since, w.until, n) for n, w in enumerate(retries, start=1) if w.step == number)
         steps.append(StepJob(number, step, (*own, *again)))
+    # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
+    # which only the first has read it, would stay in the target for ever.
+    steps.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))
     return _Job(
         begin(len(plan.steps), settled),
         [found for found in rows if found is not None],
@@ -168,6 +171,7 @@ class _Keeping:
             steps=self._job.steps,
             budget=self._job.budget,
             ceilings=self._job.ceilings,
+            dry_run=self._row.kind == DRY_RUN,
         )
         moving = self._app.movers([endpoint.origin for endpoint in endpoints], self._app.settings)
         return await drive(

@@ -12,6 +12,7 @@ import click
 from isthmus.cli.commands.org import parse_alias
 from isthmus.cli.looking import Seen, look_at, plain_seen, print_seen
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
+from isthmus.cli.planning import plain_planned, planned, print_planned
 from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
@@ -48,9 +49,14 @@ def command() -> None:
 @_TO
 @_TENANT
 @_JSON
+@click.option("--no-count", is_flag=True, help="Do not ask the source how many rows there are: no estimate.")
 @click.pass_context
-def plan(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: str | None, *, as_json: bool) -> None:
-    """Save FILE as an inactive sync and show what it would do. Exit status 2 if it cannot be activated.
+def plan(
+    ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: str | None, *, no_count: bool, as_json: bool
+) -> None:
+    """Show what FILE would change and what that would cost. Saves nothing and switches nothing on.
+
+    Exit status 0 if the sync runs by this file already, 1 if `apply` would change something, 2 if it cannot be applied.
 
     \b
     Example:
@@ -58,14 +64,12 @@ def plan(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: s
     """
     text = read_text(file)
     spec_of(text, str(file))
-
-    async def work(installation: Installation) -> tuple[SyncView | None, Drawn | Rejected]:
-        sync = await saved(installation, text, source, target)
-        return await view_of(installation, sync), await checked(installation, sync)
-
-    view, outcome = _with(work, tenant)
-    _show_plan(view, outcome, as_json=as_json)
-    ctx.exit(2 if isinstance(outcome, Rejected) else EXIT_DONE)
+    result = _with(lambda installation: planned(installation, text, source, target, count=not no_count), tenant)
+    if as_json:
+        print_json(plain_planned(result, None if result.sync is None else _plain_sync(result.sync)))
+    else:
+        print_planned(result)
+    ctx.exit(result.exit_status)
 
 
 @command.command()

@@ -12,7 +12,7 @@ create domain sync.row_count as bigint check (value between 0 and 1099511627776)
 create domain sync.viewer_key as bytea check (octet_length(value) = 65);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
 create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused');
-create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry');
+create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry', 'dry_run');
 create type sync.run_state as enum ('queued', 'running', 'done', 'partial', 'failed', 'revoked');
 
 -- A saved sync: the YAML that a person wrote, and the two connections.
