@@ -46,6 +46,8 @@ def _sign_in(authority: Authority, tooling: Tooling) -> tuple[Route, ...]:
         ("GET", "/.well-known/openid-configuration", who.discovery),
         ("POST", "/services/Soap/u/{soapversion}", partner.handle),
         ("POST", "/services/Soap/u/{soapversion}/{org}", partner.handle),
+        ("POST", "/services/Soap/c/{soapversion}", partner.handle_enterprise),
+        ("POST", "/services/Soap/c/{soapversion}/{org}", partner.handle_enterprise),
         ("POST", "/services/Soap/m/{soapversion}", metadata.handle),
         ("POST", "/services/Soap/m/{soapversion}/{org}", metadata.handle),
     )

@@ -17,6 +17,8 @@ from orgsim.xmltree import XSI_NAMESPACE, BadXml, Element, parse_xml, write_xml
 
 PARTNER: Final = "urn:partner.soap.sforce.com"
 PARTNER_FAULTS: Final = "urn:fault.partner.soap.sforce.com"
+ENTERPRISE: Final = "urn:enterprise.soap.sforce.com"
+ENTERPRISE_FAULTS: Final = "urn:fault.enterprise.soap.sforce.com"
 METADATA: Final = "http://soap.sforce.com/2006/04/metadata"
 _XML: Final = (("Content-Type", "text/xml;charset=UTF-8"),)
 _KNOWN_HEADERS: Final = frozenset({"SessionHeader", "CallOptions"})

@@ -12,7 +12,17 @@ from orgsim.oauth import people
 from orgsim.oauth.apps import App
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
-from orgsim.soap.envelope import PARTNER, PARTNER_FAULTS, Operation, SoapCall, SoapDoor, SoapFault, save_entry
+from orgsim.soap.envelope import (
+    ENTERPRISE,
+    ENTERPRISE_FAULTS,
+    PARTNER,
+    PARTNER_FAULTS,
+    Operation,
+    SoapCall,
+    SoapDoor,
+    SoapFault,
+    save_entry,
+)
 from orgsim.store.merging import Conversion, convert_lead, merge_rows
 from orgsim.store.results import BadValue, SaveResult, WriteContext
 from orgsim.store.values import csv_value
@@ -27,17 +37,14 @@ Results = list[Mapping[str, object] | None]
 
 @dataclass(frozen=True, slots=True)
 class PartnerService:
-    """`POST /services/Soap/u/NN.0[/org]`."""
+    """`POST /services/Soap/u/NN.0[/org]`, and what `Soap/c`, whose types are the org's own, has in common with it."""
 
     authority: Authority
 
     def handle(self, call: Call) -> Response:
         """Answer one envelope."""
         operations: Mapping[str, Operation] = {
-            "login": self._login,
-            "logout": self._logout,
-            "getUserInfo": self._user_info,
-            "getServerTimestamp": _timestamp,
+            **self._common("u"),
             "create": _create,
             "update": _update,
             "upsert": _upsert,
@@ -49,7 +56,20 @@ class PartnerService:
         }
         return SoapDoor(self.authority, PARTNER, PARTNER_FAULTS).answer(call, operations, frozenset({"login"}))
 
-    def _login(self, soap: SoapCall) -> Results:
+    def handle_enterprise(self, call: Call) -> Response:
+        """Answer one envelope of the enterprise API: some clients sign in there and go on with REST."""
+        door = SoapDoor(self.authority, ENTERPRISE, ENTERPRISE_FAULTS)
+        return door.answer(call, self._common("c"), frozenset({"login"}))
+
+    def _common(self, service: str) -> Mapping[str, Operation]:
+        return {
+            "login": lambda soap: self._login(soap, service),
+            "logout": self._logout,
+            "getUserInfo": self._user_info,
+            "getServerTimestamp": _timestamp,
+        }
+
+    def _login(self, soap: SoapCall, service: str) -> Results:
         org = soap.call.org
         if int(soap.version.partition(".")[0]) > _LOGIN_LAST:
             text = "SOAP login() is not available from API version 65.0 on"
@@ -65,7 +85,7 @@ class PartnerService:
             "metadataServerUrl": f"{org.instance_url}/services/Soap/m/{soap.version}/{org.id15}",
             "passwordExpired": False,
             "sandbox": False,
-            "serverUrl": f"{org.instance_url}/services/Soap/u/{soap.version}/{org.id15}",
+            "serverUrl": f"{org.instance_url}/services/Soap/{service}/{soap.version}/{org.id15}",
             "sessionId": issued.access_token,
             "userId": person.user_id,
             "userInfo": _user_view(soap.call, person),

@@ -27,7 +27,7 @@ RESOURCES = (
     "POST /process/approvals", "POST /tooling/runTestsAsynchronous", "POST /composite/unknown",
 )  # fmt: skip
 SERVICES = (
-    "POST /services/Soap/c/62.0", "POST /services/Soap/T/62.0", "POST /services/Soap/s/62.0",
+    "POST /services/Soap/T/62.0", "POST /services/Soap/s/62.0",
     "GET /services/oauth2/singleaccess", "GET /services/scim/v1/Users", "GET /services/auth/sso/x",
 )  # fmt: skip
 CLAUSES = (

@@ -51,6 +51,15 @@ def test_unknown_calls_and_headers_are_loud(org: Orgsim):
     assert soap(org, "<describeMetadata/>", service="m")[0] == 501
 
 
+@pytest.mark.fact("soap-enterprise-login")
+def test_the_enterprise_api_signs_in_and_refuses_the_rest_loudly(org: Orgsim):
+    name, password = org.username, org.password
+    [result] = results(org, f"<login><username>{name}</username><password>{password}</password></login>", service="c")
+    assert f"{org.instance_url}/services/Soap/c/62.0/" in result.value("serverUrl")
+    assert call(org.instance_url, "GET", "/services/data/v62.0/limits", token=result.value("sessionId"))[0] == 200
+    assert soap(org, "<query><queryString>SELECT Id FROM User</queryString></query>", service="c")[0] == 501
+
+
 @pytest.mark.fact("soap-save-results")
 def test_rows_are_written_binned_and_brought_back(org: Orgsim):
     good, bad = results(
