@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.salesforce.schema import FieldDescribe
-from isthmus.sync.model import ANY_OTHER, Column, ColumnKind, Issue, Severity, ValueType
+from isthmus.sync.flow.expressions.values import Type
+from isthmus.sync.model import ANY_OTHER, Column, ColumnKind, Input, Issue, Severity, Transform, ValueType
 
 TEXT_TYPES: Final = frozenset(
     {"string", "picklist", "multipicklist", "combobox", "textarea", "phone", "url", "email", "id"}
@@ -17,6 +18,8 @@ NUMBER_TYPES: Final = frozenset({"int", "long", "double", "percent", "currency"}
 PICKLIST_TYPES: Final = frozenset({"picklist", "multipicklist"})
 COMPOUND_TYPES: Final = frozenset({"address", "location", "complexvalue"})
 UNREADABLE_TYPES: Final = frozenset({"base64", "encryptedstring", "anyType", "json", "datacategorygroupreference"})
+_WRITTEN_IN_TWO_WAYS: Final = {**dict.fromkeys(NUMBER_TYPES, Type.NUMBER), "datetime": Type.DATETIME}
+"""JSON and CSV write these differently (`+0000` and `Z`, `1.0E7` and `10000000.0`): as texts they would differ."""
 NOTHING_RENAMED: Final[Mapping[str, str]] = MappingProxyType({})
 _BOOLEAN_TEXTS: Final = frozenset({"true", "false"})
 
@@ -55,7 +58,20 @@ def copy_column(source: FieldDescribe, target: FieldDescribe) -> Column | Unfit:
             f"has type {source.type} in the source and {target.type} in the target",
             "Map a field whose type fits, or leave it out.",
         )
+    if value_type is ValueType.TEXT and source.type in _WRITTEN_IN_TWO_WAYS and target.type != source.type:
+        return _as_text(source, target)
     return Column(target=target.name, kind=ColumnKind.COPY, type=value_type, source=source.name)
+
+
+def _as_text(source: FieldDescribe, target: FieldDescribe) -> Column:
+    """Return the column that writes a number or an instant as one text, whatever way it was read."""
+    transform = Transform(
+        inputs=(Input(path=source.name, type=_WRITTEN_IN_TWO_WAYS[source.type]),),
+        gives=Type.TEXT,
+        expression=f"text({source.name})",
+        length=target.length,
+    )
+    return Column(target=target.name, kind=ColumnKind.TRANSFORM, transform=transform)
 
 
 def constant_column(text: str, target: FieldDescribe) -> Column | Unfit:

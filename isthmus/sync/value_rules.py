@@ -121,8 +121,10 @@ def with_picklists(
         column = None if number is None else found[number]
         theirs = source.field(column.source or "") if column is not None else None
         ours = target.field(name)
-        if number is None or column is None or theirs is None or ours is None or column.kind is not ColumnKind.COPY:
-            text = f"{name} is not copied from a field of the source, so it has no values to map"
+        computed = column is not None and column.kind is ColumnKind.TRANSFORM
+        copied = column is not None and column.kind is ColumnKind.COPY and theirs is not None
+        if number is None or column is None or ours is None or not (copied or computed):
+            text = f"{name} is not filled from a field of the source, so it has no values to map"
             issues.append(_issue(Severity.ERROR, "picklist_not_copied", place, text, "Add it to `fields`."))
             continue
         if ours.restricted_picklist:
@@ -130,12 +132,12 @@ def with_picklists(
                 if value not in ours.picklist_values:
                     text = f"the restricted picklist {ours.name} has no value {value} in the target"
                     issues.append(_issue(Severity.ERROR, "picklist_value_unknown", place, text, "Check the spelling."))
-        if theirs.type in PICKLIST_TYPES:
+        if theirs is not None and theirs.type in PICKLIST_TYPES:
             for value in values:
                 if value != ANY_OTHER and value not in theirs.picklist_values:
                     text = f"{theirs.name} has no active value {value} in the source"
                     issues.append(_issue(Severity.WARNING, "picklist_value_unused", place, text, "Check the spelling."))
-        rule = PicklistRule(values=dict(values), multiple=theirs.type == "multipicklist")
+        rule = PicklistRule(values=dict(values), multiple=theirs is not None and theirs.type == "multipicklist")
         found[number] = msgspec.structs.replace(column, kind=ColumnKind.MAP, rule=rule)
     return found, issues
 
