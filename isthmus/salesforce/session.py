@@ -370,7 +370,8 @@ async def _meaning(route: RouteName, reply: StreamReply) -> SalesforceError:
     """Return the error that a reply's status and code stand for. Of its body nothing but the code is kept."""
     code = await _error_code(reply)
     status = reply.status
-    if status == HTTPStatus.UNAUTHORIZED:
+    # The identity service says 403 `Bad_OAuth_Token` of a token that every other route refuses with 401.
+    if status == HTTPStatus.UNAUTHORIZED or (route == routes.USERINFO and status == HTTPStatus.FORBIDDEN):
         return Expired(route, code, status)
     if code in _LIMIT_CODES:
         return Limited(route, code, status)
