@@ -63,10 +63,11 @@ def test_another_viewer_or_another_look_opens_nothing() -> None:
         list(viewer.open(uuid4(), sealed(viewer)))
 
 
-@pytest.mark.parametrize("key", [b"", bytes(65), b"\x04" + bytes(64), Viewer().public[:-1], Viewer().public + b"x"])
-def test_a_key_that_is_no_point_of_the_curve_is_refused(key: bytes) -> None:
-    with pytest.raises(BadViewerKey):
-        Sealer(key, LOOK)
+def test_a_key_that_is_no_point_of_the_curve_is_refused() -> None:
+    good = Viewer().public
+    for key in (b"", bytes(65), b"\x04" + bytes(64), good[:-1], good + b"x"):
+        with pytest.raises(BadViewerKey):
+            Sealer(key, LOOK)
 
 
 def test_the_end_of_a_look_is_numbers_and_nothing_else_is_taken_for_one() -> None:
