@@ -9,11 +9,11 @@ import msgspec
 
 from isthmus.portal.problems import bad_input
 from isthmus.portal.visitors import DEFINITION_LENGTH_MAX, Form
+from isthmus.sync.model import OBJECTS_MAX
 from isthmus.sync.spec import StepSpec, SyncSpec, spec_text
 from isthmus.values import ApiName, InvalidValue, UserText
 
 USUAL_OBJECTS: Final = ("Account", "Contact", "Opportunity", "Lead", "Case", "Campaign", "Product2", "Task")
-OBJECTS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

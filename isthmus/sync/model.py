@@ -19,7 +19,10 @@ from isthmus.sync.pairing import Pairing
 TRACKING_FIELD: Final = "SwiftPort_Source_Id__c"
 """Where the target keeps the 18-character source id of a row: the only mapping there is."""
 TRACKING_LENGTH: Final = 18
-STEPS_MAX: Final = 64
+STEPS_MAX: Final = 240
+"""Parts of a plan: a frame has one byte for the number."""
+OBJECTS_MAX: Final = STEPS_MAX // 3
+"""Steps of a definition: each becomes a load, and at most a second pass and deletions besides."""
 COLUMNS_MAX: Final = 800
 
 

@@ -18,7 +18,7 @@ from isthmus.sync.columns import with_columns
 from isthmus.sync.drafts import Draft, Schema, refuse_twice, stamp_of, started
 from isthmus.sync.issues import error
 from isthmus.sync.model import (
-    STEPS_MAX,
+    OBJECTS_MAX,
     TRACKING_FIELD,
     Budget,
     Drawn,
@@ -69,7 +69,7 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
     drafts = [with_columns(draft, drafts, issues) for draft in drafts]
     ordered = parents_first(drafts, issues)
     pairings = {draft.number: adopting(draft, issues) for draft in ordered}
-    if len(drafts) * len(StepKind) > STEPS_MAX:
+    if len(drafts) > OBJECTS_MAX:
         issues.append(error("too_many_steps", "steps", "the sync has too many steps", "Split it into several syncs."))
     if any(issue.severity is Severity.ERROR for issue in issues):
         return Rejected(tuple(issues))

@@ -14,7 +14,7 @@ import yaml
 from msgspec import Meta, Struct
 
 from isthmus.sync.flow.expressions.syntax import TEXT_MAX as EXPRESSION_CHARS_MAX
-from isthmus.sync.model import STEPS_MAX, TRACKING_FIELD
+from isthmus.sync.model import OBJECTS_MAX, TRACKING_FIELD
 from isthmus.sync.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
 
 SPEC_BYTES_MAX: Final = 256 * 1024
@@ -145,7 +145,7 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     version: Literal[1]
     name: Annotated[str, Meta(min_length=1, max_length=120)]
-    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=STEPS_MAX // 3)]
+    steps: Annotated[tuple[StepSpec, ...], Meta(min_length=1, max_length=OBJECTS_MAX)]
     direction: Literal["one-way", "two-way"] = "one-way"
     conflicts: Policy | None = None
     interval_s: IntervalS | None = None
@@ -261,6 +261,7 @@ def _refuse_nameless(spec: SyncSpec, lines: dict[str, int]) -> None:
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _PATTERNS_IN_WORDS: Final = (
+    (re.compile(r"`array` of length <= \d+"), f"at most {OBJECTS_MAX} steps: split the sync into several"),
     (re.compile(r"`str` matching regex '\^\[A-Za-z\].*", re.DOTALL), "an API name, such as Account or Code__c"),
     (re.compile(r"`str` matching regex '\^\(=.*", re.DOTALL), "a field of the source, or `=text` for a constant"),
     (re.compile(r"`str \| object`"), "a field of the source, `=text` for a constant, or `{expr: …}`"),

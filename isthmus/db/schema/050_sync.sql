@@ -7,7 +7,7 @@ grant usage on schema sync to isthmus_portal, isthmus_worker, isthmus_keeper;
 
 create domain sync.plan_document as bytea check (length(value) between 2 and 4194304);
 create domain sync.schedule_document as bytea check (length(value) between 2 and 4096);
-create domain sync.step_number as smallint check (value between 0 and 63);
+create domain sync.step_number as smallint check (value between 0 and 239);
 create domain sync.row_count as bigint check (value between 0 and 1099511627776);
 create domain sync.viewer_key as bytea check (octet_length(value) = 65);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');

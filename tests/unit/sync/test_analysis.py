@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.salesforce.schema import FieldDescribe
@@ -181,6 +181,7 @@ def test_names_are_read_as_words(name: str, expected: tuple[str, ...]) -> None:
 names = st.from_regex(r"[A-Z][a-z]{1,8}(_[A-Z][a-z]{1,8}){0,2}__c", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.lists(names, unique=True, max_size=6), st.lists(names, unique=True, max_size=6))
 def test_scores_are_bounded_explained_and_ranked(theirs: list[str], ours: list[str]) -> None:
     for found in suggested([text(name) for name in theirs], [text(name) for name in ours]).values():

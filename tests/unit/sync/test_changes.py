@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.sync.changes import Change, ChangeKind, changes, spec_changes
@@ -112,6 +112,7 @@ def specs(draw: st.DrawFn) -> SyncSpec:
     return msgspec.convert(tree, SyncSpec)
 
 
+@settings(deadline=None)
 @given(specs())
 def test_an_exported_definition_says_the_same_and_changes_nothing(spec: SyncSpec) -> None:
     exported = parse_spec(spec_text(spec))
@@ -124,6 +125,7 @@ def test_an_exported_definition_says_the_same_and_changes_nothing(spec: SyncSpec
         assert changes(before.plan, after.plan) == ()
 
 
+@settings(deadline=None)
 @given(specs(), specs())
 def test_different_plans_are_never_called_the_same(one: SyncSpec, other: SyncSpec) -> None:
     schemas = schema_of(ORGS.source), schema_of(ORGS.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.sync.estimate import OrgUsage, estimate
@@ -54,6 +54,7 @@ def test_an_idle_schedule_asks_five_objects_in_one_call() -> None:
     assert estimate(PLAN, [0, 0, 0], interval_s=120).idle_calls_per_day == 720
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**7), min_size=3, max_size=3))
 def test_more_rows_never_cost_fewer_calls_on_the_same_path(rows: list[int]) -> None:
     made = estimate(PLAN, rows)

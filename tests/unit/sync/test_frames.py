@@ -72,7 +72,7 @@ def test_whatever_decodes_is_exactly_what_would_be_encoded(content: bytes) -> No
         (b"", "empty"),
         (b"\x05" + bytes(32), "too long"),
         (b"\x63" + bytes(31), "an unknown kind"),
-        (b"\x05\x40" + bytes(30), "a step that no plan has"),
+        (b"\x05\xf0" + bytes(30), "a step that no plan has"),
         (b"\x05\x00" + bytes(29) + b"\x01", "something in an unused part"),
         (b"\x05\x00" + bytes(4) + b"AB" + bytes(24), "something in the reserved part"),
         (b"\x02\x00" + bytes(6) + b"\xff" * 24, "counts beyond any org"),

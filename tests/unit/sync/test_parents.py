@@ -7,7 +7,7 @@ import io
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
@@ -86,6 +86,7 @@ ids = st.sampled_from([None, "001", "500", "701", "003"])
 
 
 @pytest.mark.parametrize("kind", [StepKind.LOAD, StepKind.LINK])
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(ids, ids), min_size=1, max_size=20), quoted=st.booleans())
 def test_files_and_json_say_the_same_of_every_parent(
     kind: StepKind, rows: list[tuple[str | None, str | None]], *, quoted: bool

@@ -74,3 +74,10 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads((ROOT / "docs/sync.schema.json").read_text()) == json_schema()
+
+
+def test_eighty_objects_are_one_sync_and_more_are_refused_by_line() -> None:
+    steps = "".join(f"  - object: A{n}\n" for n in range(80))
+    assert len(parse_spec(HEAD + steps).steps) == 80
+    with pytest.raises(SpecRefused, match="at most 80 steps: split the sync"):
+        parse_spec(HEAD + steps + "  - object: B\n")
