@@ -5,11 +5,13 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     GET    /                       this list
     GET    /rows/{object}          array of flat records: every field, null where empty, ids of 18 characters,
                                    dates and times as in REST answers; ?deleted=true adds rows in the recycle bin.
-                                   Compound fields (addresses) are left out, their parts are there
+                                   Compound fields (addresses) are left out, their parts are there;
+                                   ?fields=Id,Name gives only those
     POST   /rows/{object}          array of records -> {"ids": [...]} in order. Any field may be set, also Id, audit
                                    fields and references; no rule of the platform is checked. A SystemModstamp in the
                                    past makes a late commit: a row that appears below what was already read
     PATCH  /rows/{object}/{id}     change fields; LastModified* and SystemModstamp move on unless given -> the record
+    DELETE /rows/{object}          every row vanishes for good, past every rule -> {"deleted": n}
     DELETE /rows/{object}/{id}     into the recycle bin; ?hard=true for good
     POST   /rows/{object}/{id}/undelete     out of the recycle bin, as the administrator
     POST   /rows/{object}/{id}/merge        {"losers": [ids], "values": {}} as the administrator: children move, losers
@@ -27,6 +29,7 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     GET    /state                  {"sha256", "schema", "tables": {object: digest}} over all rows and all metadata
     GET    /transcript             array of {at, method, path, query, status, bytes_in, bytes_out, note}
     DELETE /transcript             forget it
+    GET    /rewrites, DELETE       {object: {field: times that an update put another value in the place of one}}
     GET    /faults, POST, DELETE   rules, see orgsim/faults.py
     GET    /whims, POST            {"level": "off|mild|hostile", "seed": n} and single knobs, see orgsim/whims.py
     GET    /clock, POST            {"set": "2026-01-31T00:00:00Z"} | {"advance_s": 3600} | {"freeze": true} |
@@ -128,7 +131,10 @@ class Control:
     async def read_rows(self, request: web.Request) -> web.StreamResponse:
         """Stream all rows of an object as one JSON array."""
         self._rows.check(request.match_info["object"])
-        rows = self._rows.flat(request.match_info["object"], deleted=request.query.get("deleted") == "true")
+        named = request.query.get("fields")
+        fields = None if named is None else frozenset(named.split(","))
+        deleted = request.query.get("deleted") == "true"
+        rows = self._rows.flat(request.match_info["object"], deleted=deleted, fields=fields)
         out = web.StreamResponse(headers={"Content-Type": "application/json"})
         await out.prepare(request)
         async for piece in _as_array(rows):

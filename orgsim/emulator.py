@@ -134,6 +134,7 @@ class Emulator:
         self.instance_url = instance_url
         self.settings = _settings(options)
         self.clock = OrgClock()
+        self._born = self.clock.now().replace(microsecond=0)
         self.faults = Faults(Random(f"faults-{options.seed}"))
         self.whims = Whims(options.whims, options.seed)
         self.query_jobs: JobShelf[QueryJob] = JobShelf()
@@ -214,7 +215,6 @@ class Emulator:
         self.bulk_one.jobs.clear()
         self.faults.clear()
         self.tooling.clear()
-        self.clock.set(datetime.now(UTC))
         self.whims.set(LEVELS[self.options.whims], level=self.options.whims, seed=self.options.seed)
         fresh = _settings(self.options)
         for entry in dataclasses.fields(fresh):
@@ -246,7 +246,9 @@ class Emulator:
         return digest.hexdigest()
 
     def _make_org(self) -> tuple[TroubledOrg, Seeded]:
+        """Make the org as it was at the start of the process, to the second; then let its clock say now."""
         options = self.options
+        self.clock.freeze(self._born)
         org = TroubledOrg(
             load_objects(),
             name=options.name,
@@ -258,6 +260,7 @@ class Emulator:
         seeded = populate(org, options.profile, seed=options.seed, rows=options.rows)
         if options.load is not None:
             load_folder(org, options.load, seeded.admin_id)
+        self.clock.set(datetime.now(UTC))
         org.metadata_changed()
         org.faults, org.whims = self.faults, self.whims
         return org, seeded

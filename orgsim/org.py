@@ -24,6 +24,7 @@ from orgsim.store.plan import WritePlan, draw_plan
 from orgsim.store.recent import RecentlyViewed
 from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
+from orgsim.store.rewrites import Rewrites
 from orgsim.store.rules import RuleBook, run_due
 from orgsim.store.shape import Shape, draw_shape
 from orgsim.store.sharing import object_rights
@@ -72,6 +73,7 @@ class Org:
         self.open_transactions: list[datetime] = []
         self.transactions: dict[str, Transaction] = {}
         self.rules = RuleBook()
+        self.rewrites = Rewrites()
         self.locks = ParentLocks()
         self.usage = ApiUsage(self.settings.api_requests_per_day)
         self.transcript = Transcript()

@@ -31,8 +31,10 @@ class RowDesk:
         """Refuse an object that does not exist."""
         self._definition(object_name)
 
-    async def flat(self, object_name: str, *, deleted: bool) -> AsyncIterator[dict[str, object]]:
-        """Yield every row with every field but compound ones, letting other calls in now and then."""
+    async def flat(
+        self, object_name: str, *, deleted: bool, fields: frozenset[str] | None = None
+    ) -> AsyncIterator[dict[str, object]]:
+        """Yield every row with every field (or with `fields`) but compound ones, letting other calls in now and then."""
         org = self._emulator.org
         definition = self._definition(object_name)
         org.settle()
@@ -40,7 +42,15 @@ class RowDesk:
             if number % _SLICE_ROWS == 0:
                 await asyncio.sleep(0)
             if deleted or not row.get("IsDeleted"):
-                yield flat_record(definition, row)
+                yield flat_record(definition, row, fields)
+
+    def clear(self, object_name: str) -> int:
+        """Let every row of an object vanish for good, past every rule; return how many there were."""
+        table = self._emulator.org.tables[self._definition(object_name).name.lower()]
+        ids = [str(row["Id"]) for row in table.scan()]
+        for row_id in ids:
+            table.remove(row_id)
+        return len(ids)
 
     def add(self, object_name: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
         """Store rows; returns their ids in order."""
@@ -101,11 +111,11 @@ class RowDesk:
         return row
 
 
-def flat_record(definition: ObjectDef, row: Row) -> dict[str, object]:
-    """Return a row as JSON values by field name, in describe order."""
+def flat_record(definition: ObjectDef, row: Row, fields: frozenset[str] | None = None) -> dict[str, object]:
+    """Return a row as JSON values by field name, in describe order; only `fields` if they are named."""
     record: dict[str, object] = {}
     for field in definition.fields:
-        if field.type in _COMPOUND:
+        if field.type in _COMPOUND or (fields is not None and field.name not in fields):
             continue
         value: Value = row.get(field.name)
         if value is None and field.type == "boolean":

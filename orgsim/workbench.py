@@ -28,6 +28,9 @@ class Workbench:
             web.get("/rules", self.rules),
             web.post("/rules", self.add_rules),
             web.delete("/rules", self.clear_rules),
+            web.delete("/rows/{object}", self.clear_rows),
+            web.get("/rewrites", self.rewrites),
+            web.delete("/rewrites", self.forget_rewrites),
             web.post("/rows/{object}/{id}/undelete", self.undelete),
             web.post("/rows/{object}/{id}/merge", self.merge),
             web.post("/rows/{object}/{id}/convert", self.convert),
@@ -55,6 +58,20 @@ class Workbench:
         """Forget all rules."""
         self._emulator.org.rules.clear()
         return await self.rules(request)
+
+    async def clear_rows(self, request: web.Request) -> web.Response:
+        """Let every row of an object vanish."""
+        return json_answer({"deleted": self._rows.clear(request.match_info["object"])})
+
+    async def rewrites(self, request: web.Request) -> web.Response:
+        """Show what updates have overwritten."""
+        del request
+        return json_answer(self._emulator.org.rewrites.as_json())
+
+    async def forget_rewrites(self, request: web.Request) -> web.Response:
+        """Begin to count anew."""
+        self._emulator.org.rewrites.forget()
+        return await self.rewrites(request)
 
     async def undelete(self, request: web.Request) -> web.Response:
         """Take a row out of the recycle bin."""

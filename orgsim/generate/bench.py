@@ -193,6 +193,11 @@ class VirtualRows:
             for name in names
         )
 
+    def json_cells(self, name: str, places: Numbers) -> list[str]:
+        """Return the values of a field of virtual rows as JSON."""
+        column = self._layout.columns.get(name)
+        return ["null"] * len(places) if column is None else render.json_cells(column, self._fields[name], places)
+
     def json_rows(self, names: Sequence[str], places: Numbers, version: str) -> bytes:
         """Return virtual rows as JSON records with commas between them."""
         kind = self.definition.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +23,7 @@ _ID_WIDTH: Final = 18
 _SECONDS_PER_DAY: Final = 86_400
 _STAMP_WIDTH: Final = 24
 _DATE_WIDTH: Final = 10
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 _ZERO: Final = ord("0")
 
 
@@ -295,6 +296,7 @@ def instants(seconds: Numbers) -> list[Value]:
 
 def _write_days(days: Numbers, target: Cells) -> None:
     low = int(days.min())
-    span = np.arange(low, int(days.max()) + 1, dtype="datetime64[D]").astype("S10")
-    table = np.frombuffer(span.tobytes(), dtype=np.uint8).reshape(len(span), _DATE_WIDTH)
+    span = range(low, int(days.max()) + 1)
+    texts = "".join(date.fromordinal(_FIRST_DAY + day).isoformat() for day in span).encode()
+    table = np.frombuffer(texts, dtype=np.uint8).reshape(len(span), _DATE_WIDTH)
     target[:] = table[days - low]

@@ -92,11 +92,12 @@ def json(frame: str, columns: Sequence[tuple[str, FieldDef, AnyColumn | None]], 
             parts.append(f"{key}:{'false' if field.type == 'boolean' else 'null'}")
             continue
         parts.append(f"{key}:%s")
-        cells.append(_json_cells(column, field, places))
+        cells.append(json_cells(column, field, places))
     return ",".join(map(("{" + ",".join(parts) + "}").__mod__, zip(*cells, strict=True))).encode()
 
 
-def _json_cells(column: AnyColumn, field: FieldDef, places: Numbers) -> list[str]:
+def json_cells(column: AnyColumn, field: FieldDef, places: Numbers) -> list[str]:
+    """Return the values of one column as JSON texts."""
     if isinstance(column, Stamp):
         return [f'"{text[:-1]}+0000"' for text in _texts(column, places)]
     if isinstance(column, Coded):

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
-from isal.isal_zlib import crc32
+from isal.isal_zlib import crc32  # pyright: ignore[reportUnknownVariableType]  # half-typed stubs
 from numpy.typing import NDArray
 
 from orgsim.ids import DIGITS
@@ -148,7 +148,7 @@ class CsvSink:
         else:  # line feeds within quotes
             stops = ends.tolist()
             parts = [rows[left:right] for left, right in zip([0, *(stop + 1 for stop in stops)], stops, strict=False)]
-        self.checksum = (self.checksum + sum(map(crc32, parts))) % 2**64
+        self.checksum = (self.checksum + sum(map(crc32, parts))) % 2**64  # pyright: ignore[reportUnknownArgumentType]  # half-typed stubs
 
     def _keys(self, data: Bytes, lefts: Places, rights: Places) -> None:
         quoted = data[lefts] == _QUOTE

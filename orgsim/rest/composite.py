@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Final, cast
 from urllib.parse import quote
 
+import msgspec
+
 from orgsim.errors import ApiError, NotEmulated
 from orgsim.rest.references import REFERENCE, REFERENCE_ID, NoSuchReference, fill
 from orgsim.router import Call
@@ -162,7 +164,14 @@ def payload_of(response: Response) -> object:
     if isinstance(response.payload, type):
         what = "answers without JSON inside composite calls"
         raise NotEmulated(what)
+    if isinstance(response.body, bytes) and response.body and _has_raw(response.payload):
+        return msgspec.json.decode(response.body)
     return response.payload
+
+
+def _has_raw(payload: object) -> bool:
+    """Say whether records were written out already, which references cannot look into."""
+    return isinstance(payload, dict) and isinstance(cast("Entry", payload).get("records"), msgspec.Raw)
 
 
 def batch(call: Call) -> Response:

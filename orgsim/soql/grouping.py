@@ -22,7 +22,7 @@ from orgsim.soql.ast import (
     SelectExpression,
 )
 from orgsim.soql.bind import Bound, Scope, as_value, bind_path
-from orgsim.soql.bunches import bunched
+from orgsim.soql.bunches import bunched, too_many_groups
 from orgsim.soql.complaints import invalid_field, malformed
 from orgsim.soql.filters import SubSelectRunner, comparison_test
 from orgsim.soql.functions import bind_expression
@@ -103,8 +103,7 @@ def group_rows(
     start = query.offset or 0
     groups = groups[start : None if query.limit is None else start + query.limit]
     if len(groups) > scope.org.settings.aggregate_groups_max:
-        message = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
-        raise ApiError(400, "EXCEEDED_ID_LIMIT", message)
+        raise too_many_groups()
     return [
         {
             "attributes": {"type": "AggregateResult"},

@@ -68,6 +68,10 @@ class VirtualTable(Protocol):
         """Say whether `json_rows` can write these fields (canonical names)."""
         ...
 
+    def json_cells(self, name: str, places: Places) -> list[str]:
+        """Return the values of a field of virtual rows as JSON."""
+        ...
+
     def json_rows(self, names: Sequence[str], places: Places, version: str) -> bytes:
         """Return virtual rows as JSON records with commas between them."""
         ...

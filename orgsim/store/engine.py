@@ -201,6 +201,7 @@ def update_row(
         check_row(org, shape.definition, row, "update", ctx)
     except BadValue as bad:
         return SaveResult.refused(bad.error)
+    org.rewrites.note(shape.definition.name, before, changes)
     org.store(object_name, row)
     follow_person(org, shape.definition, row, ctx)
     note_after(org, shape.definition, row, "update", ctx)

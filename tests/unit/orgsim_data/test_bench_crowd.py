@@ -17,7 +17,7 @@ from orgsim.soql.lazy import Lot
 from orgsim.store.results import WriteContext
 from tests.unit.orgsim_data.support import NOW, fresh_org, rows_of
 
-USERS, LOGINS, GRANTS = 300, 20_000, 450
+USERS, LOGINS, GRANTS = 300, 8_000, 450
 WINDOW = "LoginTime >= 2026-10-01T09:00:00Z AND LoginTime < 2026-10-08T09:00:00Z"
 GROUPS = "UserId, LoginType, Status, Application, LoginSubType"
 
