@@ -34,7 +34,7 @@ class RowDesk:
     async def flat(
         self, object_name: str, *, deleted: bool, fields: frozenset[str] | None = None
     ) -> AsyncIterator[dict[str, object]]:
-        """Yield every row with every field (or with `fields`) but compound ones, letting other calls in now and then."""
+        """Yield every row with every field (or `fields`) but compound ones, letting other calls in now and then."""
         org = self._emulator.org
         definition = self._definition(object_name)
         org.settle()
