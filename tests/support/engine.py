@@ -27,7 +27,7 @@ from isthmus.sync.copy import Failure
 from isthmus.sync.errors import explain
 from isthmus.sync.flow import activate, pump
 from isthmus.sync.flow.frames import Frame, WindowSettled, decode
-from isthmus.sync.flow.job import SOURCE, TARGET, ActivateJob, StepJob, SyncJob, WindowJob
+from isthmus.sync.flow.job import INGEST_BYTES_MAX, SOURCE, TARGET, ActivateJob, StepJob, SyncJob, WindowJob
 from isthmus.sync.looking import field_name, step_title
 from isthmus.sync.model import TRACKING_FIELD, Drawn, EndReason, Plan, Rejected, Window
 from isthmus.sync.plan import Schema, draw_plan, objects_of, schema_of
@@ -260,16 +260,24 @@ class Engine:
         steps = tuple(StepJob(n, step, (WindowJob(None),)) for n, step in enumerate(standing.plan.steps))
         return await self._work(standing.plan, SyncJob([], steps, rows_min, unbounded=True, dry_run=dry_run))
 
-    async def again(self, standing: Standing, rows_min: int = REST, *, dry_run: bool = False) -> Ran:
+    async def again(
+        self,
+        standing: Standing,
+        rows_min: int = REST,
+        *,
+        dry_run: bool = False,
+        upload_bytes_max: int = INGEST_BYTES_MAX,
+    ) -> Ran:
         """Do one run of a saved sync: own windows from the watermarks on, then the windows with failed rows."""
         retries = list(standing.failed)
         steps: list[StepJob] = []
         for number, step in enumerate(standing.plan.steps):
             again = (WindowJob(w.since, w.until, n) for n, (s, w) in enumerate(retries, start=1) if s == number)
             steps.append(StepJob(number, step, (WindowJob(standing.marks.get(number)), *again)))
-        ran = await self._work(
-            standing.plan, SyncJob([], tuple(steps), rows_min, standing.plan.budget, dry_run=dry_run)
+        job = SyncJob(
+            [], tuple(steps), rows_min, standing.plan.budget, upload_bytes_max=upload_bytes_max, dry_run=dry_run
         )
+        ran = await self._work(standing.plan, job)
         self._keep(standing, retries, ran)
         return ran
 

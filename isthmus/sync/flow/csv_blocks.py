@@ -55,7 +55,16 @@ class RecordCutter:
         self._wanted = block_bytes
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Take the next bytes; yield a block for each time that enough has come together."""
+        """Take the next bytes; yield a block for each time that enough has come together.
+
+        A chunk may be large, where little was unpacked to much: it is taken in pieces, for the sake of memory.
+        """
+        for start in range(0, len(chunk), self._block_bytes):
+            yield from self._take(
+                chunk if len(chunk) <= self._block_bytes else chunk[start : start + self._block_bytes]
+            )
+
+    def _take(self, chunk: bytes) -> Iterator[bytes]:
         self._chunks.append(chunk)
         self._held += len(chunk)
         if self._held < self._wanted:

@@ -213,7 +213,7 @@ class _Uploads:
         await self._open.pop(nulls).queue.put(None)
 
     async def _send(self, upload: _Upload, part: Part) -> None:
-        if upload.sent_bytes + len(part.content) > self._sizes.bytes_max:
+        if upload.sent_rows and upload.sent_bytes + len(part.content) > self._sizes.bytes_max:
             await upload.queue.put(None)
             upload = await self._opened(part.nulls)
         upload.sent_bytes += len(part.content)

@@ -21,8 +21,10 @@ from isthmus.sync.model import EndReason, Step, StepKind, Window
 from isthmus.values import ApiName
 
 OVERLAP: Final = timedelta(minutes=15)
-"""Where getUpdated is not asked or not there: how far back the next window begins. The longest transaction that a
-platform limit allows takes ten minutes."""
+"""How far back the next window begins where getUpdated is not there: a synchronous transaction takes ten minutes."""
+IDLE_OVERLAP: Final = timedelta(minutes=75)
+"""How far back it begins where nothing was found and getUpdated is not asked. Asynchronous transactions may take an
+hour; to look that far back where nothing is costs nothing."""
 COVERED_SPAN: Final = timedelta(minutes=10)
 ID_LENGTH: Final = 18
 CLOCK_STEP: Final = timedelta(seconds=1)
@@ -72,16 +74,16 @@ async def next_since(session: Session, step: Step, window: Window) -> datetime:
         try:
             covered = await session.covered_until(ApiName.parse(step.source), end - COVERED_SPAN, end)
         except Refused:
-            return idle_since(window, session.clock.now())
+            return idle_since(window, session.clock.now(), OVERLAP)
     known = min(covered, end)
     return known if window.since is None else max(known, window.since)
 
 
-def idle_since(window: Window, now: datetime) -> datetime:
+def idle_since(window: Window, now: datetime, overlap: timedelta = IDLE_OVERLAP) -> datetime:
     """Return where the next window may begin if nothing was read, or the source does not say.
 
     `now` is our own clock's: the earlier of both counts, because a source whose clock runs ahead would otherwise have
     us skip what it stamps rightly from then on.
     """
-    back = min(window.until, now) - OVERLAP
+    back = min(window.until, now) - overlap
     return max(back, window.since) if window.since is not None else back
