@@ -49,9 +49,17 @@ class StepRun:
     rows_failed: int = 0
     open_window: Window | None = None
     open_failures: int = 0
-    open_codes: frozenset[StatusCode] = frozenset()
+    open_outcomes: Mapping[tuple[StatusCode, int | None], int] = field(
+        default_factory=dict[tuple[StatusCode, int | None], int]
+    )
+    """Failed rows of the open window by (code, column)."""
     watermark: datetime | None = None
     done: bool = False
+
+    @property
+    def open_codes(self) -> frozenset[StatusCode]:
+        """Why rows of the open window failed."""
+        return frozenset(code for code, _ in self.open_outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per ki
                 rows_expected=step.rows_expected + rows,
                 open_window=window,
                 open_failures=0,
-                open_codes=frozenset(),
+                open_outcomes={},
             )
             return _with(run, number, opened)
         case Moved(number, read, written, created):
@@ -160,7 +168,7 @@ def _failed(run: Run, frame: RowsFailed) -> Run:
         step,
         rows_failed=step.rows_failed + frame.rows,
         open_failures=step.open_failures + frame.rows,
-        open_codes=step.open_codes | {frame.code},
+        open_outcomes={**step.open_outcomes, reason: step.open_outcomes.get(reason, 0) + frame.rows},
     )
     return _with(_counted(run, frame), frame.step, failed)
 
