@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orgsim.errors import ApiError, NotEmulated, method_not_allowed, not_found, session_invalid
-from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
+from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION, OrgSettings
 from orgsim.soql.steps import Steps, settled
 from orgsim.wire import Request, Response, json_response
 
@@ -111,7 +111,7 @@ class Router:
     def _answer(self, org: Org, request: Request, *, counted: bool) -> Steps[Response]:
         if len(request.path) > org.settings.uri_bytes_max:
             raise ApiError(414, "URI_TOO_LONG", "The requested URI exceeds the limit of 16384 bytes.")
-        request = _checked_version(_overridden(request))
+        request = _checked_version(_overridden(request), org.settings)
         route, params = self._find(request)
         if route.signed_in and request.session is None:
             raise session_invalid()
@@ -179,7 +179,7 @@ def _overridden(request: Request) -> Request:
     return replace(request, method=wanted) if wanted and request.method == _OVERRIDABLE else request
 
 
-def _checked_version(request: Request) -> Request:
+def _checked_version(request: Request, settings: OrgSettings) -> Request:
     if len(request.segments) < 3 or request.segments[:2] != ("services", "data"):
         return request
     found = _VERSION.match(request.segments[2])
@@ -188,6 +188,6 @@ def _checked_version(request: Request) -> Request:
     number = int(found[1])
     if _RETIRED_FROM <= number < OLDEST_VERSION:
         raise ApiError(410, "GONE", "The requested resource is no longer available")
-    if found[2] != "0" or not OLDEST_VERSION <= number <= NEWEST_VERSION:
+    if found[2] != "0" or not settings.version_oldest <= number <= settings.version_newest:
         raise not_found()
     return request.with_version(f"{number}.0")

@@ -14,6 +14,8 @@ class OrgSettings:
     """One org's behaviour. Each switch for an assumed fact is named in the fact files under its own name."""
 
     # Sizes and limits
+    version_oldest: int = OLDEST_VERSION
+    version_newest: int = NEWEST_VERSION
     api_requests_per_day: int = 100_000
     query_page_rows: int = 2000
     query_page_rows_min: int = 200

@@ -19,30 +19,18 @@ from isthmus.egress.errors import Interrupted, ReplyTooLarge, Unreachable
 from isthmus.egress.policy import Call, HoleValue, Route, RouteName
 from isthmus.egress.transport import Body, Reply, StreamReply
 from isthmus.salesforce import routes
-from isthmus.salesforce.errors import UNREADABLE_JSON, Expired, Limited, Refused, SalesforceError, Transient, Unexpected
+from isthmus.salesforce.errors import UNREADABLE_JSON, Expired, Refused, Transient, Unexpected
 from isthmus.salesforce.lease import Lease, Leases
+from isthmus.salesforce.meaning import meaning
 from isthmus.salesforce.schema import ObjectDescribe, ObjectListed, parse_describe, parse_object_list
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.together import Question, Together, question
+from isthmus.salesforce.version import VersionListed, choose_version, may_be_version
 from isthmus.values import ApiName, OrgHost, Secret
 
 ATTEMPTS_MAX: Final = 5
 """How often an idempotent request is sent before its failure is the caller's: waits of 0.5, 1, 2 and 4 seconds."""
 FIRST_WAIT_S: Final = 0.5
-ERROR_BODY_BYTES_MAX: Final = 64 * 1024
-
-# sync.md, hard case 36: what passes by itself. 420 "Setting things up", 406 and 5xx come from the edge, not the org.
-_PASSING_STATUS: Final = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
-_PASSING_CODES: Final = frozenset(
-    map(
-        StatusCode.parse,
-        "SERVER_UNAVAILABLE UNABLE_TO_LOCK_ROW REQUEST_RUNNING_TOO_LONG FUNCTIONALITY_TEMPORARILY_UNAVAILABLE "
-        "ORG_IN_MAINTENANCE INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE TIMEOUT".split(),
-    )
-)
-_LIMIT_CODES: Final = frozenset(
-    map(StatusCode.parse, ("REQUEST_LIMIT_EXCEEDED", "EXCEEDED_QUOTA", "EXCEEDEDQUOTA", "LIMIT_EXCEEDED"))
-)
 _USAGE: Final = re.compile(r"\bapi-usage=([0-9]{1,12})/([0-9]{1,12})\b")
 
 Decoded = TypeVar("Decoded")
@@ -56,10 +44,6 @@ class ApiLimits:
 
     used: int
     max: int
-
-
-class _ErrorEntry(msgspec.Struct, frozen=True):
-    error_code: str = msgspec.field(default="", name="errorCode")
 
 
 class _Limit(msgspec.Struct, frozen=True, rename="pascal"):
@@ -129,6 +113,7 @@ class Session:
         self._channel = channel
         self._leases = leases
         self._api_version = api_version
+        self._version_fits = False
         self._clock = clock
         self._calls = 0
         self._usage: ApiLimits | None = None
@@ -292,6 +277,12 @@ class Session:
                 attempt += 1
                 lease = await self._leases.current()
                 continue
+            except Refused as error:
+                if not await self._other_version(error):
+                    raise
+                filled = self._filled(route, holes)
+                continue
+            self._version_fits = self._version_fits or "version" in filled
             break
         try:
             yield reply
@@ -300,6 +291,18 @@ class Session:
                 raise
         else:
             await context.__aexit__(None, None, None)
+
+    async def _other_version(self, error: Refused) -> bool:
+        """Choose another version if the first of our requests was refused for want of ours; return whether one was."""
+        if self._version_fits or not may_be_version(error):
+            return False
+        self._version_fits = True
+        listed = await self.json(routes.VERSIONS, list[VersionListed])
+        chosen = choose_version(each.version for each in listed)
+        if chosen is None:
+            raise Refused(routes.VERSIONS, StatusCode.parse("UNSUPPORTED_API_VERSION"))
+        changed, self._api_version = chosen != self._api_version, chosen
+        return changed
 
     @asynccontextmanager
     async def _attempt(self, call: Call, body: Body | None, lease: Lease) -> AsyncGenerator[StreamReply]:
@@ -315,7 +318,7 @@ class Session:
                 self._calls += counted
                 self._note_usage(reply.headers)
                 if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
-                    raise await _meaning(call.route, reply)
+                    raise await meaning(call.route, reply)
                 entered = True
                 yield reply
         except (Unreachable, Interrupted) as error:
@@ -364,33 +367,3 @@ def decode(route: RouteName, body: bytes, reply_type: type[Decoded]) -> Decoded:
         return msgspec.json.decode(body, type=reply_type)
     except UNREADABLE_JSON:
         raise Unexpected(route) from None
-
-
-async def _meaning(route: RouteName, reply: StreamReply) -> SalesforceError:
-    """Return the error that a reply's status and code stand for. Of its body nothing but the code is kept."""
-    code = await _error_code(reply)
-    status = reply.status
-    # The identity service says 403 `Bad_OAuth_Token` of a token that every other route refuses with 401.
-    if status == HTTPStatus.UNAUTHORIZED or (route == routes.USERINFO and status == HTTPStatus.FORBIDDEN):
-        return Expired(route, code, status)
-    if code in _LIMIT_CODES:
-        return Limited(route, code, status)
-    if code in _PASSING_CODES or status in _PASSING_STATUS:
-        return Transient(route, code, status)
-    if code == StatusCode.OTHER and status < HTTPStatus.BAD_REQUEST:
-        # A redirect or another status that no route of ours has: not the org's word.
-        return Unexpected(route, code, status)
-    return Refused(route, code, status)
-
-
-async def _error_code(reply: StreamReply) -> StatusCode:
-    body = bytearray()
-    try:
-        async for chunk in reply.chunks():
-            body += chunk
-            if len(body) > ERROR_BODY_BYTES_MAX:
-                return StatusCode.OTHER
-        entries = msgspec.json.decode(body, type=list[_ErrorEntry])
-    except (Interrupted, ReplyTooLarge, *UNREADABLE_JSON):
-        return StatusCode.OTHER
-    return StatusCode.parse(entries[0].error_code) if entries else StatusCode.OTHER

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
+
+import msgspec
+
+from isthmus.salesforce.errors import SalesforceError
 
 API_VERSION_DEFAULT: Final = "62.0"
 """Winter '25: what this client was written against."""
@@ -23,3 +28,14 @@ def choose_version(supported: Iterable[str]) -> str | None:
         and int(API_VERSION_OLDEST[:-2]) <= int(version[:-2]) <= int(API_VERSION_DEFAULT[:-2])
     ]
     return max(fit, key=lambda version: int(version[:-2]), default=None)
+
+
+class VersionListed(msgspec.Struct, frozen=True):
+    """One line of what an org serves."""
+
+    version: str
+
+
+def may_be_version(error: SalesforceError) -> bool:
+    """Whether an org that does not serve the version in the path would answer like this: it knows nothing there."""
+    return error.http_status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}

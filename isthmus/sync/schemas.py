@@ -23,7 +23,8 @@ from isthmus.salesforce.describe import (
 )
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.schema import ObjectDescribe
-from isthmus.salesforce.version import API_VERSION_DEFAULT
+from isthmus.salesforce.status_code import StatusCode
+from isthmus.salesforce.version import API_VERSION_DEFAULT, API_VERSION_OLDEST
 from isthmus.sandbox.report import ExitKind, MoverFailure
 from isthmus.sandbox.spawn import MoverRefused, mover_command, spawn
 from isthmus.sync import store
@@ -94,7 +95,7 @@ async def read_schemas(
         text = "The mover's answer is not understood. Portal, worker and mover are of different versions: restart."
         raise SchemaUnread(text) from None
     if ended.kind is not ExitKind.DONE:
-        raise SchemaUnread(_why(ended.failure), reading.calls)
+        raise SchemaUnread(_why(ended.failure, ended.detail), reading.calls)
     return SchemasRead(tuple(tuple(side) for side in reading.found), tuple(reading.calls))
 
 
@@ -122,8 +123,11 @@ class _Reading:
                 return
 
 
-def _why(failure: MoverFailure) -> str:
+def _why(failure: MoverFailure, detail: int) -> str:
     match failure:
+        case MoverFailure.REFUSED if detail == StatusCode.parse("UNSUPPORTED_API_VERSION"):
+            known = f"{API_VERSION_OLDEST} to {API_VERSION_DEFAULT}"
+            return f"An org serves none of the API versions {known}. Use a release of Isthmus that knows the org's."
         case MoverFailure.LEASE_REVOKED | MoverFailure.LEASE_NEEDS_REAUTH:
             return "An org does not accept our token. Connect it again, or give a fresh token."
         case MoverFailure.LIMITED:

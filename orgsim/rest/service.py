@@ -6,7 +6,6 @@ from typing import Final
 
 from orgsim.errors import ApiError
 from orgsim.router import Call
-from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
 from orgsim.soql.bind import as_value
 from orgsim.store.derive import is_person_name, person_name
 from orgsim.store.results import Row
@@ -50,11 +49,11 @@ def release_label(version: int) -> str:
 
 def versions(call: Call) -> Response:
     """Answer GET /services/data: every version, oldest first."""
-    del call
+    settings = call.org.settings
     return json_response(
         [
             {"label": release_label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
-            for number in range(OLDEST_VERSION, NEWEST_VERSION + 1)
+            for number in range(settings.version_oldest, settings.version_newest + 1)
         ]
     )
 
