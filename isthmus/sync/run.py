@@ -164,6 +164,7 @@ def _counted(run: Run, frame: RowsFailed | Noted) -> Run:
 
 def _failed(run: Run, frame: RowsFailed) -> Run:
     step = _open_step(run, frame.step)
+    reason = (frame.code, frame.field)
     failed = replace(
         step,
         rows_failed=step.rows_failed + frame.rows,
