@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+NOT_EMULATED: Final = "NOT_EMULATED"
 
 
 class ApiError(Exception):
@@ -30,9 +33,14 @@ class NotEmulated(Exception):
         super().__init__(what)
         self.what = what
 
+    @property
+    def message(self) -> str:
+        """What the client's user reads."""
+        return f"orgsim does not emulate this: {self.what}"
+
     def payload(self) -> list[dict[str, object]]:
         """Return the JSON body of the 501 answer."""
-        return [{"message": f"orgsim does not emulate this: {self.what}", "errorCode": "NOT_EMULATED"}]
+        return [{"message": self.message, "errorCode": NOT_EMULATED}]
 
 
 def not_found(message: str = "The requested resource does not exist") -> ApiError:

@@ -47,6 +47,12 @@ class Call:
         """The API version as a whole number, such as 62."""
         return int(self.version.partition(".")[0])
 
+    def note_not_emulated(self, unknown: NotEmulated) -> None:
+        """Let the transcript say why this call gets its 501."""
+        self.org.transcript.note_not_emulated(
+            self.org.clock.now(), self.request.method, self.request.path, unknown.what
+        )
+
     def dispatch(self, request: Request, *, counted: bool = False) -> Response:
         """Answer a sub-call with the same session; `counted` makes it an API call of its own."""
         return self.router.dispatch(self.org, replace(request, session=self.request.session), counted=counted)

@@ -13,7 +13,7 @@ from orgsim.bulk.jobs import JOB_PREFIX
 from orgsim.bulk1 import forms
 from orgsim.bulk1.chunking import Chunking, cut, read_header
 from orgsim.bulk1.jobs import BATCH_PREFIX, RESULT_PREFIX, Batch, Content, Job, batch_view, job_view
-from orgsim.errors import ApiError, NotEmulated
+from orgsim.errors import NOT_EMULATED, ApiError, NotEmulated
 from orgsim.ids import normalize_id
 from orgsim.router import Call, Route
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
@@ -317,6 +317,9 @@ def _guarded(handler: Handler) -> Handler:
             return _refusal(call, refused)
         except ApiError as refused:
             return _refusal(call, Refused(refused.status, "ClientInputError", refused.message))
+        except NotEmulated as unknown:
+            call.note_not_emulated(unknown)
+            return _refusal(call, Refused(501, NOT_EMULATED, unknown.message))
 
     return answer
 

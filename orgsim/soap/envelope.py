@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from xml.sax.saxutils import escape
 
-from orgsim.errors import ApiError, NotEmulated
+from orgsim.errors import NOT_EMULATED, ApiError, NotEmulated
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
@@ -58,7 +58,7 @@ class SoapDoor:
     faults: str
 
     def answer(self, call: Call, operations: Mapping[str, Operation], open_to_all: frozenset[str]) -> Response:
-        """Run the operation of an envelope; those of `open_to_all` need no session. NotEmulated for others."""
+        """Run the operation of an envelope; those of `open_to_all` need no session. Others are a fault with 501."""
         try:
             soap = self._opened(call)
             name = soap.operation.name
@@ -74,6 +74,9 @@ class SoapDoor:
             return self.fault(fault)
         except ApiError as refused:
             return self.fault(SoapFault(refused.code, refused.message))
+        except NotEmulated as unknown:
+            call.note_not_emulated(unknown)
+            return self.fault(SoapFault(NOT_EMULATED, unknown.message), status=501)
         inner = "".join(_result(entry) for entry in results or ())
         return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", f' xmlns="{self.namespace}"'), _XML)
 
@@ -103,15 +106,15 @@ class SoapDoor:
         request = replace(call.request, session=signed.session if token else None)
         return SoapCall(replace(call, request=request), body.children[0], token, version)
 
-    def fault(self, fault: SoapFault) -> Response:
-        """Return the HTTP 500 that carries a fault."""
+    def fault(self, fault: SoapFault, status: int = 500) -> Response:
+        """Return the answer that carries a fault; HTTP 500 but for what is not emulated."""
         code, text = fault.code, escape(fault.message)
         inner = (
             f"<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {text}</faultstring>"
             f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
             f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:{fault.kind}></detail></soapenv:Fault>"
         )
-        return Response(500, _envelope(inner, f' xmlns:sf="{self.faults}"'), _XML)
+        return Response(status, _envelope(inner, f' xmlns:sf="{self.faults}"'), _XML)
 
 
 def save_entry(result: SaveResult, *, created: bool = False) -> dict[str, object]:

@@ -219,6 +219,13 @@ def test_the_header_of_chunks_is_read_or_refused(bulk: Async, header: str, statu
     assert bulk.call("POST", "/job", body, "application/json", Sforce_Enable_PKChunking=header)[0] == status
 
 
+def test_what_is_not_emulated_is_said_in_the_form_of_this_api(bulk: Async, org: Orgsim):
+    body = f'<jobInfo xmlns="{NAMESPACE}"><operation>insert</operation><object>Account</object><contentType>ZIP_CSV</contentType></jobInfo>'
+    status, kind, answer = bulk.call("POST", "/job", body)
+    assert (status, kind, parse_xml(answer).value("exceptionCode")) == (501, "application/xml", "NOT_EMULATED")
+    assert "ZIP" in org.transcript()[-1]["note"]
+
+
 def test_rows_may_be_xml(bulk: Async, org: Orgsim):
     job = bulk.job("insert", "XML")
     body = (

@@ -19,8 +19,6 @@ def soap(
     )
     path = f"/services/Soap/{service}/62.0"
     status, _, answer = call(org.instance_url, "POST", path, envelope.encode(), Content_Type="text/xml")
-    if status == 501:
-        return status, Element("", str(answer), "", is_nil=False, children=())
     root = parse_xml(answer.encode() if isinstance(answer, str) else answer)
     inner = root.find("Body")
     assert inner is not None
@@ -45,7 +43,10 @@ def test_a_bad_session_and_a_bad_envelope_are_faults(org: Orgsim):
 
 
 def test_unknown_calls_and_headers_are_loud(org: Orgsim):
-    assert soap(org, "<describeTabs/>")[0] == 501
+    status, fault = soap(org, "<describeTabs/>")
+    assert (status, fault.value("faultcode")) == (501, "sf:NOT_EMULATED")
+    assert "orgsim does not emulate this: the SOAP call describeTabs" in fault.value("faultstring")
+    assert org.transcript()[-1]["note"] == "not emulated: the SOAP call describeTabs"
     header = "<AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>"
     assert soap(org, "<getServerTimestamp/>", header=header)[0] == 501
     assert soap(org, "<describeMetadata/>", service="m")[0] == 501
