@@ -105,14 +105,16 @@ async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: Conne
     sync = SyncId(uuid4())
     await tx.execute(
         """
-        insert into sync.definition (id, title, document, source_connection, target_connection, interval_s, schedule)
-        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(interval_s)s, %(schedule)s)
+        insert into sync.definition (id, title, document, source_connection, target_connection, two_way, interval_s,
+                                     schedule)
+        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(two_way)s, %(interval_s)s, %(schedule)s)
         """,
         id=sync,
         title=UserText(spec.name),
         document=UserText(text),
         source=source,
         target=target,
+        two_way=spec.direction == "two-way",
         interval_s=timetable.shortest_pause_s(spec),
         schedule=timetable.kept_schedule(spec),
     )
@@ -128,8 +130,9 @@ async def change(tx: TenantTx, sync: SyncId, text: UserText) -> None:
     await tx.execute(
         """
         update sync.definition set title = %(title)s, document = %(document)s, interval_s = %(interval_s)s,
-            schedule = %(schedule)s, changed_at = now() where id = %(sync)s
+            two_way = %(two_way)s, schedule = %(schedule)s, changed_at = now() where id = %(sync)s
         """,
+        two_way=spec.direction == "two-way",
         sync=sync,
         title=UserText(spec.name),
         document=UserText(text),
@@ -185,7 +188,11 @@ async def activate(tx: TenantTx, sync: SyncId) -> Drawn | Rejected:
         return drawn
     version = await next_version(tx, sync)
     await tx.execute(
-        "insert into sync.plan (sync_id, version, document) values (%(sync)s, %(version)s, %(document)s)",
+        """
+        insert into sync.plan (sync_id, version, document, two_way)
+        values (%(sync)s, %(version)s, %(document)s, %(two_way)s)
+        """,
+        two_way=drawn.plan.two_way,
         sync=sync,
         version=version,
         document=Blob(msgspec.json.encode(drawn.plan)),

@@ -5,7 +5,7 @@
 3. The job is made of the frozen plan and of what is settled: own windows begin at the checkpoints, failed windows are
    read again.
 4. Counts are written now and then, checkpoints and failed windows with the window that they belong to.
-5. However it ends, the run is closed, and a revoked org pauses the sync.
+5. However it ends, the run is closed; a revoked org pauses the sync, and so do orgs that answer each other for ever.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from isthmus.orgs.attestation import save_attestation
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.sync import store
+from isthmus.sync import failed_windows, store
 from isthmus.sync.afterwards import DRY_RUN, RETRY, after, new_use
 from isthmus.sync.app import SyncApp
 from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
-from isthmus.sync.flow.frames import Calls, Frame, Moved, RowsFailed, WindowSettled
-from isthmus.sync.flow.job import SOURCE, Ceiling, StepJob, SyncJob, WindowJob
-from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, StepKind, SyncState
+from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, WindowSettled
+from isthmus.sync.flow.job import SOURCE, Ceiling, StepJob, SyncJob
+from isthmus.sync.looping import is_looping
+from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
 from isthmus.sync.run import Run, StepRun, begin, stopped
 from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
+from isthmus.sync.windows import step_jobs
 from isthmus.values import ConnectionId, Purpose, RunId
 
 RETRY_ATTEMPTS_MAX: Final = 5
@@ -74,7 +77,7 @@ class _Job:
     begun: Run
     endpoints: Sequence[store.EndpointRow]
     steps: tuple[StepJob, ...]
-    retries: Sequence[store.FailedWindow]
+    retries: Sequence[failed_windows.FailedWindow]
     budget: Budget
     ceilings: tuple[Ceiling, Ceiling]
 
@@ -85,7 +88,7 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
     settled = await store.settled_steps(tx, run)
     marks = await store.checkpoints(tx, row.sync_id, row.plan_version)
     by_hand, dry_run = row.kind == RETRY, row.kind == DRY_RUN
-    retries = await store.open_failed_windows(
+    retries = await failed_windows.due_windows(
         tx,
         row.sync_id,
         row.plan_version,
@@ -93,20 +96,19 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         by_hand=by_hand,
         rows_max=0 if dry_run else RETRY_WINDOWS_MAX,
     )
-    steps: list[StepJob] = []
-    for number, step in enumerate(plan.steps):
-        if number in settled:
-            continue
-        own = () if by_hand else (WindowJob(marks.get(number)),)
-        again = (WindowJob(w.since, w.until, n) for n, w in enumerate(retries, start=1) if w.step == number)
-        steps.append(StepJob(number, step, (*own, *again)))
-    # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
-    # which only the first has read it, would stay in the target for ever.
-    steps.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))
+    steps = step_jobs(
+        plan,
+        settled=settled,
+        marks=marks,
+        retries=[(each.step, each.window) for each in retries],
+        waiting=await failed_windows.waiting_windows(tx, row.sync_id, row.plan_version) if plan.two_way else (),
+        own=not by_hand,
+        winner=row.winner,
+    )
     return _Job(
         begin(len(plan.steps), settled),
         [found for found in rows if found is not None],
-        tuple(steps),
+        steps,
         retries,
         plan.budget,
         await _ceilings(tx, [found for found in rows if found is not None]),
@@ -190,7 +192,7 @@ class _Keeping:
 
     async def _framed(self, run: Run, frame: Frame) -> None:
         now_s = self._app.clock.monotonic_s()
-        often = isinstance(frame, (Moved, RowsFailed, Calls)) and now_s - self._saved_s < SAVE_EVERY_S
+        often = isinstance(frame, (Moved, RowsFailed, Noted, Calls)) and now_s - self._saved_s < SAVE_EVERY_S
         if often:
             return
         self._saved_s = now_s
@@ -205,10 +207,9 @@ class _Keeping:
             known = self._saved[number]
             if step != known:
                 await store.save_step(tx, self._run, number, step)
-                if step.rows_failed != known.rows_failed:
-                    for outcome, rows in run.outcomes.items():
-                        if outcome[0] == number:
-                            await store.save_outcome(tx, self._run, outcome, rows)
+        for outcome, rows in run.outcomes.items():
+            if rows != self._saved_run.outcomes.get(outcome):
+                await store.save_outcome(tx, self._run, outcome, rows)
         await store.save_calls(tx, self._run, run)
         orgs = [endpoint.org_id for endpoint in self._job.endpoints]
         await save_usage(tx, new_use(orgs, self._saved_run, run), self._app.clock.now())
@@ -216,13 +217,13 @@ class _Keeping:
         self._saved_run = run
 
     async def _save_window(self, tx: TenantTx, step: StepRun, frame: WindowSettled) -> None:
-        transient = bool(step.open_codes & TRANSIENT_CODES)
+        transient, held = bool(step.open_codes & TRANSIENT_CODES), StatusCode.CONFLICT_HELD in step.open_codes
         if frame.retry:
             window = self._job.retries[frame.retry - 1]
-            await store.save_retry(tx, window.id, step.open_failures, transient=transient)
+            await failed_windows.save_retry(tx, window.id, step.open_failures, transient=transient, held=held)
             return
         if step.open_failures:
-            await store.save_failed_window(
+            await failed_windows.save_failed_window(
                 tx,
                 self._row,
                 self._run,
@@ -230,6 +231,7 @@ class _Keeping:
                 window=frame.window,
                 rows=step.open_failures,
                 transient=transient,
+                held=held,
             )
         if frame.watermark is not None:
             await store.save_checkpoint(tx, self._row.sync_id, self._row.plan_version, frame.step, frame.watermark)
@@ -253,6 +255,8 @@ class _Keeping:
             follows = after(schedule, state, kind=row.kind, began=row.began_at, now=now, idle_runs=row.idle_runs)
             if follows is not None:
                 await set_due_after(tx, row.sync_id, follows.due, idle_runs=follows.idle_runs)
+            if self._row.sync_state is SyncState.ACTIVE and await is_looping(tx, row.sync_id, state):
+                await store.pause(tx, row.sync_id, PauseReason.LOOPING)
             if state.state is RunState.REVOKED and self._row.sync_state is SyncState.ACTIVE:
                 source = state.end is EndReason.SOURCE_REVOKED
                 reason = PauseReason.SOURCE_REVOKED if source else PauseReason.TARGET_REVOKED

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from isthmus.db.database import TenantTx
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.model import Path, PauseReason, SyncState, Window
+from isthmus.sync.model import Path, PauseReason, SyncState
 from isthmus.sync.run import Run, StepRun
 
 NO_FIELD = -1
@@ -34,6 +34,7 @@ class RunRow:
     schedule: bytes
     idle_runs: int
     began_at: datetime
+    winner: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class ActivationRow:
     """What a worker needs to activate a sync."""
 
     document: bytes
+    source_connection: UUID
     target_connection: UUID
 
 
@@ -60,17 +62,6 @@ class StepTime:
 
     step: int
     watermark: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FailedWindow:
-    """A window that is to be read again."""
-
-    id: UUID
-    step: int
-    since: datetime | None
-    until: datetime
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +91,7 @@ async def begin(tx: TenantTx, run: UUID) -> RunRow | None:
           and d.tenant_id = r.tenant_id and d.id = r.sync_id
           and s.tenant_id = r.tenant_id and s.sync_id = r.sync_id
         returning r.sync_id, r.plan_version, r.kind, r.fence, p.document, d.source_connection, d.target_connection,
-                  s.state as sync_state, d.schedule, s.idle_runs, r.started_at as began_at
+                  s.state as sync_state, d.schedule, s.idle_runs, r.started_at as began_at, r.winner
         """,
         row=RunRow,
         run=run,
@@ -111,7 +102,7 @@ async def activation(tx: TenantTx, sync: UUID) -> ActivationRow | None:
     """Return what an activation needs; None if the sync does not wait for one."""
     return await tx.fetch_one(
         """
-        select p.document, d.target_connection
+        select p.document, d.source_connection, d.target_connection
         from sync.state s
         join sync.plan p on p.tenant_id = s.tenant_id and p.sync_id = s.sync_id and p.version = s.plan_version
         join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
@@ -178,26 +169,6 @@ async def checkpoints(tx: TenantTx, sync: UUID, plan_version: int) -> dict[int, 
     return {row.step: row.watermark for row in rows}
 
 
-async def open_failed_windows(
-    tx: TenantTx, sync: UUID, plan_version: int, *, attempts_max: int, by_hand: bool, rows_max: int
-) -> list[FailedWindow]:
-    """Return windows to read again, oldest first: all that are open if asked by hand, else the transient ones."""
-    return await tx.fetch_all(
-        """
-        select id, step, since, until, attempts from sync.failed_window
-        where sync_id = %(sync)s and plan_version = %(version)s and settled_at is null
-          and (%(by_hand)s or (transient and attempts < %(attempts_max)s))
-        order by until, step limit %(rows_max)s
-        """,
-        row=FailedWindow,
-        sync=sync,
-        version=plan_version,
-        by_hand=by_hand,
-        attempts_max=attempts_max,
-        rows_max=rows_max,
-    )
-
-
 async def check_fence(tx: TenantTx, run: UUID, fence: int) -> None:
     """Lock the run's row for this transaction; raise `FenceLost` unless this attempt is the latest."""
     row = await tx.fetch_one(
@@ -262,43 +233,6 @@ async def save_checkpoint(tx: TenantTx, sync: UUID, plan_version: int, step: int
         version=plan_version,
         step=step,
         watermark=watermark,
-    )
-
-
-async def save_failed_window(
-    tx: TenantTx, row: RunRow, run: UUID, *, step: int, window: Window, rows: int, transient: bool
-) -> None:
-    """Remember that rows of this window failed."""
-    await tx.execute(
-        """
-        insert into sync.failed_window (sync_id, plan_version, run_id, step, since, until, row_count, transient)
-        values (%(sync)s, %(version)s, %(run)s, %(step)s, %(since)s, %(until)s, %(rows)s, %(transient)s)
-        """,
-        sync=row.sync_id,
-        version=row.plan_version,
-        run=run,
-        step=step,
-        since=window.since,
-        until=window.until,
-        rows=rows,
-        transient=transient,
-    )
-
-
-async def save_retry(tx: TenantTx, window: UUID, rows: int, *, transient: bool) -> None:
-    """Write what another reading of a failed window brought; it is settled only when nothing failed.
-
-    Where no attempt of our own is left it stays open, for a retry by hand.
-    """
-    await tx.execute(
-        """
-        update sync.failed_window set attempts = attempts + 1, row_count = %(rows)s, transient = %(transient)s,
-            settled_at = case when %(rows)s = 0 then now() end
-        where id = %(window)s
-        """,
-        window=window,
-        rows=rows,
-        transient=transient,
     )
 
 

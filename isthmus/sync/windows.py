@@ -11,8 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from isthmus.sync.flow.job import StepJob, WindowJob
-from isthmus.sync.model import Plan, StepKind, Window
+import msgspec
+
+from isthmus.sync.flow.job import SOURCE, StepJob, WindowJob
+from isthmus.sync.model import Plan, Step, StepKind, Window
+from isthmus.sync.pairing import Winner
 from isthmus.sync.two_way import opposite
 
 SPANS_MAX: Final = 64
@@ -27,11 +30,12 @@ def step_jobs(
     retries: Sequence[tuple[int, Window]],
     waiting: Sequence[tuple[int, Window]] = (),
     own: bool = True,
+    winner: int | None = None,
 ) -> tuple[StepJob, ...]:
     """Return the steps that are left to do, in their order, with their windows.
 
     `retries` are (step, window) to read again, numbered from 1; `waiting` all windows with failed rows; `own` False: a
-    run that only reads again.
+    run that only reads again. `winner`: a person has decided all conflicts for the sync's source (0) or its target (1).
     """
     jobs: list[StepJob] = []
     for number, step in enumerate(plan.steps):
@@ -39,11 +43,20 @@ def step_jobs(
             continue
         first = (WindowJob(marks.get(number)),) if own else ()
         again = (WindowJob(w.since, w.until, n) for n, (each, w) in enumerate(retries, start=1) if each == number)
-        jobs.append(StepJob(number, step, (*first, *again), uncarried(plan, number, marks, waiting)))
+        spans = uncarried(plan, number, marks, waiting)
+        jobs.append(StepJob(number, decided(step, winner), (*first, *again), spans))
     # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
     # which only the first has read it, would stay in the target for ever.
     jobs.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))
     return tuple(jobs)
+
+
+def decided(step: Step, winner: int | None) -> Step:
+    """Return the step with a person's decision in the place of its rules for conflicts."""
+    if winner is None or step.pairing is None:
+        return step
+    rule = Winner.SOURCE if (winner == SOURCE) is not step.backward else Winner.TARGET
+    return msgspec.structs.replace(step, pairing=msgspec.structs.replace(step.pairing, conflicts=rule, fields={}))
 
 
 def uncarried(

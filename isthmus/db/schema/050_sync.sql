@@ -11,7 +11,7 @@ create domain sync.step_number as smallint check (value between 0 and 239);
 create domain sync.row_count as bigint check (value between 0 and 1099511627776);
 create domain sync.viewer_key as bytea check (octet_length(value) = 65);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
-create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused');
+create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused', 'looping');
 create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry', 'dry_run');
 create type sync.run_state as enum ('queued', 'running', 'done', 'partial', 'failed', 'revoked');
 
@@ -23,6 +23,7 @@ create table sync.definition (
     document words.user_text not null,
     source_connection uuid not null,
     target_connection uuid not null,
+    two_way boolean not null default false,
     interval_s integer not null check (interval_s between 60 and 604800),
     schedule sync.schedule_document not null,
     created_at timestamptz not null default now(),
@@ -42,8 +43,9 @@ create policy own_update on sync.definition for update to isthmus_portal
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 create policy own_delete on sync.definition for delete to isthmus_portal
     using (tenant_id = (select ctx.tenant()));
-grant select, delete, insert (id, title, document, source_connection, target_connection, interval_s, schedule),
-    update (title, document, source_connection, target_connection, interval_s, schedule, changed_at)
+grant select, delete,
+    insert (id, title, document, source_connection, target_connection, two_way, interval_s, schedule),
+    update (title, document, source_connection, target_connection, two_way, interval_s, schedule, changed_at)
     on sync.definition to isthmus_portal;
 grant select
     on sync.definition to isthmus_worker;
@@ -76,6 +78,7 @@ create table sync.plan (
     sync_id uuid not null,
     version integer not null check (version > 0),
     document sync.plan_document not null,
+    two_way boolean not null default false,
     drawn_at timestamptz not null default now(),
     primary key (tenant_id, sync_id, version),
     foreign key (tenant_id, sync_id) references sync.definition on delete cascade
@@ -86,7 +89,7 @@ create policy own_select on sync.plan for select to isthmus_portal, isthmus_work
     using (tenant_id = (select ctx.tenant()));
 create policy own_insert on sync.plan for insert to isthmus_portal
     with check (tenant_id = (select ctx.tenant()));
-grant select, insert (sync_id, version, document)
+grant select, insert (sync_id, version, document, two_way)
     on sync.plan to isthmus_portal;
 grant select
     on sync.plan to isthmus_worker;
@@ -104,6 +107,8 @@ create table sync.state (
     idle_runs integer not null default 0,
     changed_at timestamptz not null default now(),
     activation_calls bigint not null default 0,
+    -- Runs in a row in which both orgs' records were last written by us and differed: automation undoes our writes.
+    echo_runs smallint not null default 0,
     primary key (tenant_id, sync_id),
     foreign key (tenant_id, sync_id) references sync.definition on delete cascade
 );
@@ -119,7 +124,7 @@ create policy own_update on sync.state for update to isthmus_portal, isthmus_wor
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select, insert (sync_id), update (state, pause_reason, plan_version, due_at, due_reason, changed_at)
     on sync.state to isthmus_portal;
-grant select, update (state, pause_reason, due_at, due_reason, idle_runs, changed_at, activation_calls)
+grant select, update (state, pause_reason, due_at, due_reason, idle_runs, changed_at, activation_calls, echo_runs)
     on sync.state to isthmus_worker;
 
 -- API calls that readings of describes have asked of a connection's org: they belong to no run.
@@ -161,6 +166,8 @@ create table sync.run (
     requested_at timestamptz not null default now(),
     started_at timestamptz,
     ended_at timestamptz,
+    -- A person's decision of conflicts that are held, for a retry: the source's records (0) or the target's (1).
+    winner smallint check (winner in (0, 1)),
     primary key (tenant_id, id),
     foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade
 );
@@ -174,7 +181,7 @@ create policy own_insert on sync.run for insert to isthmus_portal
     with check (tenant_id = (select ctx.tenant()));
 create policy own_update on sync.run for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
-grant select, insert (sync_id, plan_version, kind)
+grant select, insert (sync_id, plan_version, kind, winner)
     on sync.run to isthmus_portal;
 grant select, update (state, fence, end_reason, end_step, end_code, calls_source, calls_target, started_at, ended_at)
     on sync.run to isthmus_worker;
@@ -275,6 +282,9 @@ create table sync.failed_window (
     until timestamptz not null,
     row_count sync.row_count not null,
     transient boolean not null,
+    -- Rows of it are conflicts that wait for a person.
+    held boolean not null default false,
+    read_at timestamptz not null default now(),
     attempts smallint not null default 0,
     settled_at timestamptz,
     primary key (tenant_id, id),
@@ -291,8 +301,8 @@ create policy own_update on sync.failed_window for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select
     on sync.failed_window to isthmus_portal;
-grant select, insert (sync_id, plan_version, run_id, step, since, until, row_count, transient),
-    update (row_count, transient, attempts, settled_at)
+grant select, insert (sync_id, plan_version, run_id, step, since, until, row_count, transient, held),
+    update (row_count, transient, held, read_at, attempts, settled_at)
     on sync.failed_window to isthmus_worker;
 
 -- A person's wish to look at rows that fail: the public half of a key made for it, and whether it is over. What is shown
@@ -335,11 +345,12 @@ $$;
 revoke execute on function sync.run_subject(uuid) from public;
 grant execute on function sync.run_subject(uuid) to isthmus_keeper;
 
--- The same for an activation, whose subject is the sync: its target only.
+-- The same for an activation, whose subject is the sync: its target, and its source too if it goes both ways.
 create function sync.activation_subject(sync uuid) returns table (tenant_id uuid, connections uuid[])
 language sql stable security definer set search_path = ''
 as $$
-    select s.tenant_id, array[d.target_connection]
+    select s.tenant_id, case when p.two_way then array[d.target_connection, d.source_connection]
+                             else array[d.target_connection] end
     from sync.state s join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
     where s.sync_id = sync and s.state = 'activating'
 $$;
