@@ -352,6 +352,7 @@ as $$
     select s.tenant_id, case when p.two_way then array[d.target_connection, d.source_connection]
                              else array[d.target_connection] end
     from sync.state s join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
+    join sync.plan p on p.tenant_id = s.tenant_id and p.sync_id = s.sync_id and p.version = s.plan_version
     where s.sync_id = sync and s.state = 'activating'
 $$;
 revoke execute on function sync.activation_subject(uuid) from public;
