@@ -28,6 +28,7 @@ _FAILURES: Final = {
     MoverFailure.LEASE_NEEDS_REAUTH: Failure.EXPIRED,
     MoverFailure.LEASE_NOT_RUNNING: Failure.LEASE_LOST,
     MoverFailure.LEASE_UNAVAILABLE: Failure.UNREACHABLE,
+    MoverFailure.LEASES_ENDED: Failure.LEASE_LOST,
     MoverFailure.TRANSIENT: Failure.UNREACHABLE,
     MoverFailure.LIMITED: Failure.LIMITED,
     MoverFailure.REFUSED: Failure.NOT_READABLE,

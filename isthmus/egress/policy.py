@@ -66,7 +66,8 @@ class Route:
     """One request that may leave. `path` and the values of `query` have holes written `{name}`.
 
     `idempotent`: sending it twice leaves the org as sending it once, so it may be repeated after an interruption.
-    `counted`: the org counts it as an API call. `compress`: the body goes out gzipped. `carries`: routes whose requests
+    `counted`: the org counts it as an API call. `compress`: the body goes out gzipped. `seconds_max`: how long it may
+    take; None: what the channel allows for its kind. `carries`: routes whose requests
     it takes along, `carries_queries_max` of them queries; the policy writes its body, nobody else does.
     """
 
@@ -85,6 +86,7 @@ class Route:
     counted: bool = True
     request_bytes_max: int = 0
     reply_bytes_max: int = 16 * 1024 * 1024
+    seconds_max: float | None = None
     carries: frozenset[RouteName] = frozenset()
     carries_max: int = 0
     carries_queries_max: int = 0

@@ -154,9 +154,9 @@ class Channel:
         meter = _Meter()
         status = 0
         started = asyncio.get_running_loop().time()
-        limit = aiohttp.ClientTimeout(
-            total=UPLOAD_S if allowed.route.body is BodyKind.CSV else REQUEST_S, connect=CONNECT_S, sock_read=SILENCE_S
-        )
+        usual_s = UPLOAD_S if allowed.route.body is BodyKind.CSV else REQUEST_S
+        total_s = usual_s if allowed.route.seconds_max is None else allowed.route.seconds_max
+        limit = aiohttp.ClientTimeout(total=total_s, connect=min(CONNECT_S, total_s), sock_read=min(SILENCE_S, total_s))
         context = self._client_for(allowed.route).request(
             allowed.method.value,
             URL(self._host.origin + allowed.target, encoded=True),

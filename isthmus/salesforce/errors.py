@@ -48,9 +48,9 @@ class Incomplete(SalesforceError):
 
 
 class LeaseLost(Exception):
-    """No token may be had: revoked, in need of a person, no longer running, or keeper unavailable."""
+    """No token may be had: revoked, in need of a person, no longer running, org unavailable, or the keeper is gone."""
 
     def __init__(self, reason: str) -> None:
-        """Keep the reason: one of `LeaseRefusal`."""
+        """Keep the reason: one of `LeaseRefusal`, or `lease.ENDED`."""
         super().__init__(reason)
         self.reason = reason

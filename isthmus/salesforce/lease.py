@@ -27,6 +27,8 @@ ANSWER_S: Final = 30.0
 LEASE_MESSAGE_BYTES_MAX: Final = 16 * 1024
 LeaseRefusal: TypeAlias = Literal["revoked", "needs_reauth", "not_running", "unavailable"]
 _UNAVAILABLE: Final = "unavailable"
+ENDED: Final = "ended"
+"""Why a lease is lost when the keeper itself is gone: neither org is to blame."""
 _REVOKED: Final = "revoked"
 
 
@@ -197,8 +199,10 @@ class LeaseBook:
             await loop.sock_sendall(self._socket, msgspec.json.encode(request))
             async with asyncio.timeout(ANSWER_S):
                 return await answer
-        except (OSError, TimeoutError):
+        except TimeoutError:
             raise LeaseLost(_UNAVAILABLE) from None
+        except OSError:
+            raise LeaseLost(ENDED) from None
         finally:
             self._waiting.pop(request.connection, None)
 
@@ -212,7 +216,7 @@ class LeaseBook:
             if isinstance(message, LeaseRevoked):
                 self._held.pop(message.connection, None)
                 raise LeaseLost(_REVOKED)
-        raise LeaseLost(_UNAVAILABLE)
+        raise LeaseLost(ENDED)
 
     async def _keep_fresh(self) -> None:
         while True:

@@ -26,6 +26,8 @@ JSON, CSV, FORM = BodyKind.JSON, BodyKind.CSV, BodyKind.FORM
 KB: Final = 1024
 MB: Final = 1024 * 1024
 EXPORT_BYTES_MAX: Final = 4 * 1024 * MB
+LOGIN_S: Final = 25.0
+"""A person, or a mover that waits 30 seconds for its token, stands behind each of these."""
 TOGETHER_MAX: Final = 25
 """Requests that one composite request carries, and that count as one call (salesforce-api.md 2.10)."""
 TOGETHER_QUERIES_MAX: Final = 5
@@ -74,9 +76,9 @@ _SAVE_DUPLICATES: Final = (*_QUIET, ("Sforce-Duplicate-Rule-Header", "allowSave=
 def _table() -> Mapping[RouteName, Route]:
     routes = (
         # Signing in: the keeper's, on the login host.
-        Route(TOKEN, POST, "/services/oauth2/token", KEEPER, body=FORM, request_bytes_max=16 * KB, idempotent=False, counted=False, reply_bytes_max=256 * KB),
-        Route(REVOKE, POST, "/services/oauth2/revoke", KEEPER, body=FORM, request_bytes_max=16 * KB, counted=False, reply_bytes_max=256 * KB),
-        Route(USERINFO, GET, "/services/oauth2/userinfo", frozenset({LOGIN, Purpose.SYNC}), counted=False, reply_bytes_max=256 * KB),
+        Route(TOKEN, POST, "/services/oauth2/token", KEEPER, body=FORM, request_bytes_max=16 * KB, idempotent=False, counted=False, reply_bytes_max=256 * KB, seconds_max=LOGIN_S),
+        Route(REVOKE, POST, "/services/oauth2/revoke", KEEPER, body=FORM, request_bytes_max=16 * KB, counted=False, reply_bytes_max=256 * KB, seconds_max=LOGIN_S),
+        Route(USERINFO, GET, "/services/oauth2/userinfo", frozenset({LOGIN, Purpose.SYNC}), counted=False, reply_bytes_max=256 * KB, seconds_max=LOGIN_S),
         # What an org is.
         Route(VERSIONS, GET, "/services/data", ANYBODY, counted=False, reply_bytes_max=256 * KB),
         Route(LIMITS, GET, f"{_DATA}/limits", BOTH, _V, reply_bytes_max=MB),

@@ -82,6 +82,7 @@ class MoverFailure(IntEnum):
     INCOMPLETE = 15  # fewer or more rows arrived than the org said there are
     STOPPED = 16  # asked to stop
     BROKEN_PIPE = 17  # the parent went away
+    LEASES_ENDED = 18  # the keeper went away: may be retried
 
 
 class ExitKind(StrEnum):

@@ -21,7 +21,8 @@ from isthmus.sync.run import OutOfOrder, Run, advance, stopped
 _FAILURES: Final = {
     MoverFailure.LEASE_REVOKED: EndReason.SOURCE_LEASE_LOST,
     MoverFailure.LEASE_NEEDS_REAUTH: EndReason.SOURCE_LEASE_LOST,
-    MoverFailure.LEASE_NOT_RUNNING: EndReason.SOURCE_LEASE_LOST,
+    MoverFailure.LEASE_NOT_RUNNING: EndReason.LEASES_ENDED,
+    MoverFailure.LEASES_ENDED: EndReason.LEASES_ENDED,
     MoverFailure.LEASE_UNAVAILABLE: EndReason.SOURCE_UNAVAILABLE,
     MoverFailure.TRANSIENT: EndReason.SOURCE_UNAVAILABLE,
     MoverFailure.LIMITED: EndReason.SOURCE_LIMITED,

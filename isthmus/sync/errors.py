@@ -41,6 +41,10 @@ _ENDS: Final[dict[EndReason, tuple[str, str]]] = {
     EndReason.INCOMPLETE_READ: ("the source gave fewer or more rows than it announced", "Nothing to do: read again."),
     EndReason.MALFORMED_CSV: ("the source's export is not valid CSV", "Try again; if it stays, report it."),
     EndReason.BUG: ("Isthmus made a mistake", "Please report it, with the code of the run."),
+    EndReason.LEASES_ENDED: (
+        "the keeper, which lends access to the orgs, went away or no longer knew the run",
+        "Nothing to do: the next run goes on from there.",
+    ),
     EndReason.MOVER_DIED: ("the process that moves the records was ended", "Nothing to do: the next run goes on."),
     EndReason.MOVER_REFUSED: (
         "this machine cannot lock down the process that moves records",

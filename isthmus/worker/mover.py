@@ -279,6 +279,7 @@ _LEASE_FAILURES: Final = {
     "needs_reauth": MoverFailure.LEASE_NEEDS_REAUTH,
     "not_running": MoverFailure.LEASE_NOT_RUNNING,
     "unavailable": MoverFailure.LEASE_UNAVAILABLE,
+    "ended": MoverFailure.LEASES_ENDED,
 }
 
 

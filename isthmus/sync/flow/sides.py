@@ -17,6 +17,7 @@ from isthmus.salesforce.errors import (
     Transient,
     Unexpected,
 )
+from isthmus.salesforce.lease import ENDED
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.cells import MalformedCsv
 from isthmus.sync.flow.job import SOURCE
@@ -24,6 +25,8 @@ from isthmus.sync.model import EndReason
 
 _REVOKED: Final = "revoked"
 _UNAVAILABLE: Final = "unavailable"
+_OURS: Final = frozenset({ENDED, "not_running"})
+"""Nothing is wrong with an org: the keeper went away, or no longer knows the run."""
 
 
 class Stopped(Exception):
@@ -45,6 +48,8 @@ def asking(side: int) -> Generator[None]:  # noqa: C901 - one clause per kind of
     except LeaseLost as lost:
         if lost.reason == _REVOKED:
             raise Stopped(EndReason.SOURCE_REVOKED if source else EndReason.TARGET_REVOKED) from None
+        if lost.reason in _OURS:
+            raise Stopped(EndReason.LEASES_ENDED) from None
         if lost.reason == _UNAVAILABLE:  # nobody said that the grant is bad: a person has nothing to do
             raise Stopped(_unavailable(source=source)) from None
         raise Stopped(EndReason.SOURCE_LEASE_LOST if source else EndReason.TARGET_LEASE_LOST) from None

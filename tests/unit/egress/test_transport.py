@@ -13,14 +13,17 @@ from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.errors import DialRefused, Interrupted, ReplyTooLarge, RequestDenied, Unreachable
 from isthmus.egress.policy import BodyKind, Call, Method, Route, RouteName
 from isthmus.egress.transport import Channel, Exchange
+from isthmus.salesforce.lease import ANSWER_S
+from isthmus.salesforce.routes import ROUTES
 from isthmus.values import OrgHost, Purpose, Secret
 from tests.support.plain_server import http, plain_server
 
-READ, SMALL, WRITE, UPLOAD = map(RouteName, ("read", "small", "write", "upload"))
+READ, SMALL, WRITE, UPLOAD, BRIEF = map(RouteName, ("read", "small", "write", "upload", "brief"))
 SYNC = frozenset({Purpose.SYNC})
 TABLE = {
     READ: Route(READ, Method.GET, "/read", SYNC),
     SMALL: Route(SMALL, Method.GET, "/small", SYNC, reply_bytes_max=1000),
+    BRIEF: Route(BRIEF, Method.GET, "/brief", SYNC, seconds_max=0.2),
     WRITE: Route(WRITE, Method.POST, "/write", SYNC, body=BodyKind.JSON, request_bytes_max=100),
     UPLOAD: Route(UPLOAD, Method.PUT, "/upload", SYNC, body=BodyKind.CSV, compress=True, request_bytes_max=10_000),
 }
@@ -61,6 +64,19 @@ async def test_a_redirect_is_an_answer_and_is_not_followed():
     ):
         assert (await channel.send(Call(READ))).status == 302
     assert len(server.requests) == 1
+
+
+async def test_a_server_that_says_nothing_is_given_up_after_the_routes_own_time():
+    async with plain_server(b"") as server, channel_to(server.port) as channel:
+        with pytest.raises(Interrupted):
+            await channel.send(Call(BRIEF))
+    assert len(server.requests) == 1
+
+
+def test_nobody_waits_for_a_login_longer_than_a_mover_waits_for_its_token():
+    login = [route for route in ROUTES.values() if "/oauth2/" in route.path]
+    assert len(login) == 3
+    assert all(route.seconds_max is not None and route.seconds_max < ANSWER_S for route in login)
 
 
 async def test_a_cookie_is_not_kept():

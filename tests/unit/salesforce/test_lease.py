@@ -122,7 +122,7 @@ async def test_a_keeper_that_goes_away_ends_everything():
         keeper.sock.close()
         with pytest.raises(ExceptionGroup) as ended:
             await running
-        assert [str(each) for each in ended.value.exceptions] == ["unavailable"]
+        assert [str(each) for each in ended.value.exceptions] == ["ended"]
 
 
 async def test_a_lease_is_renewed_at_half_time_without_being_asked_for():
