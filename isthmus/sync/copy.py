@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
@@ -27,7 +27,9 @@ from isthmus.sync.errors import explain, explain_end
 from isthmus.sync.estimate import Estimate, OrgUsage, estimate
 from isthmus.sync.flow.computed import needs_key
 from isthmus.sync.flow.frames import Frame
-from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, StepJob, SyncJob, WindowJob
+from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, SyncJob
+from isthmus.sync.flow.sides import turned
+from isthmus.sync.lending import lent
 from isthmus.sync.looking import field_name, path_name, step_title
 from isthmus.sync.model import Drawn, EndReason, Issue, Plan, Rejected
 from isthmus.sync.moving import moving_to
@@ -36,6 +38,7 @@ from isthmus.sync.run import Run, begin
 from isthmus.sync.schemas import SchemaUnread, read_schemas
 from isthmus.sync.spec import SyncSpec
 from isthmus.sync.suggestions import Suggestion, suggest
+from isthmus.sync.windows import step_jobs
 from isthmus.values import OrgHost, Purpose, Secret
 
 
@@ -171,11 +174,13 @@ class _Copy:
         self._plan = drawn.plan
         if self._mask_key is None and needs_key(drawn.plan.steps) and not self._dry_run:
             return self._stopped(NO_MASK_KEY, drawn.issues)
-        if drawn.plan.tracking and not self._dry_run:
-            made = await self._activated(drawn.plan)
-            self._count((0, made.run.calls_target))
-            if made.run.end is not EndReason.FINISHED:
-                return self._stopped(_end_message(made.run), drawn.issues)
+        for side, objects in ((TARGET, drawn.plan.tracking), (SOURCE, drawn.plan.tracking_source)):
+            if objects and not self._dry_run:
+                made = (await self._activated(objects, self._endpoints[side])).run
+                self._count((0, made.calls_target) if side == TARGET else (made.calls_target, 0))
+                if made.end is not EndReason.FINISHED:
+                    end = turned(made.end or EndReason.BUG, backward=side == SOURCE)
+                    return self._stopped(_end_message(replace(made, end=end)), drawn.issues)
         driven = await self._moved(drawn.plan)
         return self._result(driven, drawn.issues)
 
@@ -188,19 +193,19 @@ class _Copy:
         self._suggestions = suggest(self._spec, schemas[SOURCE], schemas[TARGET])
         return draw_plan(self._spec, schemas[SOURCE], schemas[TARGET])
 
-    async def _activated(self, plan: Plan) -> Driven:
+    async def _activated(self, objects: tuple[str, ...], endpoint: Endpoint) -> Driven:
         async with self._leases() as lease:
             return await drive(
-                activation_job(plan, self._endpoints[TARGET]),
-                begun=begin(len(plan.tracking)),
-                moving=moving_to([self._endpoints[TARGET].origin], self._settings),
+                activation_job(objects, endpoint),
+                begun=begin(len(objects)),
+                moving=moving_to([endpoint.origin], self._settings),
                 lease_socket=lease,
                 on_start=_unobserved,
                 on_frame=nothing_to_keep,
             )
 
     async def _moved(self, plan: Plan) -> Driven:
-        steps = tuple(StepJob(number, step, (WindowJob(None),)) for number, step in enumerate(plan.steps))
+        steps = step_jobs(plan, settled=(), marks={}, retries=())
         job = SyncJob(self._endpoints, steps, self._bulk_rows_min, plan.budget, unbounded=True, dry_run=self._dry_run)
         async with self._leases() as lease:
             return await drive(
