@@ -20,9 +20,10 @@ from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges
 from orgsim.store.features import Features
 from orgsim.store.limits import ParentLocks
+from orgsim.store.loads import fiscal_start, load_rows
 from orgsim.store.plan import WritePlan, draw_plan
 from orgsim.store.recent import RecentlyViewed
-from orgsim.store.removal import remove_row, row_for_write, undelete_row
+from orgsim.store.removal import remove_row, undelete_row
 from orgsim.store.results import Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.rewrites import Rewrites
 from orgsim.store.rules import RuleBook, run_due
@@ -168,8 +169,6 @@ class Org:
         """Return the object that an id's key prefix belongs to."""
         return self._prefixes.get(row_id[:3])
 
-    # Access
-
     def access(self, object_name: str, user_id: str) -> Access:
         """Return which fields of an object a user may read and write."""
         key = (object_name.lower(), user_id)
@@ -211,11 +210,7 @@ class Org:
 
     def fiscal_start_month(self) -> int:
         """Return the first month of the org's fiscal year (Organization.FiscalYearStartMonth, else January)."""
-        table = self.tables.get("organization")
-        for organization in () if table is None else table.scan():
-            month = organization.get("FiscalYearStartMonth")
-            return month if isinstance(month, int) else 1
-        return 1
+        return fiscal_start(self)
 
     def covered_until(self) -> datetime:
         """Return up to when every commit is visible: now, or the start of the oldest transaction still open."""
@@ -300,28 +295,7 @@ class Org:
 
         What is missing is filled in: Id, defaults, IsDeleted, audit dates (now).
         """
-        definition = self.objects[object_name.lower()]
-        shape = self.shape(object_name)
-        table = self.tables[object_name.lower()]
-        stamp = self.clock.stamp()
-        defaults: Row = dict(shape.template)
-        defaults |= {
-            name: stamp for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp") if name in shape.names
-        }
-        ids: list[str] = []
-        for values in rows:
-            row: Row = {**defaults, **{name: value for name, value in values.items() if value is not None}}
-            row_id = row.get("Id")
-            if not isinstance(row_id, str):
-                row["Id"] = row_id = self.ids.new(definition.key_prefix or "000")
-            for field in shape.autonumbers:
-                if row.get(field.name) is None:
-                    row[field.name] = self.next_autonumber(definition.name, field.name)
-            table.put(row)
-            ids.append(row_id)
-        if definition.name.lower() in ACCESS_OBJECTS:
-            self.metadata_changed()
-        return ids
+        return load_rows(self, object_name, rows)
 
     @contextmanager
     def savepoint(self) -> Generator[Callable[[], None]]:
@@ -346,8 +320,6 @@ class Org:
             if outer is not None:
                 outer.extend(mine)
             self._undo = outer
-
-    # For the store package
 
     def shape(self, object_name: str) -> Shape:
         """Return what the write engine knows about an object."""
@@ -381,10 +353,6 @@ class Org:
         if held is None:
             held = self._converters[id(field)] = converter(field, text=True)
         return held
-
-    def writable_row(self, definition: ObjectDef, row_id: str) -> Row:
-        """Return the live row a write means; BadValue otherwise."""
-        return row_for_write(self, definition, row_id)
 
     def store(self, object_name: str, row: Row) -> None:
         """Put a row into its table, remembering the one it replaces while a savepoint is open."""

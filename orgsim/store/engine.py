@@ -12,7 +12,7 @@ from orgsim.store.derive import derive
 from orgsim.store.features import follow_person, name_person
 from orgsim.store.limits import check_storage
 from orgsim.store.plan import typed_changes
-from orgsim.store.removal import remove_row, undelete_row
+from orgsim.store.removal import remove_row, row_for_write, undelete_row
 from orgsim.store.results import BadValue, Operation, Row, RowError, SaveResult, Value, WriteContext
 from orgsim.store.rules import apply_before, check_row, note_after
 from orgsim.store.shape import Shape
@@ -179,7 +179,7 @@ def update_row(
         if not shape.definition.updateable:
             raise _not_supported(shape.definition.name)
         check_right(org, shape.definition, "Edit", ctx)
-        before = org.writable_row(shape.definition, row_id)
+        before = row_for_write(org, shape.definition, row_id)
         check_change(org, shape.definition, before, ctx)
         if before.get("IsConverted") and shape.definition.name == "Lead":
             raise BadValue(code="CANNOT_UPDATE_CONVERTED_LEAD", message="cannot reference converted lead")

@@ -11,6 +11,7 @@ import msgspec
 
 from orgsim.ids import normalize_id
 from orgsim.schema.model import ObjectDef
+from orgsim.store.removal import row_for_write
 from orgsim.store.results import BadValue, Row, SaveResult, WriteContext
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def merge_rows(
     if not 1 <= len(loser_ids) <= LOSERS_MAX:
         raise BadValue(code="INVALID_ARGUMENT_TYPE", message="a merge takes one or two records to merge")
     with org.savepoint():
-        master = org.writable_row(definition, master_id)
-        losers = [org.writable_row(definition, row_id) for row_id in loser_ids]
+        master = row_for_write(org, definition, master_id)
+        losers = [row_for_write(org, definition, row_id) for row_id in loser_ids]
         if any(loser["Id"] == master["Id"] for loser in losers):
             raise BadValue(code="INVALID_ID_FIELD", message="the master cannot be merged into itself")
         if values:
@@ -136,7 +137,7 @@ def convert_lead(org: Org, lead_id: str, wanted: Conversion, ctx: WriteContext) 
     """Turn a lead into account, contact and opportunity. BadValue if it cannot be; then nothing has changed."""
     definition = org.objects["lead"]
     with org.savepoint():
-        lead = org.writable_row(definition, lead_id)
+        lead = row_for_write(org, definition, lead_id)
         if lead.get("IsConverted"):
             raise BadValue(code="CANNOT_UPDATE_CONVERTED_LEAD", message="cannot reference converted lead")
         if wanted.status != _CONVERTED_STATUS:
@@ -159,7 +160,7 @@ def convert_lead(org: Org, lead_id: str, wanted: Conversion, ctx: WriteContext) 
 
 def _account(org: Org, lead: Row, wanted: Conversion, ctx: WriteContext) -> str:
     if wanted.account is not None:
-        return str(org.writable_row(org.objects["account"], wanted.account)["Id"])
+        return str(row_for_write(org, org.objects["account"], wanted.account)["Id"])
     values: dict[str, object] = {"Name": lead.get("Company"), "OwnerId": wanted.owner or lead.get("OwnerId")}
     values |= {name: lead[name] for name in _COPIED_TO_ACCOUNT if lead.get(name) is not None}
     for part in ("Street", "City", "State", "PostalCode", "Country"):
@@ -170,7 +171,7 @@ def _account(org: Org, lead: Row, wanted: Conversion, ctx: WriteContext) -> str:
 
 def _contact(org: Org, lead: Row, account: str, wanted: Conversion, ctx: WriteContext) -> str:
     if wanted.contact is not None:
-        return str(org.writable_row(org.objects["contact"], wanted.contact)["Id"])
+        return str(row_for_write(org, org.objects["contact"], wanted.contact)["Id"])
     values: dict[str, object] = {
         "LastName": lead.get("LastName"), "AccountId": account,
         "OwnerId": wanted.owner or lead.get("OwnerId"),
@@ -181,7 +182,7 @@ def _contact(org: Org, lead: Row, account: str, wanted: Conversion, ctx: WriteCo
 
 def _opportunity(org: Org, lead: Row, account: str, wanted: Conversion, ctx: WriteContext) -> str:
     if wanted.opportunity_id is not None:
-        return str(org.writable_row(org.objects["opportunity"], wanted.opportunity_id)["Id"])
+        return str(row_for_write(org, org.objects["opportunity"], wanted.opportunity_id)["Id"])
     today = org.clock.now().date()
     month = (today.month + 2) // 3 * 3  # it closes with the quarter
     closing = today.replace(month=month, day=calendar.monthrange(today.year, month)[1])

@@ -15,6 +15,7 @@ from orgsim.rest.routes import rest_routes
 from orgsim.router import Router
 from orgsim.schema.load import load_objects
 from orgsim.wire import Request, Response, Session
+from tests.unit.orgsim.samples import external_id
 
 NOW = datetime(2026, 3, 18, 10, 30, 15, tzinfo=UTC)
 
@@ -108,3 +109,10 @@ def org(api: Api) -> Org:
 @pytest.fixture
 def ctx(api: Api) -> WriteContext:
     return WriteContext(api.admin)
+
+
+@pytest.fixture
+def ext(api: Api) -> Api:
+    """The interface of an org whose accounts have the external id Ext__c."""
+    api.org.add_field("Account", external_id(), granted=True)
+    return api
