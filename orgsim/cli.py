@@ -30,6 +30,7 @@ from orgsim.whims import LEVELS
 EXIT_DONE: Final = 0
 EXIT_UNUSABLE: Final = 2
 _BACKLOG: Final = 512
+_LINE_BYTES_MAX: Final = 65_536  # beyond what an org takes, so that it is the org that refuses
 _SHUTDOWN_S: Final = 0.5
 _EXAMPLES: Final = """\
 examples:
@@ -151,7 +152,12 @@ async def _serve(given: argparse.Namespace) -> None:
     except (UnknownProfile, LoadFault) as problem:
         raise _Unusable(str(problem)) from None
     front = web.AppRunner(
-        Front(emulator).application(), auto_decompress=False, access_log=None, shutdown_timeout=_SHUTDOWN_S
+        Front(emulator).application(),
+        auto_decompress=False,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_S,
+        max_line_size=_LINE_BYTES_MAX,
+        max_field_size=_LINE_BYTES_MAX,
     )
     desk = web.AppRunner(Control(emulator).application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
     stop = asyncio.Event()

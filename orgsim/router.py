@@ -115,7 +115,7 @@ class Router:
             return json_response(unknown.payload(), 501)
 
     def _answer(self, org: Org, request: Request, *, counted: bool) -> Steps[Response]:
-        if len(request.path) > org.settings.uri_bytes_max:
+        if request.uri_bytes > org.settings.uri_bytes_max:
             raise ApiError(414, "URI_TOO_LONG", "The requested URI exceeds the limit of 16384 bytes.")
         request = _checked_version(_overridden(request), org.settings)
         route, params = self._find(request)
@@ -190,7 +190,7 @@ def _checked_version(request: Request, settings: OrgSettings) -> Request:
         return request
     found = _VERSION.match(request.segments[2])
     if not found:
-        return request
+        raise not_found()
     number = int(found[1])
     if _RETIRED_FROM <= number < OLDEST_VERSION:
         raise ApiError(410, "GONE", "The requested resource is no longer available")

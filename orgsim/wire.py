@@ -33,6 +33,7 @@ class Request:
 
     `headers` have lower-case names. `session` is None where no valid token came along. `version` is "62.0" for paths
     below `/services/data/v62.0` (set by the router). `body` is the whole body, already decompressed.
+    `uri_bytes` is the length of path and query.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Request:
     body: bytes | None = None
     session: Session | None = None
     version: str | None = None
+    uri_bytes: int = 0
 
     @classmethod
     def build(
@@ -64,6 +66,7 @@ class Request:
             headers={name.lower(): value for name, value in (headers or {}).items()},
             body=body,
             session=session,
+            uri_bytes=len(target),
         )
 
     def param(self, name: str) -> str | None:

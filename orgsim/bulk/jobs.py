@@ -73,8 +73,8 @@ class Job:
             "operation": self.operation,
             "object": self.object,
             "createdById": self.session.user_id,
-            "createdDate": json_value(self.created),
-            "systemModstamp": json_value(self.modified),
+            "createdDate": json_value(self.created.replace(microsecond=0)),
+            "systemModstamp": json_value(self.modified.replace(microsecond=0)),
             "state": str(self.state),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.error
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -153,3 +154,27 @@ def test_for_update_locks_nothing_that_outlives_the_call(emulator: Emulator):
     token = f"Bearer {emulator.new_access_token()}"
     target = f"{V}/query?q={quote('SELECT Name FROM Account LIMIT 1 FOR UPDATE')}"
     assert '"totalSize":1' in text_of(send(emulator, "GET", target, Authorization=token))
+
+
+@pytest.mark.fact("rest-uri-limit")
+def test_a_query_may_be_long_but_not_too_long(org: Orgsim):
+    def asked(names: int) -> tuple[int, Any]:
+        soql = f"SELECT Id FROM Account WHERE Name IN ({','.join(['%27abcdefgh%27'] * names)})".replace(" ", "+")
+        status, _, answer = org.call("GET", f"{V}/query?q={soql}")
+        return status, answer
+
+    assert asked(1000)[0] == 200
+    status, answer = asked(1200)
+    assert (status, answer[0]["errorCode"]) == (414, "URI_TOO_LONG")
+
+
+def test_a_version_is_written_with_its_letter(org: Orgsim):
+    assert [org.call("GET", f"/services/data/{name}/limits")[0] for name in ("v62.0", "62.0", "v62")] == [200, 404, 404]
+
+
+@pytest.mark.fact("bulk-times-whole-seconds")
+def test_the_times_of_bulk_jobs_are_whole_seconds(org: Orgsim):
+    body = {"operation": "insert", "object": "Account", "contentType": "CSV"}
+    job = org.call("POST", f"{V}/jobs/ingest", body)[2]
+    assert job["createdDate"].endswith(".000+0000")
+    assert job["systemModstamp"].endswith(".000+0000")
