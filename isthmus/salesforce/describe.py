@@ -32,10 +32,11 @@ OBJECTS_PER_MESSAGE: Final = 100
 
 
 class SchemaJob(msgspec.Struct, frozen=True, tag_field="kind", tag="schema"):
-    """Describe `objects[i]` in the org `endpoints[i]`; an empty list lists the org's objects instead."""
+    """Describe `objects[i]` in the org `endpoints[i]`; `listing`, or an empty list, lists the org's objects."""
 
     endpoints: list[Endpoint]
     objects: list[list[str]]
+    listing: bool = False
 
 
 class SchemaMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="object"):
@@ -78,7 +79,7 @@ async def work(job: SchemaJob, world: MoverWorld) -> None:
 
 async def _describe_all(job: SchemaJob, world: MoverWorld) -> None:
     for endpoint, (session, names) in enumerate(zip(world.sessions, job.objects, strict=True)):
-        if not names:
+        if job.listing or not names:
             listed = await session.describe_global()
             for start in range(0, len(listed), OBJECTS_PER_MESSAGE):
                 page = listed[start : start + OBJECTS_PER_MESSAGE]

@@ -6,7 +6,6 @@ that the target lacks are created first, unless it is a dry run, which changes n
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,9 +16,8 @@ from uuid import uuid4
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.salesforce.endpoint import Endpoint
-from isthmus.salesforce.lease import Lease, answer_fixed
+from isthmus.salesforce.lease import Lease
 from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import SandboxReport
 from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, RunningMover, drive
@@ -226,22 +224,13 @@ class _Copy:
     def _moving(self) -> Moving:
         return moving_to([endpoint.origin for endpoint in self._endpoints], self._settings)
 
-    @asynccontextmanager
-    async def _leases(self) -> AsyncGenerator[socket.socket]:
+    def _leases(self) -> AbstractAsyncContextManager[socket.socket]:
         """Lend a lease socket for one mover and answer it meanwhile."""
-        ours, theirs = packet_pair()
-        ours.setblocking(False)  # noqa: FBT003 - positional by its signature
         leases = {
             endpoint.connection: Lease(org.token, org.host)
             for endpoint, org in zip(self._endpoints, self._orgs, strict=True)
         }
-        with ours:
-            answering = asyncio.create_task(answer_fixed(ours, leases, self._mask_key))
-            try:
-                yield theirs
-            finally:
-                answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
+        return lent(leases, self._mask_key)
 
     async def _framed(self, run: Run, _frame: Frame) -> None:
         if self._on_progress is not None and self._plan is not None:

@@ -59,10 +59,14 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class SchemasRead:
-    """What was described, and the API calls that it took, by endpoint."""
+    """What was described and listed, and the API calls that it took, by endpoint.
+
+    `listed` are the objects that can hold records of a sync, of an endpoint whose list was asked for.
+    """
 
     described: tuple[tuple[Described, ...], ...]
     calls: tuple[int, ...]
+    listed: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,18 @@ class _Row:
 
 
 async def read_schemas(
-    endpoints: Sequence[Endpoint], objects: Sequence[Sequence[str]], moving: Moving, lease_socket: socket.socket
+    endpoints: Sequence[Endpoint],
+    objects: Sequence[Sequence[str]],
+    moving: Moving,
+    lease_socket: socket.socket,
+    *,
+    listing: bool = False,
 ) -> SchemasRead:
-    """Describe `objects[i]` in `endpoints[i]` through a mover. Raises `SchemaUnread`."""
-    job = SchemaJob(list(endpoints), [list(names) for names in objects])
+    """Describe `objects[i]` in `endpoints[i]` through a mover, and list all its objects if `listing`.
+
+    Raises `SchemaUnread`.
+    """
+    job = SchemaJob(list(endpoints), [list(names) for names in objects], listing=listing)
     reading = _Reading(len(endpoints))
     try:
         async with spawn(
@@ -96,7 +108,11 @@ async def read_schemas(
         raise SchemaUnread(text) from None
     if ended.kind is not ExitKind.DONE:
         raise SchemaUnread(_why(ended.failure, ended.detail), reading.calls)
-    return SchemasRead(tuple(tuple(side) for side in reading.found), tuple(reading.calls))
+    return SchemasRead(
+        tuple(tuple(side) for side in reading.found),
+        tuple(reading.calls),
+        tuple(tuple(side) for side in reading.listed),
+    )
 
 
 class _Reading:
@@ -105,6 +121,7 @@ class _Reading:
     def __init__(self, endpoints: int) -> None:
         self.found: list[list[Described]] = [[] for _ in range(endpoints)]
         self.calls = [0] * endpoints
+        self.listed: list[list[str]] = [[] for _ in range(endpoints)]
         self._parts: dict[tuple[int, str], list[SchemaMessage]] = {}
 
     def take(self, message: _Message) -> None:
@@ -119,8 +136,8 @@ class _Reading:
                 self.found[endpoint].append(Described(name, None))
             case CallsMessage(calls=calls):
                 self.calls = list(calls)
-            case ObjectsMessage():
-                return
+            case ObjectsMessage(endpoint=endpoint, objects=objects):
+                self.listed[endpoint].extend(each.name for each in objects if each.queryable and each.createable)
 
 
 def _why(failure: MoverFailure, detail: int) -> str:
@@ -156,15 +173,27 @@ async def perform_schema(connection: ConnectionId, app: SyncApp) -> None:
     endpoint = Endpoint(row.id, row.origin, Purpose.SYNC, API_VERSION_DEFAULT)
     moving = moving_to([row.origin], app.settings)
     try:
-        read = await read_schemas([endpoint], [names], moving, lease)
+        read = await read_schemas([endpoint], [names], moving, lease, listing=True)
     except SchemaUnread as unread:
         async with app.database.tenant(await app.keeper.ticket_for_run(RunKind.SCHEMA, connection)) as tx:
             await store.save_reading(tx, connection, sum(unread.calls))
         raise
     async with app.database.tenant(await app.keeper.ticket_for_run(RunKind.SCHEMA, connection)) as tx:
         await store.save_reading(tx, connection, sum(read.calls))
+        await _save_list(tx, row.org_id, read.listed[0])
         for described in read.described[0]:
             await _save(tx, row.org_id, described)
+
+
+async def _save_list(tx: TenantTx, org: UUID, names: Sequence[str]) -> None:
+    await tx.execute(
+        """
+        insert into orgs.object_list (org_id, names, read_at) values (%(org)s, %(names)s, now())
+        on conflict (tenant_id, org_id) do update set names = excluded.names, read_at = excluded.read_at
+        """,
+        org=org,
+        names=Blob(msgspec.json.encode(list(names))),
+    )
 
 
 async def _save(tx: TenantTx, org: UUID, described: Described) -> None:

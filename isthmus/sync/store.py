@@ -304,13 +304,14 @@ async def set_state(tx: TenantTx, sync: UUID, state: SyncState, reason: PauseRea
 
 
 async def wanted_objects(tx: TenantTx, connection: UUID) -> Sequence[str]:
-    """Return the objects whose describes syncs need of this connection's org."""
+    """Return the objects whose describes syncs, and people who compare, need of this connection's org."""
     rows = await tx.fetch_all(
         """
         select distinct w.object_name as name
         from sync.wanted_object w join sync.definition d on d.tenant_id = w.tenant_id and d.id = w.sync_id
         where (w.side = 0 and d.source_connection = %(connection)s)
            or (w.side = 1 and d.target_connection = %(connection)s)
+        union select a.object_name from sync.asked_object a where a.connection_id = %(connection)s
         order by 1
         """,
         row=_Name,

@@ -10,6 +10,8 @@ from uuid import UUID
 import click
 
 from isthmus.cli.commands.org import parse_alias
+from isthmus.cli.commands.seeing import SYNC_COMMANDS
+from isthmus.cli.comparing import compared, plain_comparison, print_comparison
 from isthmus.cli.looking import Seen, look_at, plain_seen, print_seen
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
 from isthmus.cli.planning import plain_planned, planned, print_planned
@@ -18,6 +20,7 @@ from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
 from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
 from isthmus.sync import definitions
+from isthmus.sync.compare import Comparison
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.looking import list_syncs
@@ -105,6 +108,38 @@ def apply(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: 
     if isinstance(outcome, Drawn) and not active and not as_json:
         say("The sync could not be activated; `isthmus sync list` shows why.", style="bold red")
     ctx.exit(EXIT_DONE if active else 2)
+
+
+@command.command()
+@_FROM
+@_TO
+@click.option("--object", "objects", multiple=True, help="Compare its fields: Account, or Invoice__c=Bill__c.")
+@_TENANT
+@_JSON
+@click.pass_context
+def compare(
+    ctx: click.Context, source: Alias, target: Alias, objects: tuple[str, ...], tenant: str | None, *, as_json: bool
+) -> None:
+    """Compare the schemas of two orgs: objects, fields, types, picklist values, record types, rights.
+
+    Works between connected orgs, and without a server between orgs from the environment, as `isthmus copy` does. Exit
+    status 0 if nothing differs, 1 if something does, 2 if an org cannot be read.
+
+    \b
+    Examples:
+      isthmus sync compare --from prod --to uat --object Account --object Contact
+      isthmus sync compare --from bought --to uat --object Invoice__c=Bill__c --json
+    """
+
+    def work() -> Comparison:
+        return compared(source, target, objects, tenant)
+
+    found = _told(work)
+    if as_json:
+        print_json(plain_comparison(found))
+    else:
+        print_comparison(found)
+    ctx.exit(EXIT_DONE if found.same else EXIT_PARTIAL)
 
 
 @command.command()
@@ -196,7 +231,7 @@ def list_command(tenant: str | None, *, as_json: bool) -> None:
             s.title,
             s.source_alias,
             s.target_alias,
-            s.state.value + (f" ({s.pause_reason.value})" if s.pause_reason else ""),
+            _standing(s),
             f"{s.interval_s} s",
             s.last_run_state.value if s.last_run_state else "none yet",
         )
@@ -242,6 +277,10 @@ def resume(name: str, tenant: str | None) -> None:
     say(f"Resumed {name}.", style="green")
 
 
+for _seeing in SYNC_COMMANDS:
+    command.add_command(_seeing)
+
+
 def _run(ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_json: bool) -> None:
     async def work(installation: Installation) -> RunDetail:
         sync = await named(installation, name)
@@ -268,8 +307,12 @@ def _run(ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_j
 
 
 def _with(work: Callable[[Installation], Awaitable[Result]], tenant: str | None) -> Result:
+    return _told(lambda: with_installation(work, tenant))
+
+
+def _told(work: Callable[[], Result]) -> Result:
     try:
-        return with_installation(work, tenant)
+        return work()
     except SpecRefused as refused:
         refuse(f"{refused.path}: {refused.what}.", refused.remedy)
     except SyncProblem as problem:
@@ -293,6 +336,12 @@ def _show_plan(view: SyncView | None, outcome: Drawn | Rejected, *, as_json: boo
         say(f"{view.title}: {view.state.value}", style="bold")
 
 
+def _standing(sync: SyncView) -> str:
+    if sync.waits_for:
+        return f"{sync.state.value} (waits for a new login: {', '.join(sync.waits_for)})"
+    return sync.state.value + (f" ({sync.pause_reason.value})" if sync.pause_reason else "")
+
+
 def _plain_sync(sync: SyncView) -> dict[str, object]:
     return {
         "id": str(sync.id),
@@ -301,6 +350,7 @@ def _plain_sync(sync: SyncView) -> dict[str, object]:
         "to": sync.target_alias,
         "state": sync.state.value,
         "pause_reason": sync.pause_reason.value if sync.pause_reason else None,
+        "waits_for_login": list(sync.waits_for),
         "interval_s": sync.interval_s,
         "due_at": sync.due_at.isoformat() if sync.due_at else None,
         "last_run_state": sync.last_run_state.value if sync.last_run_state else None,
