@@ -196,8 +196,30 @@ class ContractLine(msgspec.Struct, frozen=True):
     source: str
 
 
+class ForecastLine(msgspec.Struct, frozen=True):
+    """Seats that will be needed in so many weeks: between `low` and `high` in `level_percent` of cases.
+
+    `error` and `error_as_today` are mean distances in seats over the `origins` weeks of the back-test, of which
+    `covered_percent` lay within the span that the other weeks gave.
+    """
+
+    weeks_ahead: int
+    expected: int
+    low: int
+    high: int
+    level_percent: int
+    origins: int
+    error: Decimal
+    error_as_today: Decimal
+    covered_percent: int
+
+
 class ReadinessLine(msgspec.Struct, frozen=True):
-    """Seats that a licence needs at its renewal. Cases are None with less than eight weeks of history."""
+    """Seats that a licence needs at its renewal. Cases are None with less than eight weeks of history.
+
+    Where there is a `forecast`, its upper end counts in the conservative and the base case; `forecast_note` says why
+    there is none.
+    """
 
     pool: str
     product: str
@@ -212,6 +234,8 @@ class ReadinessLine(msgspec.Struct, frozen=True):
     fewer_base: int | None
     break_even_percent: Decimal | None
     note: str
+    forecast: ForecastLine | None = None
+    forecast_note: str = ""
 
 
 class ScenarioLine(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ database, or as the bundles of earlier command line audits (`--previous`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -50,3 +50,21 @@ def weekly(points: Iterable[PoolPoint], pool: str, today: date) -> tuple[PoolPoi
         if 0 <= (today - point.day).days < WEEKS_MAX * 7:
             last[point.day.isocalendar()[:2]] = point
     return tuple(last[week] for week in sorted(last))
+
+
+def by_week(points: Iterable[PoolPoint]) -> tuple[PoolPoint, ...]:
+    """Return one point for each week from the first to the last; a week without an audit has that of the week before.
+
+    `points` are as `weekly` gives them.
+    """
+    filled: list[PoolPoint] = []
+    for point in points:
+        if filled:
+            gap = (_monday(point.day) - _monday(filled[-1].day)).days // 7
+            filled.extend([filled[-1]] * (gap - 1))
+        filled.append(point)
+    return tuple(filled)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

@@ -3,7 +3,8 @@
 Required seats come from the weekly history of seats, in three cases: conservative (the maximum week, less what is
 certainly unused), base (the 95th percentile, less grades A and B) and aggressive (the median, less A, B and C), each
 with headroom and never below the contract's minimum. With fewer than eight weeks of history they are withheld, and
-only today's value is given: assigned seats of the past cannot be rebuilt.
+only today's value is given: assigned seats of the past cannot be rebuilt. Where the past carries a forecast (see
+`forecast`) to the term's end, its upper end raises the conservative and the base case.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Final
 from isthmus.audit import money
 from isthmus.audit.analysis import Analysis, contract_of
 from isthmus.audit.contract import ContractItem
-from isthmus.audit.figures import LicenseLine, PlanLine, ReadinessLine, ScenarioLine
+from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
 from isthmus.audit.finding import Withhold
-from isthmus.audit.history import WEEKS_MIN, PoolPoint, weekly
+from isthmus.audit.forecast import LEVEL_PERCENT, SOON_WEEKS, WEEKS_AHEAD_MAX, Forecast, forecast
+from isthmus.audit.history import WEEKS_MIN, PoolPoint, by_week, weekly
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.prices import AT_LIST, price_of_license
 
@@ -63,7 +65,13 @@ def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) 
 
     known = [point for point in weeks if point.unused_a is not None]
     enough = len(known) >= WEEKS_MIN
-    cases = [required(_case(known, *case)) if enough else None for case in _CASES]
+    ahead = _weeks_ahead(items, analysis.view.now.date())
+    told = forecast([_base(point) for point in by_week(known)], ahead)
+    highest = told.high if isinstance(told, Forecast) else 0
+    least = (highest, highest, 0)
+    cases = [
+        required(max(_case(known, *case), floor)) if enough else None for case, floor in zip(_CASES, least, strict=True)
+    ]
     last = known[-1] if known else None
     spot = required(_base(last)) if last is not None else None
     base = cases[1] if enough else spot
@@ -81,6 +89,28 @@ def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) 
         fewer_base=None if base is None else max(0, bought - base),
         break_even_percent=None if base is None else break_even(bought, base),
         note="" if enough else f"{INSUFFICIENT}: {len(known)} of {WEEKS_MIN} weeks; today's value only",
+        forecast=_forecast_line(told) if isinstance(told, Forecast) else None,
+        forecast_note="" if isinstance(told, Forecast) else told.why,
+    )
+
+
+def _weeks_ahead(items: Sequence[ContractItem], today: date) -> int:
+    """Return how far to look: to the nearest end of a term, half a year at most; eight weeks without a contract."""
+    days = [(item.end - today).days for item in items if item.end > today]
+    return min(ceil(min(days) / 7), WEEKS_AHEAD_MAX) if days else SOON_WEEKS
+
+
+def _forecast_line(told: Forecast) -> ForecastLine:
+    return ForecastLine(
+        weeks_ahead=told.weeks_ahead,
+        expected=told.expected,
+        low=told.low,
+        high=told.high,
+        level_percent=LEVEL_PERCENT,
+        origins=told.origins,
+        error=told.error,
+        error_as_today=told.error_as_today,
+        covered_percent=told.covered_percent,
     )
 
 

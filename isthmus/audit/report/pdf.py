@@ -329,8 +329,18 @@ def _readiness_row(line: ReadinessLine) -> list[str]:
         number(line.aggressive),
         number(line.fewer_base),
         rise,
-        line.note or f"{line.weeks} weeks of history",
+        line.note or f"{line.weeks} weeks of history. {_forecast_text(line)}",
     ]
+
+
+def _forecast_text(line: ReadinessLine) -> str:
+    told = line.forecast
+    if told is None:
+        return f"{line.forecast_note[:1].upper()}{line.forecast_note[1:]}."
+    return (
+        f"In {told.weeks_ahead} weeks {number(told.expected)}, from {number(told.low)} to {number(told.high)} in "
+        f"{told.level_percent} % of cases."
+    )
 
 
 def _scenario_row(line: ScenarioLine) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from isthmus.audit.figures import Report
+from decimal import Decimal
+
+from isthmus.audit.figures import ForecastLine, Report
 from isthmus.audit.report.cells import Table
 
 
@@ -36,6 +38,14 @@ def _readiness(report: Report) -> Table:
         "Fewer at renewal (base, else today)",
         "Unit price rise that would cancel it (%)",
         "Note",
+        "Forecast in weeks",
+        "Forecast",
+        "Forecast, low",
+        "Forecast, high",
+        "Span holds in (%), by back-test",
+        "Mean error in seats",
+        'Mean error of "as today"',
+        "Why no forecast",
     )
     rows = [
         (
@@ -51,10 +61,19 @@ def _readiness(report: Report) -> Table:
             line.fewer_base,
             line.break_even_percent,
             line.note,
+            *_forecast(line.forecast),
+            line.forecast_note,
         )
         for line in report.readiness
     ]
     return Table("Renewal", columns, rows)
+
+
+def _forecast(line: ForecastLine | None) -> tuple[int | Decimal | None, ...]:
+    if line is None:
+        return (None,) * 7
+    spread = (line.weeks_ahead, line.expected, line.low, line.high, line.covered_percent)
+    return (*spread, line.error, line.error_as_today)
 
 
 def _scenarios(report: Report) -> Table:
