@@ -123,7 +123,7 @@ class Tooling:
         if changed.type != entry.type:
             raise ApiError(400, INTEGRITY, "Cannot change the type of a field")
         definition.fields[definition.fields.index(entry)] = changed
-        self.given[self._id_of(org, definition, entry)] = dict(metadata)
+        self.given[self.id_of(org, definition, entry)] = dict(metadata)
         definition.remove_field("")  # drops the definition's own index of names
         org.metadata_changed()
 
@@ -149,7 +149,7 @@ class Tooling:
 
     def metadata_of(self, org: Org, found: tuple[ObjectDef, FieldDef]) -> dict[str, object]:
         """Return a field's Metadata; unset members are None."""
-        return self._metadata_view(found[1], self._id_of(org, *found))
+        return self._metadata_view(found[1], self.id_of(org, *found))
 
     def query(self, call: Call) -> Response:
         """`GET tooling/query?q=`: SELECT from CustomField; other objects are not emulated."""
@@ -209,7 +209,8 @@ class Tooling:
         shadow.load("CustomField", rows)
         return shadow
 
-    def _id_of(self, org: Org, owner: ObjectDef, entry: FieldDef) -> str:
+    def id_of(self, org: Org, owner: ObjectDef, entry: FieldDef) -> str:
+        """Return the tooling id of a custom field, given out when first asked for."""
         key = (owner.name, entry.name)
         if key not in self.ids:
             self.ids[key] = org.new_id(FIELD_PREFIX)
@@ -217,7 +218,7 @@ class Tooling:
 
     def _row(self, org: Org, owner: ObjectDef, entry: FieldDef) -> Row:
         return {
-            "Id": self._id_of(org, owner, entry),
+            "Id": self.id_of(org, owner, entry),
             "TableEnumOrId": owner.name,
             "EntityDefinitionId": owner.name,
             "DeveloperName": entry.name.removesuffix("__c"),
@@ -234,7 +235,7 @@ class Tooling:
     def _by_id(self, org: Org, field_id: str) -> tuple[ObjectDef, FieldDef]:
         for owner in org.objects.values():
             for entry in owner.fields:
-                if entry.custom and self._id_of(org, owner, entry) == field_id:
+                if entry.custom and self.id_of(org, owner, entry) == field_id:
                     return owner, entry
         raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 

@@ -64,14 +64,16 @@ def _element(node: ET.Element) -> Element:
 
 
 def write_xml(name: str, value: object, attributes: Mapping[str, str] | None = None) -> str:
-    """Return an element: mappings become children, lists repeat the element, None is xsi:nil."""
+    """Return an element: mappings become children (keys with an @ attributes), lists repeat it, None is xsi:nil."""
     if isinstance(value, list):
         return "".join(write_xml(name, entry, attributes) for entry in cast("list[object]", value))
     shown = "".join(f" {key}={quoteattr(text)}" for key, text in (attributes or {}).items())
     if value is None:
         return f'<{name}{shown} xsi:nil="true"/>'
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[str, object]", value).items()
+        inside = cast("Mapping[str, object]", value)
+        shown += "".join(f" {key[1:]}={quoteattr(str(text))}" for key, text in inside.items() if key.startswith("@"))
+        pairs = [(key, entry) for key, entry in inside.items() if not key.startswith("@")]
         return f"<{name}{shown}>{''.join(write_xml(key, entry) for key, entry in pairs)}</{name}>"
     text = ("true" if value else "false") if isinstance(value, bool) else str(value)
     return f"<{name}{shown}>{escape(text)}</{name}>"

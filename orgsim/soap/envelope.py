@@ -21,7 +21,10 @@ ENTERPRISE: Final = "urn:enterprise.soap.sforce.com"
 ENTERPRISE_FAULTS: Final = "urn:fault.enterprise.soap.sforce.com"
 METADATA: Final = "http://soap.sforce.com/2006/04/metadata"
 _XML: Final = (("Content-Type", "text/xml;charset=UTF-8"),)
+SOBJECTS: Final = "urn:sobject.partner.soap.sforce.com"
 _KNOWN_HEADERS: Final = frozenset({"SessionHeader", "CallOptions"})
+_QUERY_HEADER: Final = "QueryOptions"
+_QUERIES: Final = frozenset({"query", "queryAll", "queryMore", "retrieve"})
 _SESSION_TEXT: Final = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found"
 
 
@@ -43,6 +46,12 @@ class SoapCall:
     operation: Element
     token: str
     version: str
+    batch_size: str = ""
+
+    def batch_rows(self, least: int, most: int) -> int | None:
+        """Return the page size that QueryOptions asks for, within bounds; None where it does not."""
+        wanted = self.batch_size.strip()
+        return min(max(int(wanted), least), most) if wanted.isdigit() else None
 
 
 Operation = Callable[[SoapCall], list[Mapping[str, object] | None] | None]
@@ -78,7 +87,8 @@ class SoapDoor:
             call.note_not_emulated(unknown)
             return self.fault(SoapFault(NOT_EMULATED, unknown.message), status=501)
         inner = "".join(_result(entry) for entry in results or ())
-        return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", f' xmlns="{self.namespace}"'), _XML)
+        spaces = f' xmlns="{self.namespace}"' + (f' xmlns:sf="{SOBJECTS}"' if self.namespace == PARTNER else "")
+        return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", spaces), _XML)
 
     def _opened(self, call: Call) -> SoapCall:
         version = call.params["soapversion"]
@@ -92,11 +102,8 @@ class SoapDoor:
         body, header = root.find("Body"), root.find("Header")
         if root.name != "Envelope" or body is None or not body.children:
             raise SoapFault(code="XML_PARSER_ERROR", message="The request is not a SOAP envelope")
-        unknown = (
-            next((entry.name for entry in header.children if entry.name not in _KNOWN_HEADERS), None)
-            if header
-            else None
-        )
+        known = _KNOWN_HEADERS | ({_QUERY_HEADER} if body.children[0].name in _QUERIES else set[str]())
+        unknown = next((entry.name for entry in header.children if entry.name not in known), None) if header else None
         if unknown is not None:
             what = f"the SOAP header {unknown}"
             raise NotEmulated(what)
@@ -104,7 +111,9 @@ class SoapDoor:
         token = session_header.value("sessionId").strip() if session_header is not None else ""
         signed = self.authority.signed(replace(call.request, headers={"authorization": f"Bearer {token}"}))
         request = replace(call.request, session=signed.session if token else None)
-        return SoapCall(replace(call, request=request), body.children[0], token, version)
+        options = header.find(_QUERY_HEADER) if header is not None else None
+        batch_size = "" if options is None else options.value("batchSize")
+        return SoapCall(replace(call, request=request), body.children[0], token, version, batch_size)
 
     def fault(self, fault: SoapFault, status: int = 500) -> Response:
         """Return the answer that carries a fault; HTTP 500 but for what is not emulated."""

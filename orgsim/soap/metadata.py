@@ -1,4 +1,4 @@
-"""The CRUD calls of the Metadata API for custom fields; other types and deployments are not emulated."""
+"""The CRUD calls of the Metadata API for custom fields, and its lists; other types and deployments answer 501."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orgsim.xmltree import Element
 _NUMBERS: Final = frozenset({"length", "precision", "scale", "visibleLines", "startingNumber"})
 _MANY: Final = frozenset({"value"})
 _PER_CALL_MAX: Final = 10
+_QUERIES_MAX: Final = 3
 Results = list[Mapping[str, object] | None]
 
 
@@ -35,6 +36,8 @@ class MetadataService:
             "upsertMetadata": self._upsert,
             "deleteMetadata": self._delete,
             "readMetadata": self._read,
+            "describeMetadata": _describe,
+            "listMetadata": self._list,
         }
         return SoapDoor(self.authority, METADATA, METADATA).answer(call, operations, frozenset())
 
@@ -100,6 +103,46 @@ class MetadataService:
                 view = self.tooling.metadata_of(soap.call.org, found)
                 records.append({"fullName": name} | {key: value for key, value in view.items() if value is not None})
         return [{"records": records}]
+
+    def _list(self, soap: SoapCall) -> Results:
+        """List the custom fields that the org has."""
+        org = soap.call.org
+        queries = soap.operation.all("queries")
+        if len(queries) > _QUERIES_MAX:
+            raise SoapFault(code="LIMIT_EXCEEDED", message=f"at most {_QUERIES_MAX} queries per call")
+        results: Results = []
+        for query in queries:
+            _custom_fields_only(query.value("type").strip())
+            for definition in org.objects.values():
+                for entry in definition.fields:
+                    name = f"{definition.name}.{entry.name}"
+                    if entry.custom:
+                        results.append(
+                            {
+                                "fileName": f"objects/{definition.name}.object",
+                                "fullName": name,
+                                "id": self.tooling.id_of(org, definition, entry),
+                                "manageableState": "unmanaged",
+                                "namespacePrefix": "",
+                                "type": "CustomField",
+                            }
+                        )
+        return results
+
+
+def _describe(soap: SoapCall) -> Results:
+    """Say which types there are: the one that is emulated, where it belongs."""
+    del soap
+    field_type = {
+        "childXmlNames": ["CustomField"],
+        "directoryName": "objects",
+        "inFolder": False,
+        "metaFile": False,
+        "suffix": "object",
+        "xmlName": "CustomObject",
+    }
+    return [{"metadataObjects": [field_type], "organizationNamespace": "", "partialSaveAllowed": True,
+             "testRequired": False}]  # fmt: skip
 
 
 def _tried(

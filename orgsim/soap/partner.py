@@ -1,4 +1,4 @@
-"""The partner SOAP API as far as clients insist on it: sign-in, who and when, and what REST has no call for."""
+"""The partner SOAP API as far as clients insist on it: sign-in, who and when, and rows; `reading` has the queries."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from orgsim.soap.envelope import (
     SoapFault,
     save_entry,
 )
+from orgsim.soap.reading import reading_operations
 from orgsim.store.merging import Conversion, convert_lead, merge_rows
 from orgsim.store.results import BadValue, SaveResult, WriteContext
 from orgsim.store.values import csv_value
@@ -45,6 +46,7 @@ class PartnerService:
         """Answer one envelope."""
         operations: Mapping[str, Operation] = {
             **self._common("u"),
+            **reading_operations(),
             "create": _create,
             "update": _update,
             "upsert": _upsert,

@@ -49,7 +49,8 @@ def test_unknown_calls_and_headers_are_loud(org: Orgsim):
     assert org.transcript()[-1]["note"] == "not emulated: the SOAP call describeTabs"
     header = "<AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>"
     assert soap(org, "<getServerTimestamp/>", header=header)[0] == 501
-    assert soap(org, "<describeMetadata/>", service="m")[0] == 501
+    assert soap(org, "<retrieve/>", service="m")[0] == 501
+    assert soap(org, "<deploy/>", service="m")[0] == 501
 
 
 @pytest.mark.fact("soap-enterprise-login")
@@ -144,3 +145,75 @@ def test_a_user_without_customize_application_makes_no_fields(org: Orgsim):
         org, '<createMetadata><metadata xsi:type="CustomField"/></createMetadata>', token=token, service="m"
     )
     assert (status, fault.value("faultcode")) == (500, "sf:INSUFFICIENT_ACCESS")
+
+
+@pytest.mark.fact("soap-query-result")
+def test_rows_are_queried_page_by_page_and_fetched_by_id(org: Orgsim):
+    ids = org.add_rows("Account", [{"Name": f"A & {number:03d}"} for number in range(250)])
+    org.add_rows("Contact", [{"LastName": "child", "AccountId": ids[0]}])
+    soql = "SELECT Name, CreatedDate, Owner.Name, (SELECT LastName FROM Contacts) FROM Account ORDER BY Name"
+    header = "<QueryOptions><batchSize>200</batchSize></QueryOptions>"
+    status, answer = soap(org, f"<query><queryString>{soql}</queryString></query>", header=header)
+    assert status == 200, answer
+    first = answer.all("result")[0]
+    assert (first.value("size"), first.value("done"), len(first.all("records"))) == ("250", "false", 200)
+    record = first.all("records")[0]
+    assert [child.name for child in record.children] == ["type", "Id", "Name", "CreatedDate", "Owner", "Contacts"]
+    assert (record.value("type"), record.value("Name")) == ("Account", "A & 000")
+    assert record.children[1].is_nil  # the Id was not asked for
+    assert record.value("CreatedDate").endswith(".000Z")
+    owner, contacts = record.find("Owner"), record.find("Contacts")
+    assert owner is not None
+    assert contacts is not None
+    assert owner.value("type") == "User"
+    assert contacts.value("size") == "1"
+    more = f"<queryMore><queryLocator>{first.value('queryLocator')}</queryLocator></queryMore>"
+    [rest] = results(org, more)
+    assert (rest.value("done"), len(rest.all("records"))) == ("true", 50)
+    fetch = f"<fieldList>Id,Name</fieldList><sObjectType>Account</sObjectType><ids>{ids[3]}</ids><ids>{ids[1]}</ids>"
+    found = results(org, f"<retrieve>{fetch}<ids>001000000000001AAA</ids></retrieve>")
+    assert [row.value("Name") for row in found] == ["A & 003", "A & 001", ""]
+    assert found[2].is_nil
+    status, fault = soap(org, "<query><queryString>SELECT Nope FROM Account</queryString></query>")
+    assert (status, fault.value("faultcode")) == (500, "sf:INVALID_FIELD")
+
+
+@pytest.mark.fact("soap-query-result")
+def test_deleted_rows_groups_and_counts_come_by_soap_too(org: Orgsim):
+    [kept, gone] = org.add_rows("Account", [{"Name": "kept"}, {"Name": "gone"}])
+    results(org, f"<delete><ids>{gone}</ids></delete>")
+    everything = results(org, "<queryAll><queryString>SELECT Id FROM Account</queryString></queryAll>")[0]
+    assert {record.value("Id") for record in everything.all("records")} == {kept, gone}
+    grouped = results(
+        org, "<query><queryString>SELECT Name, COUNT(Id) n FROM Account GROUP BY Name</queryString></query>"
+    )
+    [group] = grouped[0].all("records")
+    assert (group.value("type"), group.value("Name"), group.value("n")) == ("AggregateResult", "kept", "1")
+    counted = results(org, "<query><queryString>SELECT COUNT() FROM Account</queryString></query>")[0]
+    assert (counted.value("size"), counted.all("records")) == ("1", [])
+
+
+def test_objects_are_described_by_soap_as_by_rest(org: Orgsim):
+    described = results(org, "<describeSObject><sObjectType>account</sObjectType></describeSObject>")[0]
+    shown = org.call("GET", "/services/data/v62.0/sobjects/Account/describe")[2]
+    assert [entry.value("name") for entry in described.all("fields")] == [entry["name"] for entry in shown["fields"]]
+    assert described.value("keyPrefix") == "001"
+    two = results(org, "<describeSObjects><sObjectType>Contact</sObjectType><sObjectType>User</sObjectType>"
+                       "</describeSObjects>")  # fmt: skip
+    assert [entry.value("name") for entry in two] == ["Contact", "User"]
+    names = {entry.value("name") for entry in results(org, "<describeGlobal/>")[0].all("sobjects")}
+    assert {"Account", "LoginHistory"} <= names
+    status, fault = soap(org, "<describeSObject><sObjectType>Nope</sObjectType></describeSObject>")
+    assert (status, fault.value("faultcode")) == (500, "sf:INVALID_TYPE")
+
+
+@pytest.mark.fact("metadata-lists")
+def test_custom_fields_are_listed_and_their_type_described(org: Orgsim):
+    field = "<fullName>Account.Listed__c</fullName><label>Listed</label><length>18</length><type>Text</type>"
+    results(org, f'<createMetadata><metadata xsi:type="CustomField">{field}</metadata></createMetadata>', "m")
+    listed = results(org, "<listMetadata><queries><type>CustomField</type></queries></listMetadata>", "m")
+    assert "Account.Listed__c" in {entry.value("fullName") for entry in listed}
+    [described] = results(org, "<describeMetadata><asOfVersion>62.0</asOfVersion></describeMetadata>", "m")
+    [kind] = described.all("metadataObjects")
+    assert (kind.value("xmlName"), kind.value("childXmlNames")) == ("CustomObject", "CustomField")
+    assert soap(org, "<listMetadata><queries><type>Layout</type></queries></listMetadata>", service="m")[0] == 501
