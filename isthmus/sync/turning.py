@@ -17,7 +17,7 @@ from isthmus.sync.spec import OwnerSpec, StepSpec, SyncSpec
 def turned_back(spec: SyncSpec, issues: list[Issue]) -> SyncSpec:
     """Return the sync from its target to its source; what has no way back becomes an issue."""
     steps = tuple(_turned(f"steps[{number}]", step, issues) for number, step in enumerate(spec.steps))
-    return msgspec.structs.replace(one_way(spec), steps=steps)
+    return msgspec.structs.replace(spec, direction="one-way", steps=steps)
 
 
 def one_way(spec: SyncSpec) -> SyncSpec:

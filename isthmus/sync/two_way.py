@@ -60,7 +60,11 @@ def draw_both(spec: SyncSpec, source: Schema, target: Schema, draw: Draw) -> Dra
     if not isinstance(there_drawn, Drawn) or not isinstance(back_drawn, Drawn):
         return Rejected(tuple(issues))
     lossy = _lossy(spec, issues)
-    ways = (_Way(spec, source, target, backward=False), _Way(back, target, source, backward=True))
+    conflicts = spec.conflicts or "hold"
+    ways = (
+        _Way(spec, source, target, conflicts, backward=False),
+        _Way(back, target, source, conflicts, backward=True),
+    )
     drawn = [
         _paired(step, way, lossy, issues)
         for way, found in zip(ways, (there_drawn, back_drawn), strict=True)
@@ -164,11 +168,12 @@ def _lossy(spec: SyncSpec, issues: list[Issue]) -> set[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One direction: the sync as this direction sees it, and the describes of the org it reads and the one it writes."""
+    """One direction: the sync as this direction sees it, the describes of the org it reads and of the one it writes."""
 
     spec: SyncSpec
     here: Schema
     there: Schema
+    conflicts: str
     backward: bool
 
 
@@ -234,7 +239,7 @@ def _pairing(step: Step, own: StepSpec, way: _Way, columns: Sequence[Column]) ->
     deletes = own.deletes
     return Pairing(
         two_way=True,
-        conflicts=rule(way.spec.conflicts or "hold"),
+        conflicts=rule(way.conflicts),
         ties=Winner.TARGET if way.backward else Winner.SOURCE,
         fields={
             column.target: rules[column.target.casefold()] for column in columns if column.target.casefold() in rules

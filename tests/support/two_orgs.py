@@ -282,6 +282,7 @@ class TwoOrgs:
         try:
             await pump.work(SyncJob([], steps), world)
         except Killed:
+            await self._finish_jobs()
             return report.run
         self._count_echoes(report.run)
         return report.run
@@ -312,6 +313,11 @@ class TwoOrgs:
         if run.end is EndReason.FINISHED:
             echoed = any(code.name == "ECHO_CHANGED" for _, code, _ in run.outcomes)
             self.echoes = self.echoes + 1 if echoed else 0
+
+    async def _finish_jobs(self) -> None:
+        """A job that an org has taken on goes on without us: let it end before anybody acts."""
+        for _ in range(20):
+            await asyncio.sleep(1)
 
     def _sessions(self) -> tuple[Session, Session]:
         left, right = (Session(_Wire(side, self), _Leases(side), "62.0", _OurClock(self.left)) for side in self.sides)

@@ -14,14 +14,23 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
-from isthmus.salesforce.query import pages
+from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.adopting import Adopter
 from isthmus.sync.flow.both import Both
 from isthmus.sync.flow.computed import NO_TOOLS, Tools
-from isthmus.sync.flow.counterparts import ID, TRACE, Counterpart, Counterparts, Index, trace_of
+from isthmus.sync.flow.counterparts import (
+    ID,
+    QUERY_CHARS_MAX,
+    TRACE,
+    Counterpart,
+    Counterparts,
+    Index,
+    lots,
+    trace_of,
+)
 from isthmus.sync.flow.deciding import Trace, decide, outlives
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob
 from isthmus.sync.flow.likeness import differing
@@ -70,6 +79,21 @@ async def move_pairs(job: StepJob, window: Window | None, both: Both, tally: Tal
         await pairs.take(records)
         batch.clear()
         await tally.flush()
+
+
+async def move_bereft(job: StepJob, ids: Sequence[str], both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
+    """Write records that no window holds, by their ids: their counterparts went with a parent that we deleted."""
+    pairs = Pairs(job, both, tally, tools, adopting=False)
+    select = [FieldPath.of(name) for name in pairs.select]
+    for lot in lots(ids, QUERY_CHARS_MAX - len(",".join(pairs.select))):
+        soql = soql_select(ApiName.parse(job.step.source), select, [OneOf(FieldPath.of(ID), lot)])
+        with asking(SOURCE):
+            batches = [batch async for batch in pages(both.sessions[SOURCE], soql)]
+        for batch in batches:
+            tally.read(len(batch))
+            await pairs.take(batch.reveal())
+            batch.clear()
+    await tally.flush()
 
 
 class Pairs:

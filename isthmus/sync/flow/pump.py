@@ -23,7 +23,7 @@ from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
 from isthmus.sync.flow.masks import Masks
-from isthmus.sync.flow.pairs import move_pairs
+from isthmus.sync.flow.pairs import move_bereft, move_pairs
 from isthmus.sync.flow.paths import choose_path
 from isthmus.sync.flow.probing import probe
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
@@ -87,6 +87,7 @@ class _Pump:
         self._sessions = (world.sessions[SOURCE], world.sessions[TARGET])
         self._both = Both(self._sessions)
         self._idle: set[tuple[bool, str, str | None, datetime | None]] = set()
+        self._bereft: dict[tuple[bool, str], tuple[str, ...]] = {}
         self._rest_rows_per_s: float | None = None
         self.step: int | None = None
         self.backward = False
@@ -163,6 +164,10 @@ class _Pump:
             if own:
                 watermark = await next_since(source, job.step, window)
             await self._move(job, bounds, path, rows)
+        bereft = self._bereft.get((job.step.backward, job.step.source), ())
+        if bereft and own:
+            tally = Tally(self._report, job.ordinal, self._sessions)
+            await move_bereft(job, bereft, self._sides(), tally, self._tools)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [*calls_of(self._sessions), settled])
 
@@ -182,6 +187,7 @@ class _Pump:
         if removal is not None and not self._job.dry_run:
             tally = Tally(self._report, job.ordinal, self._sessions)
             await remove(job.step, removal, both.sessions[TARGET], tally)
+            self._bereft[not job.step.backward, job.step.target] = removal.bereft
         watermark = removal.watermark if removal is not None and own else None
         await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, retry, watermark)])
 

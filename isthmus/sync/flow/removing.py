@@ -37,10 +37,14 @@ _GONE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a window deletes: pairs of the key and the target's id; and where the next window may begin."""
+    """What a window deletes: pairs of the key and the target's id; and where the next window may begin.
+
+    `bereft` are ids of records of the target whose counterparts went with a parent that we deleted: see `pairs`.
+    """
 
     found: tuple[tuple[str, str], ...]
-    watermark: datetime
+    watermark: datetime | None
+    bereft: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""

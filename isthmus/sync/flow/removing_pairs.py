@@ -7,6 +7,9 @@
 
 A deletion that we ourselves carried here is not carried back. What lives again is left alone, and so is a record that
 somebody changed after the deletion where deletions are carried: the other direction makes its counterpart again.
+
+An org deletes children with their parent. Where we deleted a parent and a child went along that nobody deleted on the
+other side, that child is *bereft*: the other direction makes it again, and the window stays open until it has.
 """
 
 from __future__ import annotations
@@ -39,33 +42,38 @@ async def look_for_deleted_pairs(job: StepJob, window: Window, both: Both) -> Re
         raise Stopped(EndReason.DELETES_UNPROVEN)
     alive = {row_id for row_id, _ in await pairs_of(both.sessions, SOURCE, step.source, ID, deletions.ids)}
     gone = [row_id for row_id in dict.fromkeys(deletions.ids) if row_id not in alive]
-    found = await _survivors(step, both, gone)
+    found, bereft = await _survivors(step, both, gone)
     if step.flag is not None:
         unmarked = Compare(FieldPath.of(step.flag), "=", value=False)
         still = {row_id for row_id, _ in await pairs_of(both.sessions, TARGET, step.target, ID, found, unmarked)}
         found = [row_id for row_id in found if row_id in still]
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
-    watermark = max(min(deletions.covered, whole_minute(window.until)), window.since)
-    return Removal(tuple((row_id, row_id) for row_id in found), watermark)
+    watermark = None if bereft else max(min(deletions.covered, whole_minute(window.until)), window.since)
+    return Removal(tuple((row_id, row_id) for row_id in found), watermark, tuple(bereft))
 
 
-async def _survivors(step: Step, both: Both, gone: Sequence[str]) -> list[str]:
-    """Return the ids of the target's live records whose counterparts are `gone` and not by our hand."""
+async def _survivors(step: Step, both: Both, gone: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of the target's live records whose counterparts are `gone`: not by our hand, and by it."""
     bin_ = await _in_the_bin(step, both, gone)
-    foreign = [row_id for row_id in gone if not (row_id in bin_ and bin_[row_id][1].ours)]
-    origins = {row_id: origin for row_id in foreign if (origin := bin_[row_id][0] if row_id in bin_ else None)}
+    origins = {row_id: origin for row_id in gone if (origin := bin_[row_id][0] if row_id in bin_ else None)}
     replaced = {key for key, _ in await pairs_of(both.sessions, SOURCE, step.source, step.key, list(origins.values()))}
-    index = await Counterparts(step, both, ()).of(foreign, list(origins.values()))
+    index = await Counterparts(step, both, ()).of(gone, list(origins.values()))
     found: list[str] = []
-    for row_id in foreign:
+    bereft: list[str] = []
+    for row_id in gone:
         origin = origins.get(row_id)
         if origin in replaced:
             continue
         survivor = index.live_by_key.get(row_id) if origin is None else index.live_by_id.get(origin)
-        if survivor is not None and not _is_newer(step, survivor, bin_[row_id][1] if row_id in bin_ else None):
+        deletion = bin_[row_id][1] if row_id in bin_ else None
+        if survivor is None or _is_newer(step, survivor, deletion):
+            continue
+        if deletion is None or not deletion.ours:
             found.append(survivor.row_id)
-    return list(dict.fromkeys(found))
+        elif step.pairing is not None and step.pairing.recreates:
+            bereft.append(survivor.row_id)
+    return list(dict.fromkeys(found)), list(dict.fromkeys(bereft))
 
 
 def _is_newer(step: Step, survivor: Counterpart, deletion: Trace | None) -> bool:
