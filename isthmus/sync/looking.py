@@ -61,6 +61,7 @@ async def _syncs(tx: TenantTx, sync: SyncId | None) -> list[SyncView]:
         """
         select d.id, d.title, d.source_connection, d.target_connection, so.alias as source_alias,
                ta.alias as target_alias, s.state, s.pause_reason, d.interval_s, s.due_at,
+               sc.state = 'needs_reauth' as source_needs_login, tc.state = 'needs_reauth' as target_needs_login,
                r.id as last_run, r.state as last_run_state, r.ended_at as last_run_ended_at
         from sync.definition d
         join sync.state s on s.tenant_id = d.tenant_id and s.sync_id = d.id

@@ -23,9 +23,17 @@ class SyncView:
     pause_reason: PauseReason | None
     interval_s: int
     due_at: datetime | None
+    source_needs_login: bool
+    target_needs_login: bool
     last_run: UUID | None
     last_run_state: RunState | None
     last_run_ended_at: datetime | None
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The aliases of orgs without whose new login an active sync does not run; it goes on by itself then."""
+        needing = ((self.source_alias, self.source_needs_login), (self.target_alias, self.target_needs_login))
+        return tuple(alias for alias, needs in needing if needs and self.state is SyncState.ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)

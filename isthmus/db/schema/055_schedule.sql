@@ -82,7 +82,8 @@ revoke execute on function sync.in_flight() from public;
 grant execute on function sync.in_flight() to isthmus_worker;
 
 -- Active syncs that are due, held for the transaction; the longest due of each tenant first, so that a tenant with many
--- does not hide the others. Ids, numbers and times, and the schedule that a person wrote; nothing else of a definition.
+-- does not hide the others. One whose org needs a new login waits quietly, and is due at once when it has
+-- it. Ids, numbers and times, and the schedule that a person wrote; nothing else of a definition.
 create function sync.due(at_most integer) returns table (
     tenant_id uuid, sync_id uuid, due_at timestamptz, schedule bytea, idle_runs integer, busy boolean,
     source_org uuid, target_org uuid)
@@ -90,7 +91,12 @@ language sql volatile security definer set search_path = ''
 as $$
     with ranked as materialized (
         select s.tenant_id, s.sync_id, row_number() over (partition by s.tenant_id order by s.due_at) as place
-        from sync.state s where s.state = 'active' and s.due_at <= now()
+        from sync.state s
+        join sync.definition d on d.tenant_id = s.tenant_id and d.id = s.sync_id
+        where s.state = 'active' and s.due_at <= now() and not exists (
+            select from orgs.connection c
+            where c.tenant_id = d.tenant_id and c.id in (d.source_connection, d.target_connection)
+              and c.state = 'needs_reauth')
     )
     select s.tenant_id, s.sync_id, s.due_at, d.schedule, s.idle_runs,
         exists (
