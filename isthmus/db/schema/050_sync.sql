@@ -85,6 +85,7 @@ create table sync.plan (
 );
 alter table sync.plan enable row level security;
 alter table sync.plan force row level security;
+create policy owner_select on sync.plan for select to isthmus_owner using (true);
 create policy own_select on sync.plan for select to isthmus_portal, isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 create policy own_insert on sync.plan for insert to isthmus_portal
