@@ -107,6 +107,33 @@ def test_it_describes_and_reads_limits(sf: Clients):
     assert counted["sObjects"][0]["name"] == "Contact"
 
 
+def test_it_changes_and_deletes_in_bulk_and_searches(sf: Clients, org: Orgsim):
+    kept, gone = org.add_rows("Account", [{"Name": "Kept by sf"}, {"Name": "Gone by sf"}])
+    (sf.home / "in.csv").write_text(f"Id,Name\n{kept},Changed in bulk\n")
+    good(sf.sf(*"data update bulk -s Account -f in.csv -w 5 --json".split()))
+    (sf.home / "in.csv").write_text(f"Id\n{gone}\n")
+    good(sf.sf(*"data delete bulk -s Account -f in.csv -w 5 --json".split()))
+    names = {row["Id"]: row["Name"] for row in org.rows("Account")}
+    assert (names[kept], gone in names) == ("Changed in bulk", False)
+    found = good(sf.sf("data", "search", "-q", "FIND {Changed in bulk} RETURNING Account(Id)", "--json")).result
+    assert [row["Id"] for row in found["result"]["searchRecords"]] == [kept]
+
+
+def test_it_assigns_a_permission_set_and_names_one_that_is_not_there(sf: Clients, org: Orgsim):
+    org.add_rows("PermissionSet", [{"Name": "Sales_Extra", "Label": "Sales Extra"}])
+    good(sf.sf("org", "assign", "permset", "-n", "Sales_Extra"))
+    assert len(org.rows("PermissionSetAssignment")) == 1
+    refused = sf.sf("org", "assign", "permset", "-n", "Nope", "--json")
+    assert refused.status == 1
+    assert "not found" in refused.out
+
+
+def test_it_is_told_in_its_own_words_what_is_not_emulated(sf: Clients):
+    refused = sf.sf("org", "open", "--url-only", "--json")
+    assert refused.status == 1
+    assert "orgsim does not emulate this" in refused.out
+
+
 def test_it_signs_in_with_a_key(org: Orgsim, clients: Clients):
     key = rsa.generate_private_key(65537, 2048)
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
