@@ -10,6 +10,7 @@ from typing import Final
 from isthmus.audit import money, renewal, texts
 from isthmus.audit.analysis import Analysis, contract_of
 from isthmus.audit.compose_money import totals, unpriced
+from isthmus.audit.compose_moves import move_lines
 from isthmus.audit.compose_pools import license_line, psl_line
 from isthmus.audit.figures import (
     FORMAT,
@@ -42,6 +43,7 @@ def compose(analysis: Analysis, org: str) -> Report:
     sums, without_price = totals(analysis), unpriced(analysis)
     contract = _contract_lines(analysis)
     ready = renewal.readiness(analysis, licenses)
+    moves, move_limits = move_lines(analysis)
     dates = sorted(line.notice_deadline for line in contract)
     ahead = [day for day in dates if day >= view.now.date()]
     return Report(
@@ -84,6 +86,8 @@ def compose(analysis: Analysis, org: str) -> Report:
         readiness=ready,
         scenarios=() if analysis.withheld(Withhold.MONEY) else renewal.scenarios(analysis, ready),
         plan=renewal.plan(analysis),
+        moves=moves,
+        move_limits=move_limits,
     )
 
 

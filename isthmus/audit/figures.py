@@ -255,6 +255,35 @@ class ScenarioLine(msgspec.Struct, frozen=True):
     break_even_percent: Decimal | None
 
 
+class MoveLine(msgspec.Struct, frozen=True):
+    """People of one licence who could do with another, and how many of them to move for the least cost.
+
+    `free` seats of the other licence cost nothing; `saves_monthly` is what a seat beyond them saves, None if its price
+    is not known.
+    """
+
+    source: str
+    source_name: str
+    target: str
+    target_name: str
+    how: str
+    people: int
+    moved: int
+    free: int
+    saves_monthly: Decimal | None
+    currency: str
+
+
+class MoveLimitLine(msgspec.Struct, frozen=True):
+    """What a limit of the moves costs a year: `allowance` one more seat of it, `minimum` all of it."""
+
+    pool: str
+    kind: str
+    what: str
+    annual: Decimal
+    currency: str
+
+
 class PlanLine(msgspec.Struct, frozen=True):
     """What to do on which day for the renewal of a product; `days_left` is negative for days that have passed."""
 
@@ -306,3 +335,5 @@ class Report(msgspec.Struct, frozen=True):
     readiness: tuple[ReadinessLine, ...] = ()
     scenarios: tuple[ScenarioLine, ...] = ()
     plan: tuple[PlanLine, ...] = ()
+    moves: tuple[MoveLine, ...] = ()
+    move_limits: tuple[MoveLimitLine, ...] = ()

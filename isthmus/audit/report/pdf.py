@@ -19,6 +19,7 @@ from isthmus.audit.figures import (
     GradeSplit,
     LicenseLine,
     MoneyTotal,
+    MoveLine,
     ReadinessLine,
     Report,
     ScenarioLine,
@@ -122,6 +123,8 @@ def _pages_behind(report: Report) -> dict[str, object]:
         ],
         "readiness": [_readiness_row(line) for line in report.readiness],
         "scenarios": [_scenario_row(line) for line in report.scenarios if line.years == 1],
+        "moves": [_move_row(line) for line in report.moves],
+        "move_limits": [f"{m.what}: {money_text(m.annual, m.currency)} a year" for m in report.move_limits],
         "plan": [[step.day.isoformat(), _left(step.days_left), step.product, step.what] for step in report.plan],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
         "api_calls": number(report.api_calls),
@@ -341,6 +344,11 @@ def _forecast_text(line: ReadinessLine) -> str:
         f"In {told.weeks_ahead} weeks {number(told.expected)}, from {number(told.low)} to {number(told.high)} in "
         f"{told.level_percent} % of cases."
     )
+
+
+def _move_row(line: MoveLine) -> list[str]:
+    saves = "no price" if line.saves_monthly is None else money_text(line.saves_monthly, line.currency, cents=True)
+    return [line.source_name, line.target_name, line.how, number(line.people), number(line.moved), saves]
 
 
 def _scenario_row(line: ScenarioLine) -> list[str]:

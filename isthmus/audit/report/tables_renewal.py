@@ -13,6 +13,11 @@ def renewal_tables(report: Report) -> tuple[Table, ...]:
     sheets = [_readiness(report)] if report.readiness else []
     if report.scenarios:
         sheets.append(_scenarios(report))
+    if report.moves:
+        sheets.append(_moves(report))
+    if report.move_limits:
+        head = ("Limit", "Costs a year", "Currency")
+        sheets.append(Table("Limits", head, [(m.what, m.annual, m.currency) for m in report.move_limits]))
     if report.plan:
         sheets.append(
             Table(
@@ -67,6 +72,24 @@ def _readiness(report: Report) -> Table:
         for line in report.readiness
     ]
     return Table("Renewal", columns, rows)
+
+
+def _moves(report: Report) -> Table:
+    columns = (
+        "Licence now",
+        "Licence then",
+        "What it takes",
+        "People who could",
+        "Move (least cost)",
+        "Free seats",
+        "A paid seat saves a month",
+        "Currency",
+    )
+    rows = [
+        (m.source_name, m.target_name, m.how, m.people, m.moved, m.free, m.saves_monthly, m.currency)
+        for m in report.moves
+    ]
+    return Table("Other licences", columns, rows)
 
 
 def _forecast(line: ForecastLine | None) -> tuple[int | Decimal | None, ...]:
