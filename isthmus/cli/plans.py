@@ -19,18 +19,25 @@ def print_plan(plan: Plan | None, issues: Sequence[Issue]) -> None:
     if plan is not None:
         head = ("step", "kind", "from", "to", "matched by", "fields", "only where")
         rows = [
-            (number + 1, s.kind.value, s.source, s.target, f"{s.key} = {s.key_source}", len(s.columns), s.where or "")
+            (number + 1, _way(s), s.source, s.target, f"{s.key} = {s.key_source}", len(s.columns), s.where or "")
             for number, s in enumerate(plan.steps)
         ]
         print_table("Plan", head, rows)
         if plan.tracking:
             say(f"To be created in the target: the tracking field on {', '.join(plan.tracking)}")
+        if plan.tracking_source:
+            say(f"To be created in the source: the tracking field on {', '.join(plan.tracking_source)}")
     for severity in Severity:
         for issue in issues:
             if issue.severity is severity:
                 say(f"{severity.value:>7}  {issue.where}: {issue.text}", style=_STYLES[severity])
                 if issue.remedy:
                     say(f"         → {issue.remedy}")
+
+
+def _way(step: Step) -> str:
+    """A step's kind; those of the way back read the sync's target and write its source."""
+    return f"{step.kind.value}, back" if step.backward else step.kind.value
 
 
 def print_suggestions(suggestions: Sequence[Suggestion]) -> None:
@@ -73,7 +80,12 @@ def plain_suggestion(suggestion: Suggestion) -> dict[str, object]:
 
 def plain_plan(plan: Plan) -> dict[str, object]:
     """Return a plan for machines."""
-    return {"steps": [_plain_step(step) for step in plan.steps], "tracking": list(plan.tracking)}
+    return {
+        "steps": [_plain_step(step) for step in plan.steps],
+        "two_way": plan.two_way,
+        "tracking": list(plan.tracking),
+        "tracking_source": list(plan.tracking_source),
+    }
 
 
 def plain_issue(issue: Issue) -> dict[str, object]:
@@ -90,6 +102,7 @@ def plain_issue(issue: Issue) -> dict[str, object]:
 def _plain_step(step: Step) -> dict[str, object]:
     return {
         "kind": step.kind.value,
+        "backward": step.backward,
         "source": step.source,
         "target": step.target,
         "match": {"target": step.key, "source": step.key_source},

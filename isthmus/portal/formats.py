@@ -61,7 +61,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "by_hand": "paused by a member",
         "source_revoked": "the source org was revoked",
         "target_revoked": "the target org was revoked",
-        "activation_refused": "the target org refused the tracking field",
+        "activation_refused": "an org refused the tracking field",
+        "looping": "automation in both orgs keeps changing what the sync writes",
         "warn": "caution",
         "fail": "withheld",
     }

@@ -21,7 +21,7 @@ from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sandbox.report import SandboxReport
 from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, RunningMover, drive
-from isthmus.sync.errors import explain, explain_end
+from isthmus.sync.errors import NOTE_CODES, explain, explain_end
 from isthmus.sync.estimate import Estimate, OrgUsage, estimate
 from isthmus.sync.flow.computed import needs_key
 from isthmus.sync.flow.frames import Frame
@@ -64,7 +64,7 @@ class StepCount:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How many rows of a step failed for one reason."""
+    """How many rows of a step failed for one reason, or did not fail and are worth a note."""
 
     step: str
     code: str
@@ -72,6 +72,7 @@ class Failure:
     rows: int
     cause: str
     remedy: str
+    failed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,5 +310,6 @@ def _failures(plan: Plan, run: Run) -> tuple[Failure, ...]:
     for (number, code, ordinal), rows in sorted(run.outcomes.items(), key=lambda item: -item[1]):
         step = plan.steps[number]
         why = explain(code)
-        found.append(Failure(step_title(step), code.name, field_name(step, ordinal), rows, why.cause, why.remedy))
+        failed, field = code not in NOTE_CODES, field_name(step, ordinal)
+        found.append(Failure(step_title(step), code.name, field, rows, why.cause, why.remedy, failed))
     return tuple(found)

@@ -8,7 +8,7 @@
 | `activate` | freeze the plan, ask the worker to create missing tracking fields and then switch on |
 | `pause` / `resume` | stop and start the schedule |
 | `pause_revoked` | stop the schedules of all syncs of a revoked connection |
-| `request_run` | queue one run now; with `retry=True` only the windows with failed rows |
+| `request_run` | queue one run now; with `retry=True` only the windows with failed rows, perhaps with a `winner` |
 | `read_schema` | ask the worker to read the describes of a connection's org anew |
 | `read_missing` | ask the worker once more for describes that `check` and `activate` still miss |
 | `export` | the YAML form again |
@@ -264,21 +264,26 @@ async def resume(tx: TenantTx, sync: SyncId) -> None:
     await timetable.set_first_due(tx, sync)
 
 
-async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False) -> RunId:
-    """Queue one run now and return it. Raises `SyncProblem` if the sync was never activated or is not ready."""
+async def request_run(tx: TenantTx, sync: SyncId, *, retry: bool = False, winner: int | None = None) -> RunId:
+    """Queue one run now and return it. Raises `SyncProblem` if the sync was never activated or is not ready.
+
+    `winner`: a person's decision for all conflicts that a retry meets, the source's records (0) or the target's (1).
+    """
     found = await definition_of(tx, sync)
     if found.plan_version == 0 or found.state in {SyncState.INACTIVE, SyncState.ACTIVATING}:
         _problem("The sync is not active yet. Activate it first.")
     await check_connections(tx, ConnectionId(found.source_connection), ConnectionId(found.target_connection))
     run = await tx.fetch_one(
         """
-        insert into sync.run (sync_id, plan_version, kind)
-        values (%(sync)s, %(version)s, case when %(retry)s then 'retry' else 'by_hand' end::sync.run_kind) returning id
+        insert into sync.run (sync_id, plan_version, kind, winner)
+        values (%(sync)s, %(version)s, case when %(retry)s then 'retry' else 'by_hand' end::sync.run_kind, %(winner)s)
+        returning id
         """,
         row=_Id,
         sync=sync,
         version=found.plan_version,
         retry=retry,
+        winner=winner,
     )
     if run is None:
         _problem("The run could not be queued. Try again.")

@@ -24,6 +24,11 @@ class Explanation:
 TRANSIENT_CODES: Final = frozenset(StatusCode.parse(entry.code) for entry in catalogue().values() if entry.again)
 """Codes that may pass by themselves: windows with such rows are read again without being asked."""
 
+NOTE_CODES: Final = frozenset(
+    {StatusCode.CONFLICT_DECIDED, StatusCode.ADOPTED, StatusCode.COUNTERPART_DELETED, StatusCode.ECHO_CHANGED}
+)
+"""Codes of rows that did not fail and are worth a note."""
+
 _ENDS: Final[dict[EndReason, tuple[str, str]]] = {
     EndReason.FINISHED: ("", ""),
     EndReason.SOURCE_LEASE_LOST: ("the source no longer accepts our grant", "Connect the source org again."),

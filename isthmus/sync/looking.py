@@ -8,7 +8,7 @@ import msgspec
 
 from isthmus.db.database import TenantTx
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.sync.errors import explain, explain_end
+from isthmus.sync.errors import NOTE_CODES, explain, explain_end
 from isthmus.sync.model import EndReason, Path, Plan, RunState, Step, StepKind
 from isthmus.sync.views import OutcomeView, RunDetail, RunView, StepView, SyncView
 from isthmus.values import RunId, SyncId, UserText
@@ -59,7 +59,7 @@ async def sync_view(tx: TenantTx, sync: SyncId) -> SyncView | None:
 async def _syncs(tx: TenantTx, sync: SyncId | None) -> list[SyncView]:
     return await tx.fetch_all(
         """
-        select d.id, d.title, d.source_connection, d.target_connection, so.alias as source_alias,
+        select d.id, d.title, d.two_way, d.source_connection, d.target_connection, so.alias as source_alias,
                ta.alias as target_alias, s.state, s.pause_reason, d.interval_s, s.due_at,
                sc.state = 'needs_reauth' as source_needs_login, tc.state = 'needs_reauth' as target_needs_login,
                r.id as last_run, r.state as last_run_state, r.ended_at as last_run_ended_at
@@ -159,8 +159,14 @@ async def run_detail(tx: TenantTx, run: RunId) -> RunDetail | None:
 
 
 def step_title(step: Step) -> str:
-    """Return how a step is called: `Account`, `Lead → Contact`, `Account: ParentId`."""
-    name = step.target if step.source == step.target else f"{step.source} → {step.target}"
+    """Return how a step is called: `Account`, `Lead → Contact`, `Account: ParentId`.
+
+    Both ways it is `Account →` and `Account ←`: on the left stands the sync's own source.
+    """
+    left, right = (step.target, step.source) if step.backward else (step.source, step.target)
+    arrow = "←" if step.backward else "→"
+    both = step.pairing is not None and step.pairing.two_way
+    name = f"{left} {arrow}" if both and left == right else left if left == right else f"{left} {arrow} {right}"
     if step.kind is StepKind.LINK:
         return f"{name}: {', '.join(step.links)}"
     if step.kind is StepKind.DELETE:
@@ -223,4 +229,5 @@ def _outcome_view(plan: Plan, row: _OutcomeRow) -> OutcomeView:
         rows=row.rows,
         cause=why.cause,
         remedy=why.remedy,
+        failed=code not in NOTE_CODES,
     )

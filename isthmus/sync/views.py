@@ -35,6 +35,8 @@ class SyncView:
         needing = ((self.source_alias, self.source_needs_login), (self.target_alias, self.target_needs_login))
         return tuple(alias for alias, needs in needing if needs and self.state is SyncState.ACTIVE)
 
+    two_way: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class RunView:
@@ -83,6 +85,8 @@ class OutcomeView:
     rows: int
     cause: str
     remedy: str
+    failed: bool = True
+    """Whether these rows failed; else they are worth a note."""
 
 
 @dataclass(frozen=True, slots=True)

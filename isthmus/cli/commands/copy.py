@@ -119,7 +119,8 @@ def _print(result: CopyResult) -> None:
         print_estimate(result.estimate)
     for failure in result.failures:
         at = f" ({failure.field})" if failure.field else ""
-        say(f"{failure.rows:,} rows of {failure.step} failed: {failure.code}{at}", style="yellow")
+        what, style = ("failed", "yellow") if failure.failed else ("are worth a note", "dim")
+        say(f"{failure.rows:,} rows of {failure.step} {what}: {failure.code}{at}", style=style)
         say(f"  {failure.cause} {failure.remedy}")
     say(
         f"{result.seconds:.1f} s; API calls: {result.calls_source} in the source, {result.calls_target} in the target",
@@ -162,6 +163,7 @@ def _plain(result: CopyResult) -> dict[str, object]:
         "failures": [
             {"step": f.step, "code": f.code, "field": f.field, "rows": f.rows, "cause": f.cause, "remedy": f.remedy}
             for f in result.failures
+            if f.failed
         ],
         "mover": {
             "confined": None if sandbox is None else sandbox.confined,

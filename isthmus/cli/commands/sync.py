@@ -28,7 +28,7 @@ from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
 from isthmus.sync.relay import WorkerGone
 from isthmus.sync.spec import SpecRefused
 from isthmus.sync.viewing import LookBroken
-from isthmus.sync.views import RunDetail, SyncView
+from isthmus.sync.views import OutcomeView, RunDetail, SyncView
 from isthmus.values import Alias
 from isthmus.wiring.installation import Installation
 
@@ -39,6 +39,7 @@ _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allo
 _FROM = click.option("--from", "source", callback=parse_alias, required=True, help="Alias of the org to read from.")
 _TO = click.option("--to", "target", callback=parse_alias, required=True, help="Alias of the org to write to.")
 _NAME = click.argument("name", metavar="NAME_OR_FILE")
+_SIDES = ("source", "target")
 
 
 @click.group(name="sync")
@@ -159,17 +160,20 @@ def run(ctx: click.Context, name: str, tenant: str | None, *, as_json: bool) -> 
 
 @command.command()
 @_NAME
+@click.option("--winner", type=click.Choice(_SIDES), help="Decide conflicts that are held: whose values stay.")
 @_TENANT
 @_JSON
 @click.pass_context
-def retry(ctx: click.Context, name: str, tenant: str | None, *, as_json: bool) -> None:
+def retry(ctx: click.Context, name: str, winner: str | None, tenant: str | None, *, as_json: bool) -> None:
     """Run again the windows in which rows failed. Upserts are idempotent, so nothing is doubled.
 
     \b
     Example:
       isthmus sync retry "Accounts to UAT"
+      isthmus sync retry "Accounts both ways" --winner source
     """
-    _run(ctx, name, tenant, retry=True, as_json=as_json)
+    decided = None if winner is None else _SIDES.index(winner)
+    _run(ctx, name, tenant, retry=True, winner=decided, as_json=as_json)
 
 
 @command.command()
@@ -281,11 +285,13 @@ for _seeing in SYNC_COMMANDS:
     command.add_command(_seeing)
 
 
-def _run(ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_json: bool) -> None:
+def _run(
+    ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_json: bool, winner: int | None = None
+) -> None:
     async def work(installation: Installation) -> RunDetail:
         sync = await named(installation, name)
         async with installation.transaction() as tx:
-            run_id = await definitions.request_run(tx, sync, retry=retry)
+            run_id = await definitions.request_run(tx, sync, retry=retry, winner=winner)
         note("Running …")
         return await ended(installation, run_id)
 
@@ -298,7 +304,8 @@ def _run(ctx: click.Context, name: str, tenant: str | None, *, retry: bool, as_j
         print_table(f"{detail.title}: {detail.run.state.value}", head, rows)
         for outcome in detail.outcomes:
             at = f" ({outcome.field})" if outcome.field else ""
-            say(f"{outcome.rows:,} rows of {outcome.step_title} failed: {outcome.code}{at}", style="yellow")
+            what, style = ("failed", "yellow") if outcome.failed else ("are worth a note", "dim")
+            say(f"{outcome.rows:,} rows of {outcome.step_title} {what}: {outcome.code}{at}", style=style)
             say(f"  {outcome.cause} {outcome.remedy}")
         if detail.message:
             say(detail.message)
@@ -348,6 +355,7 @@ def _plain_sync(sync: SyncView) -> dict[str, object]:
         "name": sync.title,
         "from": sync.source_alias,
         "to": sync.target_alias,
+        "two_way": sync.two_way,
         "state": sync.state.value,
         "pause_reason": sync.pause_reason.value if sync.pause_reason else None,
         "waits_for_login": list(sync.waits_for),
@@ -355,6 +363,11 @@ def _plain_sync(sync: SyncView) -> dict[str, object]:
         "due_at": sync.due_at.isoformat() if sync.due_at else None,
         "last_run_state": sync.last_run_state.value if sync.last_run_state else None,
     }
+
+
+def _plain_outcome(o: OutcomeView) -> dict[str, object]:
+    known = {"step": o.step_title, "code": o.code, "field": o.field, "rows": o.rows}
+    return {**known, "cause": o.cause, "remedy": o.remedy}
 
 
 def _plain_run(detail: RunDetail) -> dict[str, object]:
@@ -377,15 +390,6 @@ def _plain_run(detail: RunDetail) -> dict[str, object]:
             }
             for s in detail.steps
         ],
-        "failures": [
-            {
-                "step": o.step_title,
-                "code": o.code,
-                "field": o.field,
-                "rows": o.rows,
-                "cause": o.cause,
-                "remedy": o.remedy,
-            }
-            for o in detail.outcomes
-        ],
+        "failures": [_plain_outcome(o) for o in detail.outcomes if o.failed],
+        "notes": [_plain_outcome(o) for o in detail.outcomes if not o.failed],
     }

@@ -17,6 +17,7 @@ from isthmus.portal.sync_forms import USUAL_OBJECTS, SyncValues, definition_of, 
 from isthmus.portal.visitors import Visitor
 from isthmus.sync import definitions
 from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem
+from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, SyncState
 from isthmus.values import ConnectionId, Purpose, SyncId
 
@@ -152,7 +153,7 @@ async def export(world: World, visitor: SignedIn, sync: str) -> Response[str]:
 
 @post("/syncs/{sync:str}/{verb:str}")
 async def act(world: World, actor: Acting, sync: str, verb: str) -> Redirect:
-    """Activate, pause, resume, run or retry."""
+    """Activate, pause, resume, run or retry; `retry-source` and `retry-target` decide conflicts that are held."""
     sync_id = SyncId(id_of(sync, "Sync", _LIST))
     try:
         where = await perform(world, actor.visitor, sync_id, verb)
@@ -185,8 +186,9 @@ async def perform(world: World, visitor: Visitor, sync: SyncId, verb: str) -> st
             case "resume":
                 await definitions.resume(tx, sync)
                 return f"/syncs/{sync}?done=resumed"
-            case "run" | "retry":
-                run = await definitions.request_run(tx, sync, retry=verb == "retry")
+            case "run" | "retry" | "retry-source" | "retry-target":
+                winner = {"retry-source": SOURCE, "retry-target": TARGET}.get(verb)
+                run = await definitions.request_run(tx, sync, retry=verb != "run", winner=winner)
                 return f"/runs/{run}?done=run-requested"
             case _:
                 missing("Action", _LIST)
