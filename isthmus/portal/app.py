@@ -11,6 +11,7 @@ from litestar.middleware import DefineMiddleware
 from isthmus.portal import statics
 from isthmus.portal.api import audits as api_audits
 from isthmus.portal.api import orgs as api_orgs
+from isthmus.portal.api import planning as api_planning
 from isthmus.portal.api import session as api_session
 from isthmus.portal.api import syncs as api_syncs
 from isthmus.portal.api import trust as api_trust
@@ -24,7 +25,7 @@ from isthmus.portal.visitors import Actor, ApiActor, Doorman, Visitor
 
 BODY_BYTES_MAX: Final = 512 * 1024
 PAGES: Final = (home, sign_in, orgs, oauth, audits, syncs, runs, trust)
-API: Final = (api_session, api_orgs, api_audits, api_syncs, api_trust)
+API: Final = (api_session, api_orgs, api_audits, api_syncs, api_planning, api_trust)
 
 
 @get("/healthz", sync_to_thread=False)

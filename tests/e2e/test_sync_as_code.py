@@ -1,0 +1,96 @@
+"""A sync as code, as a pipeline has it: real commands without a terminal and the portal's JSON, on a running product."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adversarial.test_web import Answer, Client, member, product
+from tests.support.commands import Said, run
+from tests.support.orgsim import Orgsim, start_orgsim
+from tests.support.portal import Product
+
+__all__ = ["member", "product"]
+
+WAIT_S = 60
+TEXT = "version: 1\nname: As code\nsteps:\n- object: Account\n  fields: {Name: Name, Phone: Phone}\n"
+PLACES = ("--from", "prod", "--to", "uat")
+
+
+@pytest.fixture(scope="module")
+def orgs(product: Product, member: Client) -> Iterator[tuple[Orgsim, Orgsim]]:
+    callback = ("--redirect-uri", f"{product.url}/oauth/callback")
+    with start_orgsim(name="prod", more=callback) as source, start_orgsim(name="uat", seed=2, more=callback) as target:
+        for alias, org in (("prod", source), ("uat", target)):
+            assert member.send("GET", member.begin(org, alias)).status in {200, 303}
+        source.add_rows("Account", [{"Name": f"A{n}", "Phone": "1"} for n in range(5)])
+        yield source, target
+
+
+def ask(member: Client, path: str, body: object) -> Answer:
+    token = json.loads(member.send("GET", "/api/v1/session").text)["csrf"]
+    headers = {"Content_Type": "application/json", "Origin": member.product.url, "X_CSRF_Token": token}
+    return member.send("POST", path, json.dumps(body), **headers)
+
+
+def settled(member: Client, path: str, body: object) -> Any:
+    """Ask until the worker has read what it must."""
+    deadline = time.monotonic() + WAIT_S
+    while (answer := ask(member, path, body)).status == 202:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert answer.status == 200, answer.text
+    return json.loads(answer.text)
+
+
+def test_plan_apply_export_and_compare_end_as_documented(
+    product: Product, member: Client, orgs: tuple[Orgsim, Orgsim], tmp_path: Path
+) -> None:
+    file = tmp_path / "as-code.yaml"
+    file.write_text(TEXT)
+
+    def sync(*words: str) -> Said:
+        return run("sync", *words, environ=product.environ)
+
+    planned = sync("plan", str(file), *PLACES, "--json")
+    assert planned.status == 1, planned.err
+    assert (planned.json["sync"], planned.json["estimate"]["rows"]) == (None, 5)
+    assert sync("list", "--json").json == []
+    assert sync("apply", str(file), *PLACES, "--json").status == 0
+    again = sync("plan", str(file), *PLACES, "--json")
+    assert (again.status, again.json["changes"]) == (0, []), again.out
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(sync("export", "As code").out)
+    assert sync("plan", str(exported), *PLACES, "--no-count", "--json").status == 0
+    file.write_text(TEXT.replace(", Phone: Phone", "") + "  where: Name LIKE 'A%'\n")
+    changed = sync("plan", str(file), *PLACES, "--no-count", "--json")
+    assert [(each["kind"], each["place"]) for each in changed.json["changes"]] == [
+        ("added", "Account.where"),
+        ("removed", "Account.fields.Phone"),
+    ]
+    assert changed.status == 1
+    file.write_text(TEXT.replace("Phone: Phone", "Nope__c: Phone"))
+    assert sync("plan", str(file), *PLACES, "--json").status == 2
+    assert sync("compare", *PLACES, "--object", "Account", "--json").status in {0, 1}
+
+    listed = json.loads(member.send("GET", "/api/v1/syncs").text)["syncs"]
+    place = f"/api/v1/syncs/{listed[0]['id']}"
+    assert json.loads(member.send("GET", f"{place}/changes").text)["changes"] == []
+    other = settled(member, f"{place}/changes", {"definition": TEXT.replace("Name: Name", "Name: =x")})
+    assert [each["place"] for each in other["changes"]] == ["Account.fields.Name"]
+    assert ask(member, f"{place}/estimate", {}).status == 202
+    deadline = time.monotonic() + WAIT_S
+    while not (found := json.loads(member.send("GET", f"{place}/estimate").text)["dry_run"])["estimate"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert found["estimate"]["source"]["allowed_per_day"] == 100_000
+    sides = {"source": listed[0]["source_connection"], "target": listed[0]["target_connection"]}
+    assert settled(member, "/api/v1/compare", {**sides, "objects": ["Account"]})["pairs"][0]["source"] == "Account"
+    assert ask(member, "/api/v1/compare", {**sides, "objects": ["x y"]}).status == 400
+    schema = json.loads(member.send("GET", "/api/v1/sync-schema").text)
+    assert schema["title"] == "Isthmus sync, version 1"
