@@ -29,7 +29,7 @@ class PinnedDialer:
     def __init__(self, *, loopback: bool, resolve: Resolve | None = None) -> None:
         """Take the settings' word on loopback addresses; `resolve` is the system's resolver unless given."""
         self._loopback = loopback
-        self._resolve = resolve or _system_resolve
+        self._resolve = resolve or system_resolve
         self._pinned: dict[tuple[str, int], tuple[Address, ...]] = {}
 
     async def dial(self, host: OrgHost) -> socket.socket:
@@ -39,7 +39,7 @@ class PinnedDialer:
             message = f"the host is refused: {denial.value}"
             raise DialRefused(message)
         for address in await self._addresses(host):
-            sock = await _connect(address, host.port)
+            sock = await connect_to(address, host.port)
             if sock is not None:
                 return sock
         message = "none of the host's addresses answers"
@@ -73,12 +73,14 @@ class PinnedDialer:
         return tuple(dict.fromkeys(addresses))
 
 
-async def _system_resolve(name: str, port: int) -> list[str]:
+async def system_resolve(name: str, port: int) -> list[str]:
+    """Return the addresses of `name` as the system knows them. Raises `OSError`."""
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
-async def _connect(address: Address, port: int) -> socket.socket | None:
+async def connect_to(address: Address, port: int) -> socket.socket | None:
+    """Return a connected, non-blocking socket, or None if nobody answers there. The address has been judged."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 the IP version
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     sock.setblocking(False)  # noqa: FBT003 positional by its signature

@@ -46,7 +46,7 @@ class ScheduleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """When a sync runs by itself: every `interval_s` seconds, or by `cron`, but not in `quiet_hours`."""
 
     interval_s: IntervalS | None = None
-    cron: Annotated[str, Meta(min_length=9, max_length=120, description="minute hour day month weekday")] | None = None
+    cron: Annotated[str, Meta(min_length=1, max_length=120, description="minute hour day month weekday")] | None = None
     zone: Annotated[str, Meta(min_length=1, max_length=64, description="an IANA zone, such as Europe/Berlin")] = "UTC"
     quiet_hours: Annotated[
         tuple[Annotated[str, Meta(max_length=40, description="22:00-06:00, or sat-sun 00:00-24:00")], ...],

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from isthmus.accounts.service import LINK_PATH, issue_link
+from isthmus.cli.commands.budget import budget
 from isthmus.cli.output import note, print_json, print_table, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections
@@ -30,6 +31,9 @@ _PURPOSE = click.Choice([purpose.value for purpose in Purpose])
 @click.group(name="org")
 def command() -> None:
     """Connect, list and revoke Salesforce orgs."""
+
+
+command.add_command(budget)
 
 
 def parse_alias(_ctx: click.Context, _param: click.Parameter, unparsed: str) -> Alias:

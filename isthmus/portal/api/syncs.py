@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,10 +14,12 @@ from isthmus.portal.pages.syncs import check, perform, refused
 from isthmus.portal.problems import Problem, bad_input
 from isthmus.portal.sync_forms import simple_definition
 from isthmus.sync import definitions
+from isthmus.sync.catalogue import catalogue
 from isthmus.sync.definitions import SpecRefused, SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.flow.sealing import BadViewerKey
 from isthmus.sync.looks import looked, open_windows, request_look
+from isthmus.sync.outlook import outlook, run_anomalies
 from isthmus.sync.relay import WorkerGone, waiting
 from isthmus.values import ConnectionId, RunId, SyncId, UserText
 
@@ -62,7 +65,8 @@ async def sync(world: World, visitor: SignedIn, sync: str) -> Response[bytes]:
         view = await definitions.sync_view(tx, sync_id)
         if view is None:
             missing("Sync", _LIST)
-        return answer({"sync": view, "runs": await definitions.runs(tx, sync_id)})
+        stands = await outlook(tx, sync_id)
+        return answer({"sync": view, "outlook": stands, "runs": await definitions.runs(tx, sync_id)})
 
 
 @get("/api/v1/syncs/{sync:str}/plan")
@@ -139,10 +143,21 @@ async def act(world: World, api_actor: ApiActing, sync: str, verb: str) -> Respo
 async def run(world: World, visitor: SignedIn, run: str) -> Response[bytes]:
     """Return one run with its steps and its failures by reason."""
     async with world.database.tenant(visitor.ticket) as tx:
-        detail = await definitions.run_detail(tx, RunId(id_of(run, "Run", _LIST)))
+        run_id = RunId(id_of(run, "Run", _LIST))
+        detail, unusual = await definitions.run_detail(tx, run_id), await run_anomalies(tx, run_id)
     if detail is None:
         missing("Run", _LIST)
-    return answer(detail)
+    return answer({**{each.name: getattr(detail, each.name) for each in fields(detail)}, "anomalies": unusual})
 
 
-HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run)
+@get("/api/v1/codes/{code:str}")
+async def code(visitor: SignedIn, code: str) -> Response[bytes]:
+    """Say what a status code means and what to do."""
+    del visitor
+    entry = catalogue().get(code.upper())
+    if entry is None:
+        missing("Code", _LIST)
+    return answer(entry)
+
+
+HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run, code)

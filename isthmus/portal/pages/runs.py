@@ -12,6 +12,7 @@ from isthmus.portal import formats, live
 from isthmus.portal.desk import Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing
 from isthmus.sync import definitions
 from isthmus.sync.model import RunState
+from isthmus.sync.outlook import run_anomalies
 from isthmus.sync.views import RunDetail, RunView
 from isthmus.values import RunId
 
@@ -23,12 +24,22 @@ PERCENT_MAX: Final = 100
 async def run(request: WebRequest, world: World, pages: Renderer, visitor: SignedIn, run: str) -> Response[str]:
     """Show one run."""
     async with world.database.tenant(visitor.ticket) as tx:
-        detail = await definitions.run_detail(tx, RunId(id_of(run, "Run", _LIST)))
+        run_id = RunId(id_of(run, "Run", _LIST))
+        detail, unusual = await definitions.run_detail(tx, run_id), await run_anomalies(tx, run_id)
     if detail is None:
         missing("Run", _LIST)
     shown = detail.run
     took_s = (shown.ended_at - shown.started_at).total_seconds() if shown.ended_at and shown.started_at else None
-    return pages.page(request, "run.html", visitor, live=is_live(shown), detail=detail, took_s=took_s, **counts(detail))
+    return pages.page(
+        request,
+        "run.html",
+        visitor,
+        live=is_live(shown),
+        detail=detail,
+        anomalies=unusual,
+        took_s=took_s,
+        **counts(detail),
+    )
 
 
 @get("/runs/{run:str}/live")

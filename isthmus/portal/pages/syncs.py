@@ -19,6 +19,7 @@ from isthmus.sync import definitions
 from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, SyncState
+from isthmus.sync.outlook import outlook
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 _LIST = WayOut("/syncs", "All syncs")
@@ -83,13 +84,14 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
         view = await definitions.sync_view(tx, sync_id)
         if view is None:
             missing("Sync", _LIST)
-        runs = await definitions.runs(tx, sync_id)
+        runs, stands = await definitions.runs(tx, sync_id), await outlook(tx, sync_id)
     checked = await check(world, visitor, sync_id)
     return pages.page(
         request,
         "sync.html",
         visitor,
         sync=view,
+        outlook=stands,
         stages=stages(view.state),
         sync_blocked=view.pause_reason in {PauseReason.SOURCE_REVOKED, PauseReason.TARGET_REVOKED},
         plan=checked.plan,
