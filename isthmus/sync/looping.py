@@ -38,7 +38,8 @@ async def is_looping(tx: TenantTx, sync: UUID, run: Run) -> bool:
         return False
     row = await tx.fetch_one(
         """
-        update sync.state set echo_runs = case when %(echoed)s and echo_runs + 1 < %(most)s then echo_runs + 1 else 0 end
+        update sync.state
+        set echo_runs = case when %(echoed)s and echo_runs + 1 < %(most)s then echo_runs + 1 else 0 end
         where sync_id = %(sync)s returning echo_runs
         """,
         row=_Runs,
