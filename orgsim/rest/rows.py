@@ -118,10 +118,14 @@ def _live_row(call: Call, definition: ObjectDef, row_id: str) -> Row:
     long = normalize_id(row_id)
     row = None if long is None else call.org.tables[definition.name.lower()].get(long)
     if row is None or not own(call, definition, row):
-        raise not_found(message=f"Provided external ID field does not exist or is not accessible: {row_id}")
+        raise _no_such_row(row_id)
     if row.get("IsDeleted"):
         raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
     return row
+
+
+def _no_such_row(row_id: str) -> ApiError:
+    return not_found(message=f"Provided external ID field does not exist or is not accessible: {row_id}")
 
 
 def own(call: Call, definition: ObjectDef, row: Row) -> bool:
@@ -157,6 +161,8 @@ def _check_condition(call: Call, definition: ObjectDef) -> None:
 def delete(call: Call) -> Response:
     """Answer DELETE /sobjects/T/id."""
     definition = find_object(call)
+    if normalize_id(call.params["id"]) is None:
+        raise _no_such_row(call.params["id"])
     _check_condition(call, definition)
     result = call.org.delete(definition.name, call.params["id"], writer(call))
     if not result.success:

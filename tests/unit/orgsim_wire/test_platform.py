@@ -178,3 +178,10 @@ def test_the_times_of_bulk_jobs_are_whole_seconds(org: Orgsim):
     job = org.call("POST", f"{V}/jobs/ingest", body)[2]
     assert job["createdDate"].endswith(".000+0000")
     assert job["systemModstamp"].endswith(".000+0000")
+
+
+@pytest.mark.fact("delete-malformed-id")
+def test_what_is_no_id_is_no_row_to_be_deleted(org: Orgsim):
+    status, _, answer = org.call("DELETE", f"{V}/sobjects/Account/rid")
+    assert (status, answer[0]["errorCode"]) == (404, "NOT_FOUND")
+    assert answer[0]["message"] == "Provided external ID field does not exist or is not accessible: rid"
