@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 
@@ -17,6 +18,7 @@ class OrgClock:
         self._source = source
         self._offset = timedelta()
         self._frozen: datetime | None = None
+        self._held: datetime | None = None
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -30,8 +32,19 @@ class OrgClock:
 
     def stamp(self) -> datetime:
         """Return the current second for audit fields; never earlier than any stamp given before."""
+        if self._held is not None:
+            return self._held
         self._last_stamp = max(self._last_stamp, self.now().replace(microsecond=0))
         return self._last_stamp
+
+    @contextmanager
+    def holding(self, stamp: datetime) -> Generator[None]:
+        """Stamp with an earlier second inside the block: that of statements which are committed now."""
+        self._held = stamp
+        try:
+            yield
+        finally:
+            self._held = None
 
     def set(self, instant: datetime) -> None:
         """Jump to an instant and run on from there; going back also allows older stamps again."""

@@ -36,6 +36,7 @@ from orgsim.router import Router
 from orgsim.schema.load import load_objects
 from orgsim.settings import NEWEST_VERSION, OrgSettings
 from orgsim.soql.lazy import VirtualTable
+from orgsim.soql.parser import is_ordered
 from orgsim.soql.result import QueryResult
 from orgsim.soql.steps import Steps, settled
 from orgsim.store.results import Operation, Row, RowError, SaveResult, WriteContext
@@ -83,11 +84,14 @@ class TroubledOrg(Org):
         page_rows: int | None = None,
         version: int = NEWEST_VERSION,
     ) -> Steps[QueryResult]:
-        """Run a query in steps; a whim may make its pages shorter."""
+        """Run a query in steps; a whim may make its pages shorter and mix the rows that nothing puts in order."""
         rows = page_rows or self.settings.query_page_rows
         if self.whims is not None:
             rows = self.whims.query_page_rows(rows)
-        return super().query_steps(soql, all_rows=all_rows, ctx=ctx, page_rows=rows, version=version)
+        result = yield from super().query_steps(soql, all_rows=all_rows, ctx=ctx, page_rows=rows, version=version)
+        if self.whims is not None and isinstance(result.rows, list) and not is_ordered(soql):
+            self.whims.shuffle(result.rows)
+        return result
 
     def insert(self, object_name: str, values: Mapping[str, object], ctx: WriteContext) -> SaveResult:
         """Create one row, unless trouble strikes."""

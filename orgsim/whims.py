@@ -8,12 +8,15 @@ The same seed and the same order of calls give the same trouble. Sign-in (`/serv
 from __future__ import annotations
 
 import random
-from typing import Final
+from collections.abc import MutableSequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from orgsim.faults import Answer, RowFault, Trouble
 from orgsim.wire import JSON_TYPE, Request
+
+_T = TypeVar("_T")
 
 
 class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,6 +26,9 @@ class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     job_delay_s: shortest and longest time that a bulk job rests before it starts. unavailable: 503 or 420 with an
     HTML page, or 500 UNKNOWN_EXCEPTION. reset: connection cut, nothing done. half: work done, answer cut in the middle.
     token_expiry: the caller's access token dies. row_lock: a row fails with UNABLE_TO_LOCK_ROW.
+    row_order: rows that no ORDER BY puts in order come in any. long_locators: Bulk locators are long and end in "=".
+    late_commit: per 200 rows of a Bulk upload, the chance that they are stamped and then committed only commit_delay_s
+    later; latestDateCovered stays before their stamps meanwhile.
     """
 
     query_page_rows: tuple[int, int] | None = None
@@ -33,6 +39,10 @@ class Mood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     half: float = 0.0
     token_expiry: float = 0.0
     row_lock: float = 0.0
+    row_order: bool = False
+    long_locators: bool = False
+    late_commit: float = 0.0
+    commit_delay_s: tuple[float, float] = (0.2, 1.0)
 
 
 LEVELS: Final[dict[str, Mood]] = {
@@ -44,6 +54,7 @@ LEVELS: Final[dict[str, Mood]] = {
         unavailable=0.002,
         reset=0.001,
         row_lock=0.0005,
+        row_order=True,
     ),
     "hostile": Mood(
         query_page_rows=(200, 500),
@@ -54,6 +65,9 @@ LEVELS: Final[dict[str, Mood]] = {
         half=0.01,
         token_expiry=0.01,
         row_lock=0.005,
+        row_order=True,
+        long_locators=True,
+        late_commit=0.02,
     ),
 }
 
@@ -77,12 +91,16 @@ class Whims:
         self.level = level
         self.mood = LEVELS[level]
         self._rng = random.Random(f"whims-{seed}")
+        self._order = random.Random(f"order-{seed}")
+        self._commits = random.Random(f"commits-{seed}")
 
     def set(self, mood: Mood, *, level: str = "custom", seed: int | None = None) -> None:
         """Change the knobs and start the random source again."""
         self.mood, self.level = mood, level
         self.seed = self.seed if seed is None else seed
         self._rng = random.Random(f"whims-{self.seed}")
+        self._order = random.Random(f"order-{self.seed}")
+        self._commits = random.Random(f"commits-{self.seed}")
 
     def as_json(self) -> dict[str, object]:
         """Return the level, the seed and every knob."""
@@ -100,6 +118,17 @@ class Whims:
         """Return how long the next bulk job rests before it starts, in seconds."""
         shortest, longest = self.mood.job_delay_s
         return self._rng.uniform(shortest, longest) if longest > 0 else 0.0
+
+    def shuffle(self, rows: MutableSequence[_T]) -> None:
+        """Put rows into any order, where the mood says so."""
+        if self.mood.row_order:
+            self._order.shuffle(rows)
+
+    def commit_delay_s(self) -> float:
+        """Return for how long the next rows of an upload are stamped but not committed; mostly 0."""
+        if not self.mood.late_commit or self._commits.random() >= self.mood.late_commit:
+            return 0.0
+        return self._commits.uniform(*self.mood.commit_delay_s)
 
     def for_row(self) -> RowFault | None:
         """Return a lock error for this row, or None."""

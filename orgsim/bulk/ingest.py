@@ -201,8 +201,23 @@ class IngestJobs:
             if job.state is not State.IN_PROGRESS:
                 job.unprocessed.append("".join(job.dialect.row(cells) for cells in chunk).encode())
                 continue
-            _write_chunk(org, job, chunk)
+            await self._committed(org, job, chunk)
             await asyncio.sleep(0)
+
+    async def _committed(self, org: Org, job: IngestJob, chunk: list[list[str]]) -> None:
+        """Write a chunk; a whim may commit it later than its stamps say, as a long transaction does."""
+        delay = self.whims.commit_delay_s()
+        if not delay:
+            _write_chunk(org, job, chunk)
+            return
+        began = org.clock.stamp()
+        org.open_transactions.append(began)
+        try:
+            await asyncio.sleep(delay)
+            with org.clock.holding(began):
+                _write_chunk(org, job, chunk)
+        finally:
+            org.open_transactions.remove(began)
 
 
 async def _absorbed(org: Org, job: IngestJob, body: bytes) -> bool:

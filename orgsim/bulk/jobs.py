@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,7 @@ LIST_PAGE_JOBS: Final = 1000
 ALPHABETICAL_LAST: Final = 49
 """The last version whose results have their columns in alphabetical order."""
 _NUMERIC_LOCATORS_LAST: Final = 48
+_PLACE: Final = re.compile(r"row(\d+)(?::[~?>]*)?")
 
 
 class State(StrEnum):
@@ -201,10 +203,10 @@ def session_of(request: Request) -> Session:
     return request.session
 
 
-def make_locator(position: int, job: Job) -> str:
-    """Return the locator of a result row; plain numbers up to API version 48.0, opaque text since."""
+def make_locator(position: int, job: Job, *, long: bool = False) -> str:
+    """Return the locator of a result row; plain numbers up to API version 48.0, opaque text (short or long) since."""
     numeric = int(job.api_version.partition(".")[0]) <= _NUMERIC_LOCATORS_LAST
-    return str(position) if numeric else _opaque(position)
+    return str(position) if numeric else _opaque(position, long=long)
 
 
 def read_locator(locator: str | None) -> int:
@@ -217,10 +219,15 @@ def read_locator(locator: str | None) -> int:
         position = base64.urlsafe_b64decode(locator + "=" * (-len(locator) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         position = ""
-    if not position.startswith("row") or not position[3:].isdigit():
+    found = _PLACE.fullmatch(position)
+    if found is None:
         raise ApiError(400, "INVALIDLOCATOR", "The locator is not valid for this job")
-    return int(position[3:])
+    return int(found[1])
 
 
-def _opaque(position: int) -> str:
-    return base64.urlsafe_b64encode(f"row{position}".encode()).rstrip(b"=").decode()
+def _opaque(position: int, *, long: bool = False) -> str:
+    """Return a locator; the long form has every character that may need escaping, and padding."""
+    if not long:
+        return base64.urlsafe_b64encode(f"row{position}".encode()).rstrip(b"=").decode()
+    text = f"row{position}:" + "~?>" * 25
+    return base64.urlsafe_b64encode(text.ljust(len(text) + (1 - len(text)) % 3, "~").encode()).decode()

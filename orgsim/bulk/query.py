@@ -23,6 +23,7 @@ from orgsim.bulk.jobs import (
 from orgsim.bulk.sources import RowSource, Snapshot, Virtual
 from orgsim.bulk.virtual import virtual_source
 from orgsim.router import Call
+from orgsim.soql.parser import is_ordered
 from orgsim.soql.result import RowStream
 from orgsim.store.results import WriteContext
 from orgsim.store.values import csv_value
@@ -95,6 +96,8 @@ class QueryJobs:
             return
         if source is None:
             return
+        if isinstance(source, Snapshot) and not is_ordered(job.soql):
+            self.whims.shuffle(source.rows)
         job.source = source
         job.processed = source.count()
         job.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
@@ -142,7 +145,7 @@ class QueryJobs:
                 raise ApiError(400, "INVALIDJOB", "maxRecords must be a positive number")
             page = min(page, int(wanted)) if self.whims.mood.bulk_page_rows else int(wanted)
         stop = min(start + page, source.count())
-        following = make_locator(stop, job) if stop < source.count() else "null"
+        following = make_locator(stop, job, long=self.whims.mood.long_locators) if stop < source.count() else "null"
         headers = (_CSV, ("Sforce-NumberOfRecords", str(stop - start)), ("Sforce-Locator", following))
         return Response(200, _page(source, job.dialect, start, stop), headers)
 
@@ -152,13 +155,14 @@ class QueryJobs:
         base = f"/services/data/v{call.version}/jobs/query/{job.id}"
         start = read_locator(call.request.param("locator"))
         page = call.org.settings.bulk_query_page_rows
+        long = self.whims.mood.long_locators
         starts = range(start, max(source.count(), start + 1), page)
         urls = [
-            {"resultUrl": f"{base}/results" + (f"?locator={make_locator(first, job)}" if first else "")}
+            {"resultUrl": f"{base}/results" + (f"?locator={make_locator(first, job, long=long)}" if first else "")}
             for first in starts[:_RESULT_PAGES]
         ]
         rest = starts[_RESULT_PAGES:]
-        following = f"{base}/resultpages?locator={make_locator(rest[0], job)}" if rest else None
+        following = f"{base}/resultpages?locator={make_locator(rest[0], job, long=long)}" if rest else None
         view = {"resultPages": urls, "nextRecordsUrl": following, "nextRecordUrl": following, "done": following is None}
         return json_response(view)
 

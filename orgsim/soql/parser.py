@@ -302,3 +302,8 @@ def semi_joins(condition: Condition | None) -> int:
             return int(isinstance(condition.right, SubSelect))
         case None:
             return 0
+
+
+def is_ordered(soql: str) -> bool:
+    """Say whether a well-formed query has ORDER BY."""
+    return bool(parse(soql).order_by)

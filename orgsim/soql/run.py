@@ -330,9 +330,9 @@ def _bulk_shape(scope: Scope, query: Query, *, type_of: bool = False) -> RecordS
     _check_size(query)
     _refuse_for_bulk(scope.org, query, type_of=type_of)
     shape = draw_shape(scope, query, child_entry)
-    for name, bound in shape.columns:
+    for _, bound in shape.columns:
         if bound.field.type in {"address", "location"}:
-            message = f"Compound field {name} is not supported in Bulk queries"
+            message = "Selecting compound data not supported in Bulk Query"
             raise ApiError(400, "FUNCTIONALITY_NOT_ENABLED", f"FUNCTIONALITY_NOT_ENABLED: {message}")
     return shape
 
@@ -367,13 +367,13 @@ def _values(rows: Iterator[Row | None], readers: list[Getter], floats: list[bool
 
 def _refuse_for_bulk(org: Org, query: Query, *, type_of: bool) -> None:
     what = (
-        "GROUP BY or aggregate functions" if is_grouped(query) or query.counts_only
-        else "OFFSET" if query.offset is not None
-        else "TYPEOF" if not type_of and any(isinstance(item, SelectTypeOf) for item in query.select)
-        else "child sub-queries" if any(isinstance(item, SelectChildren) for item in query.select)
+        "GROUP BY and aggregate functions not supported in Bulk V2 Query" if is_grouped(query) or query.counts_only
+        else "OFFSET not supported in Bulk V2 Query" if query.offset is not None
+        else "TYPEOF not supported in Bulk V2 Query"
+        if not type_of and any(isinstance(item, SelectTypeOf) for item in query.select)
+        else "Aggregate Relationships not supported in Bulk V2 Query with CSV content type"
+        if any(isinstance(item, SelectChildren) for item in query.select)
         else None
     )  # fmt: skip
     if what is not None:
-        raise ApiError(
-            400, org.settings.bulk_unsupported_query_code, f"Bulk API 2.0 does not support {what} in a query"
-        )
+        raise ApiError(400, org.settings.bulk_unsupported_query_code, what)

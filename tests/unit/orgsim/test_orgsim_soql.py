@@ -341,11 +341,16 @@ def test_a_stream_has_flat_columns_and_typed_values(crm):
         ("LastName", "string"), ("Account.Name", "string"), ("Account.AnnualRevenue", "currency"),
     ]  # fmt: skip
     assert list(stream.rows)[:2] == [["Alone", None, None], ["One", "Acme", 1000.0]]
-    for soql in (
-        "SELECT COUNT() FROM Account",
-        "SELECT Id FROM Account OFFSET 1",
-        "SELECT Id, (SELECT Id FROM Contacts) FROM Account",
-        "SELECT BillingAddress FROM Account",
+
+
+@pytest.mark.fact("bulk-query-refusal-texts")
+def test_bulk_says_what_it_does_not_support(crm):
+    for soql, words in (
+        ("SELECT COUNT() FROM Account", "aggregate functions"),
+        ("SELECT Id FROM Account OFFSET 1", "OFFSET"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "Aggregate Relationships not supported in Bulk V2 Query"),
+        ("SELECT BillingAddress FROM Account", "Selecting compound data not supported in Bulk Query"),
     ):
-        with pytest.raises(ApiError):
-            crm.org.stream(soql, ctx=ctx)
+        with pytest.raises(ApiError) as refused:
+            crm.org.stream(soql, ctx=WriteContext(crm.admin, "bulk"))
+        assert words in refused.value.message

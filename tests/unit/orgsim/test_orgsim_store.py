@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from orgsim.describe import describe_object
 from orgsim.org import WriteContext
+from orgsim.schema.model import FieldDef, PicklistValue
 from orgsim.store.results import SaveResult
 from tests.unit.orgsim.samples import external_id
 
@@ -259,3 +261,16 @@ def test_loaded_rows_are_indexed_like_written_ones(org, ctx):
     org.add_field("Account", external_id(), granted=True)
     ids = org.load("Account", [{"Name": f"A{n}", "Ext__c": f"k{n}"} for n in range(100)])
     assert org.upsert("Account", "Ext__c", "k7", {"Name": "B"}, ctx).id == ids[7]
+
+
+@pytest.mark.fact("dependent-picklists-not-enforced")
+def test_a_dependent_picklist_is_described_and_takes_any_of_its_values(org, ctx):
+    regions = [PicklistValue("EU", "EU"), PicklistValue("US", "US")]
+    cities = [PicklistValue("Bern", "Bern", valid_for="gAAA"), PicklistValue("Boston", "Boston", valid_for="QAAA")]
+    org.add_field("Account", FieldDef("Region__c", "picklist", custom=True, picklist_values=regions), granted=True)
+    dependent = {"dependent_picklist": True, "controller_name": "Region__c", "picklist_values": cities}
+    org.add_field("Account", FieldDef("City__c", "picklist", custom=True, **dependent), granted=True)
+    fields = {entry["name"]: entry for entry in describe_object(org, "Account", ctx.user_id, "62.0")["fields"]}
+    assert fields["City__c"]["controllerName"] == "Region__c"
+    assert [value["validFor"] for value in fields["City__c"]["picklistValues"]] == ["gAAA", "QAAA"]
+    assert org.insert("Account", {"Name": "A", "Region__c": "EU", "City__c": "Boston"}, ctx).success

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass
@@ -88,3 +89,7 @@ def is_alive(emulator: Emulator, access_token: str) -> bool:
             {"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}
         ]
     return answer.status == 200
+
+
+def unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

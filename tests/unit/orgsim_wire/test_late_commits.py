@@ -66,3 +66,24 @@ def test_what_is_rolled_back_was_never_there(org: Orgsim):
     org.control("POST", f"/transactions/{transaction}/rows/Account", [{"Name": "never"}])
     org.control("POST", f"/transactions/{transaction}/rollback")
     assert _names(org) == []
+
+
+@pytest.mark.fact("updated-covered")
+def test_a_whim_commits_the_rows_of_an_upload_later_than_it_stamps_them(org: Orgsim):
+    org.control("POST", "/whims", {"late_commit": 1.0, "commit_delay_s": [1.2, 1.2]})
+    base = f"{V}/jobs/ingest"
+    job = org.call("POST", base, {"object": "Account", "operation": "insert", "lineEnding": "LF"})[2]["id"]
+    org.call("PUT", f"{base}/{job}/batches", b"Name\nlate\n", Content_Type="text/csv")
+    org.call("PATCH", f"{base}/{job}", {"state": "UploadComplete"})
+    while org.call("GET", f"{base}/{job}")[2]["state"] == "UploadComplete":
+        pass
+    org.call("POST", f"{V}/sobjects/Account", {"Name": "early"})
+    before = _names(org)
+    covered = _covered(org)
+    while org.call("GET", f"{base}/{job}")[2]["state"] != "JobComplete":
+        pass
+    late = next(row for row in org.rows("Account") if row["Name"] == "late")
+    assert before == ["early"]
+    assert covered <= datetime.fromisoformat(late["SystemModstamp"])
+    early = next(row for row in org.rows("Account") if row["Name"] == "early")
+    assert late["SystemModstamp"] <= early["SystemModstamp"]

@@ -15,13 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from orgsim.emulator import Emulator
 from orgsim.oauth.apps import App
 from orgsim.wire import Request, Response
-from tests.unit.orgsim_wire.signing_in import (
-    is_alive,
-    send,
-    signed_in,
-    text_of,
-    token,
-)
+from tests.unit.orgsim_wire.signing_in import is_alive, send, signed_in, text_of, token, unpadded
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -87,10 +81,6 @@ def test_the_id_token_is_signed_with_a_published_key(emulator: Emulator):
     assert claims["iss"] == json.loads(text_of(send(emulator, "GET", "/.well-known/openid-configuration")))["issuer"]
     assert (claims["aud"], claims["nonce"], claims["sub"]) == (emulator.client_id, "n-1", given["id"])
     assert claims["exp"] > claims["iat"]
-
-
-def unpadded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def test_userinfo_and_identity_name_the_user_and_the_org(emulator: Emulator):

@@ -13,7 +13,7 @@ from orgsim.bulk.jobs import State
 from orgsim.emulator import Emulator
 from orgsim.wire import Request
 from tests.support.orgsim import Orgsim
-from tests.unit.orgsim_wire.test_oauth import send, text_of
+from tests.unit.orgsim_wire.signing_in import send, text_of
 
 V = "/services/data/v62.0"
 

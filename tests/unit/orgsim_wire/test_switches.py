@@ -10,8 +10,8 @@ import pytest
 from orgsim.emulator import Emulator
 from orgsim.errors import ApiError
 from tests.support.orgsim import Orgsim
+from tests.unit.orgsim_wire.signing_in import get_code, is_alive, redeem, signed_in, unpadded
 from tests.unit.orgsim_wire.test_bulk import JOBS, query_job
-from tests.unit.orgsim_wire.test_oauth import get_code, is_alive, redeem, signed_in, unpadded
 
 
 @pytest.mark.fact("oauth-code-lifetime")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import http.client
 import random
 import urllib.error
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -136,3 +136,39 @@ def test_chunked_uploads_and_double_slashes_are_understood(org: Orgsim):
     connection.request("POST", f"/{DATA}/sobjects/Account/", pieces, headers, encode_chunked=True)
     assert connection.getresponse().status == 201
     connection.close()
+
+
+def test_rows_that_nothing_puts_in_order_come_in_any_order_and_the_same_for_the_same_seed(org: Orgsim):
+    ids = org.add_rows("Account", [{"Name": f"{number:03d}"} for number in range(60)])
+
+    def found(soql: str) -> list[str]:
+        return [row["Id"] for row in org.call("GET", f"{DATA}/query?q={quote(soql)}")[2]["records"]]
+
+    def mixed(seed: int) -> list[str]:
+        org.control("POST", "/whims", {"row_order": True, "seed": seed})
+        return found("SELECT Id FROM Account")
+
+    assert found("SELECT Id FROM Account") == ids
+    first, second = mixed(5), mixed(6)
+    assert first not in (ids, second)
+    assert sorted(first) == sorted(second) == sorted(ids)
+    assert mixed(5) == first
+    assert found("SELECT Id FROM Account ORDER BY Name") == ids
+
+
+def test_long_locators_lead_to_the_same_pages(org: Orgsim):
+    org.add_rows("Account", [{"Name": f"{number:03d}"} for number in range(30)])
+    org.control("POST", "/whims", {"long_locators": True})
+    base = f"{DATA}/jobs/query"
+    job = org.call("POST", base, {"operation": "query", "query": "SELECT Name FROM Account ORDER BY Name"})[2]["id"]
+    while org.call("GET", f"{base}/{job}")[2]["state"] != "JobComplete":
+        pass
+    names: list[str] = []
+    locator = ""
+    while locator != "null":
+        address = f"{base}/{job}/results?maxRecords=10" + (f"&locator={quote(locator)}" if locator else "")
+        _, headers, text = org.call("GET", address)
+        locator = headers["sforce-locator"]
+        assert locator == "null" or len(locator) > 80
+        names += str(text).replace('"', "").split()[1:]
+    assert names == [f"{number:03d}" for number in range(30)]
