@@ -154,6 +154,15 @@ async def request_dry_run(tx: TenantTx, sync: SyncId, plan: Plan) -> RunId:
     return RunId(run.id)
 
 
+async def count_saved(tx: TenantTx, sync: SyncId) -> RunId:
+    """Queue a dry run of what is saved. Raises `SyncProblem`, `SpecRefused`, `SchemaPending`."""
+    found = await preview(tx, sync)
+    if not isinstance(found.outcome, Drawn):
+        message = "The plan has errors. Mend the definition first."
+        raise SyncProblem(message)
+    return await request_dry_run(tx, sync, found.outcome.plan)
+
+
 async def estimated(tx: TenantTx, sync: SyncId) -> Estimated | None:
     """Return what the latest dry run of the sync says, None if there was none."""
     row = await tx.fetch_one(

@@ -64,6 +64,8 @@ def test_plan_apply_export_and_compare_end_as_documented(
     assert sync("apply", str(file), *PLACES, "--json").status == 0
     again = sync("plan", str(file), *PLACES, "--json")
     assert (again.status, again.json["changes"]) == (0, []), again.out
+    (listed,) = sync("list", "--json").json
+    assert all(listed["calls_beside_runs"].values()), listed
     exported = tmp_path / "exported.yaml"
     exported.write_text(sync("export", "As code").out)
     assert sync("plan", str(exported), *PLACES, "--no-count", "--json").status == 0
@@ -78,8 +80,7 @@ def test_plan_apply_export_and_compare_end_as_documented(
     assert sync("plan", str(file), *PLACES, "--json").status == 2
     assert sync("compare", *PLACES, "--object", "Account", "--json").status in {0, 1}
 
-    listed = json.loads(member.send("GET", "/api/v1/syncs").text)["syncs"]
-    place = f"/api/v1/syncs/{listed[0]['id']}"
+    place = f"/api/v1/syncs/{listed['id']}"
     assert json.loads(member.send("GET", f"{place}/changes").text)["changes"] == []
     other = settled(member, f"{place}/changes", {"definition": TEXT.replace("Name: Name", "Name: =x")})
     assert [each["place"] for each in other["changes"]] == ["Account.fields.Name"]
@@ -89,8 +90,12 @@ def test_plan_apply_export_and_compare_end_as_documented(
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert found["estimate"]["source"]["allowed_per_day"] == 100_000
-    sides = {"source": listed[0]["source_connection"], "target": listed[0]["target_connection"]}
+    (view,) = json.loads(member.send("GET", "/api/v1/syncs").text)["syncs"]
+    sides = {"source": view["source_connection"], "target": view["target_connection"]}
     assert settled(member, "/api/v1/compare", {**sides, "objects": ["Account"]})["pairs"][0]["source"] == "Account"
     assert ask(member, "/api/v1/compare", {**sides, "objects": ["x y"]}).status == 400
+    page = member.send("GET", f"/syncs/{listed['id']}").text
+    assert "a first run would carry 5 rows" in page
+    assert "API calls for the activation" in page
     schema = json.loads(member.send("GET", "/api/v1/sync-schema").text)
     assert schema["title"] == "Isthmus sync, version 1"

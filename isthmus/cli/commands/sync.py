@@ -14,12 +14,14 @@ from isthmus.cli.commands.seeing import SYNC_COMMANDS
 from isthmus.cli.comparing import compared, plain_comparison, print_comparison
 from isthmus.cli.looking import Seen, look_at, plain_seen, print_seen
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
+from isthmus.cli.plain_syncs import plain_calls, plain_run, plain_sync, standing
 from isthmus.cli.planning import plain_planned, planned, print_planned
 from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
 from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
 from isthmus.sync import definitions
+from isthmus.sync.beside import CallsBeside, calls_beside_runs
 from isthmus.sync.compare import Comparison
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
@@ -28,7 +30,7 @@ from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
 from isthmus.sync.relay import WorkerGone
 from isthmus.sync.spec import SpecRefused
 from isthmus.sync.viewing import LookBroken
-from isthmus.sync.views import OutcomeView, RunDetail, SyncView
+from isthmus.sync.views import RunDetail, SyncView
 from isthmus.values import Alias
 from isthmus.wiring.installation import Installation
 
@@ -70,7 +72,7 @@ def plan(
     spec_of(text, str(file))
     result = _with(lambda installation: planned(installation, text, source, target, count=not no_count), tenant)
     if as_json:
-        print_json(plain_planned(result, None if result.sync is None else _plain_sync(result.sync)))
+        print_json(plain_planned(result, None if result.sync is None else plain_sync(result.sync)))
     else:
         print_planned(result)
     ctx.exit(result.exit_status)
@@ -221,23 +223,24 @@ def inspect(
 def list_command(tenant: str | None, *, as_json: bool) -> None:
     """List the saved syncs with their state and last run."""
 
-    async def work(installation: Installation) -> list[SyncView]:
+    async def work(installation: Installation) -> tuple[list[SyncView], dict[UUID, CallsBeside]]:
         async with installation.transaction() as tx:
-            return await list_syncs(tx)
+            return await list_syncs(tx), await calls_beside_runs(tx)
 
-    syncs = _with(work, tenant)
+    syncs, beside = _with(work, tenant)
     if as_json:
-        print_json([_plain_sync(sync) for sync in syncs])
+        print_json([{**plain_sync(sync), "calls_beside_runs": plain_calls(beside[sync.id])} for sync in syncs])
         return
-    head = ("name", "from", "to", "state", "every", "last run")
+    head = ("name", "from", "to", "state", "every", "last run", "calls beside runs")
     rows = [
         (
             s.title,
             s.source_alias,
             s.target_alias,
-            _standing(s),
+            standing(s),
             f"{s.interval_s} s",
             s.last_run_state.value if s.last_run_state else "none yet",
+            sum(plain_calls(beside[s.id]).values()),
         )
         for s in syncs
     ]
@@ -297,7 +300,7 @@ def _run(
 
     detail = _with(work, tenant)
     if as_json:
-        print_json(_plain_run(detail))
+        print_json(plain_run(detail))
     else:
         head = ("step", "path", "rows", "read", "written", "failed")
         rows = [(s.title, s.path, s.rows_expected, s.rows_read, s.rows_written, s.rows_failed) for s in detail.steps]
@@ -332,7 +335,7 @@ def _show_plan(view: SyncView | None, outcome: Drawn | Rejected, *, as_json: boo
     if as_json:
         print_json(
             {
-                "sync": None if view is None else _plain_sync(view),
+                "sync": None if view is None else plain_sync(view),
                 "plan": None if drawn is None else plain_plan(drawn),
                 "issues": [plain_issue(issue) for issue in outcome.issues],
             }
@@ -341,55 +344,3 @@ def _show_plan(view: SyncView | None, outcome: Drawn | Rejected, *, as_json: boo
     print_plan(drawn, outcome.issues)
     if view is not None:
         say(f"{view.title}: {view.state.value}", style="bold")
-
-
-def _standing(sync: SyncView) -> str:
-    if sync.waits_for:
-        return f"{sync.state.value} (waits for a new login: {', '.join(sync.waits_for)})"
-    return sync.state.value + (f" ({sync.pause_reason.value})" if sync.pause_reason else "")
-
-
-def _plain_sync(sync: SyncView) -> dict[str, object]:
-    return {
-        "id": str(sync.id),
-        "name": sync.title,
-        "from": sync.source_alias,
-        "to": sync.target_alias,
-        "two_way": sync.two_way,
-        "state": sync.state.value,
-        "pause_reason": sync.pause_reason.value if sync.pause_reason else None,
-        "waits_for_login": list(sync.waits_for),
-        "interval_s": sync.interval_s,
-        "due_at": sync.due_at.isoformat() if sync.due_at else None,
-        "last_run_state": sync.last_run_state.value if sync.last_run_state else None,
-    }
-
-
-def _plain_outcome(o: OutcomeView) -> dict[str, object]:
-    known = {"step": o.step_title, "code": o.code, "field": o.field, "rows": o.rows}
-    return {**known, "cause": o.cause, "remedy": o.remedy}
-
-
-def _plain_run(detail: RunDetail) -> dict[str, object]:
-    return {
-        "id": str(detail.run.id),
-        "name": detail.title,
-        "state": detail.run.state.value,
-        "message": detail.message,
-        "rows_read": detail.run.rows_read,
-        "rows_written": detail.run.rows_written,
-        "rows_failed": detail.run.rows_failed,
-        "api_calls": {"source": detail.run.calls_source, "target": detail.run.calls_target},
-        "steps": [
-            {
-                "title": s.title,
-                "path": s.path,
-                "rows_read": s.rows_read,
-                "rows_written": s.rows_written,
-                "rows_failed": s.rows_failed,
-            }
-            for s in detail.steps
-        ],
-        "failures": [_plain_outcome(o) for o in detail.outcomes if o.failed],
-        "notes": [_plain_outcome(o) for o in detail.outcomes if not o.failed],
-    }

@@ -133,11 +133,7 @@ async def request_estimate(world: World, ticket: Ticket, sync: SyncId) -> UUID:
     async with world.database.tenant(ticket) as tx:
         if await sync_view(tx, sync) is None:
             missing("Sync", _LIST)
-        found = await previews.preview(tx, sync)
-        if not isinstance(found.outcome, Drawn):
-            message = "The plan has errors. Mend the definition first."
-            raise SyncProblem(message)
-        return await previews.request_dry_run(tx, sync, found.outcome.plan)
+        return await previews.count_saved(tx, sync)
 
 
 def _plain(preview: Preview) -> dict[str, object]:

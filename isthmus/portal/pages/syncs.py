@@ -13,9 +13,10 @@ from isthmus.orgs.connections import list_connections
 from isthmus.portal import live
 from isthmus.portal.desk import Acting, Problem, Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing
 from isthmus.portal.orgs_view import usable
+from isthmus.portal.planning_view import planning_of
 from isthmus.portal.sync_forms import USUAL_OBJECTS, SyncValues, definition_of, values_of
 from isthmus.portal.visitors import Visitor
-from isthmus.sync import definitions
+from isthmus.sync import definitions, previews
 from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, SyncState
@@ -85,6 +86,7 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
         if view is None:
             missing("Sync", _LIST)
         runs, stands = await definitions.runs(tx, sync_id), await outlook(tx, sync_id)
+        planning = await planning_of(tx, sync_id)
     checked = await check(world, visitor, sync_id)
     return pages.page(
         request,
@@ -92,6 +94,7 @@ async def sync(request: WebRequest, world: World, pages: Renderer, visitor: Sign
         visitor,
         sync=view,
         outlook=stands,
+        planning=planning,
         stages=stages(view.state),
         sync_blocked=view.pause_reason in {PauseReason.SOURCE_REVOKED, PauseReason.TARGET_REVOKED},
         plan=checked.plan,
@@ -188,9 +191,13 @@ async def perform(world: World, visitor: Visitor, sync: SyncId, verb: str) -> st
             case "resume":
                 await definitions.resume(tx, sync)
                 return f"/syncs/{sync}?done=resumed"
-            case "run" | "retry" | "retry-source" | "retry-target":
+            case "run" | "retry" | "retry-source" | "retry-target" | "estimate":
                 winner = {"retry-source": SOURCE, "retry-target": TARGET}.get(verb)
-                run = await definitions.request_run(tx, sync, retry=verb != "run", winner=winner)
+                run = await (
+                    previews.count_saved(tx, sync)
+                    if verb == "estimate"
+                    else definitions.request_run(tx, sync, retry=verb != "run", winner=winner)
+                )
                 return f"/runs/{run}?done=run-requested"
             case _:
                 missing("Action", _LIST)
