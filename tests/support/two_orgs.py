@@ -22,6 +22,7 @@ from isthmus.egress.transport import Body, StreamReply
 from isthmus.salesforce.lease import Lease
 from isthmus.salesforce.routes import ROUTES
 from isthmus.salesforce.session import Session
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow import pump
 from isthmus.sync.flow.frames import Frame, WindowSettled, decode
@@ -230,6 +231,9 @@ class TwoOrgs:
         sides = (_side("left", seed, START), _side("right", seed + 1, START + ahead))
         for side, objects in zip(sides, objects_of(spec), strict=True):
             for name in objects:
+                if "field: IsGone__c" in text:
+                    flag = cast("Any", {"label": "Gone", "type": "Checkbox", "defaultValue": "false"})
+                    side.emulator.tooling.add(side.org, f"{name}.IsGone__c", flag, granted=True)
                 metadata = {"label": "Source", "type": "Text", "length": 18, "externalId": True, "unique": True}
                 made = cast("Any", {**metadata, "caseSensitive": True})
                 side.emulator.tooling.add(side.org, f"{name}.{KEY}", made, granted=True)
@@ -265,17 +269,18 @@ class TwoOrgs:
         for number, side in enumerate(self.sides):
             side.emulator.whims.set(LEVELS[level], level=level, seed=seed + number)
 
-    async def cycle(self, *, kill_at: int | None = None) -> Run:
-        """Do one run of the sync; `kill_at`: the mover is killed at that request."""
+    async def cycle(self, *, kill_at: int | None = None, winner: int | None = None) -> Run:
+        """Do one run of the sync; `kill_at`: the mover is killed at that request. `winner` decides what is held."""
         self.pass_time(60)
         self.kill_at, self._reached = kill_at, 0
-        self._retries = [each for each in self.waiting if each[3] and each[2] < ATTEMPTS_MAX]
+        self._retries = [each for each in self.waiting if each[3] or each[2] < ATTEMPTS_MAX]
         steps = step_jobs(
             self.plan,
             settled=(),
             marks=self.marks,
             retries=[(step, window) for step, window, _, _ in self._retries],
             waiting=[(step, window) for step, window, _, _ in self.waiting],
+            winner=winner,
         )
         report = _Report(self, begin(len(self.plan.steps)))
         world = MoverWorld(self._sessions(), report, _OurClock(self.left))
@@ -298,7 +303,7 @@ class TwoOrgs:
         if not isinstance(frame, WindowSettled):
             return
         step = run.steps[frame.step]
-        failed, again = step.open_failures, step.open_failures > 0
+        failed, again = step.open_failures, StatusCode.CONFLICT_HELD in step.open_codes
         if frame.retry:
             old = self._retries[frame.retry - 1]
             self.waiting.remove(old)

@@ -97,7 +97,7 @@ class Model:
         """Stop everybody, then demand what is promised."""
         self.world.whims("off")
         self.world.pass_time(30)
-        for _ in range(ROUGH_CYCLES if any(each[3] for each in self.world.waiting) else 0):
+        for _ in range(ROUGH_CYCLES if self.world.waiting else 0):
             await self._quiet_run()
         for _ in range(QUIET_CYCLES):
             await self._quiet_run()

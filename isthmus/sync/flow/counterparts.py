@@ -122,7 +122,7 @@ class Counterparts:
 _NOBODY: Final = Trace(ours=True, modified=datetime.min.replace(tzinfo=UTC), uncarried=False)
 
 
-def trace_of(record: Record, side: int, both: Both, uncarried: Sequence[WindowJob] = ()) -> Trace:
+def trace_of(record: Record, side: int, both: Both, uncarried: Sequence[WindowJob]) -> Trace:
     """Return who wrote a record of that side last and when; raises `Unexpected` if the org does not say."""
     stamp = instant_of(record.get(STAMP))
     return Trace(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
@@ -32,7 +33,7 @@ from isthmus.sync.flow.counterparts import (
     trace_of,
 )
 from isthmus.sync.flow.deciding import Trace, decide, outlives
-from isthmus.sync.flow.job import SOURCE, TARGET, StepJob
+from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, WindowJob
 from isthmus.sync.flow.likeness import differing
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
 from isthmus.sync.flow.reading import check_key, query_of
@@ -44,6 +45,8 @@ from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
 from isthmus.sync.pairing import Pairing
 from isthmus.values import ApiName
 
+_JUST_READ: Final = (WindowJob(None),)
+"""What a row's own window holds is on its way: no other span needs to say so."""
 Send = Callable[[Sequence[Record]], Awaitable[list[RowResult]]]
 
 
@@ -160,7 +163,7 @@ class Pairs:
             held = record.get(self._step.key)
             linked = held if isinstance(held, str) else None
             with asking(SOURCE):
-                trace = trace_of(record, SOURCE, self._both)
+                trace = trace_of(record, SOURCE, self._both, _JUST_READ)
         if self._step.kind is StepKind.LINK:
             mapped = self._links_only(mapped)
         return _Row(key, linked, mapped, trace)

@@ -93,6 +93,6 @@ async def _in_the_bin(step: Step, both: Both, ids: Sequence[str]) -> dict[str, t
                 for record in batch.reveal():
                     row_id, key = record.get(ID), record.get(step.key)
                     if isinstance(row_id, str):
-                        trace = trace_of(record, SOURCE, both)
+                        trace = trace_of(record, SOURCE, both, ())
                         found[row_id] = (key if isinstance(key, str) else None, trace)
     return found
