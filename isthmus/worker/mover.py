@@ -233,10 +233,15 @@ def _load(packed: bytes, kind: JobKind) -> Job:
             return Job(audit.endpoints, partial(collect.work, audit), _warm_of(collect))
         case "sync":
             from isthmus.sync.flow import pump  # noqa: PLC0415
+            from isthmus.sync.flow.computed import zones_for  # noqa: PLC0415
             from isthmus.sync.flow.job import SyncJob  # noqa: PLC0415
 
             sync = msgspec.json.decode(packed, type=SyncJob)
-            return Job(sync.endpoints, partial(pump.work, sync, zones=pump.zones_for(sync)), _warm_of(pump))
+            return Job(
+                sync.endpoints,
+                partial(pump.work, sync, zones=zones_for([step.step for step in sync.steps])),
+                _warm_of(pump),
+            )
         case "activate":
             from isthmus.sync.flow import activate  # noqa: PLC0415
             from isthmus.sync.flow.job import ActivateJob  # noqa: PLC0415
@@ -245,9 +250,14 @@ def _load(packed: bytes, kind: JobKind) -> Job:
             return Job(activation.endpoints, partial(activate.work, activation), _warm_of(activate))
         case "inspect":
             from isthmus.sync.flow import inspect  # noqa: PLC0415
+            from isthmus.sync.flow.computed import zones_for  # noqa: PLC0415
 
             inspection = msgspec.json.decode(packed, type=inspect.InspectJob)
-            return Job(inspection.endpoints, partial(inspect.work, inspection), _warm_of(inspect))
+            return Job(
+                inspection.endpoints,
+                partial(inspect.work, inspection, zones=zones_for([inspection.step])),
+                _warm_of(inspect),
+            )
         case _:
             assert_never(kind)
 

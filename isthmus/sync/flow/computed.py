@@ -16,11 +16,15 @@ from typing import Final
 
 import numpy as np
 
+from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.cells import decoded_cell, encoded_cell
 from isthmus.sync.flow.csv_blocks import Block, Flags, Ints
+from isthmus.sync.flow.expressions.moments import find_zone
 from isthmus.sync.flow.expressions.program import Program, compiled, run
 from isthmus.sync.flow.expressions.values import Failed, Type, text_of, value_of
+from isthmus.sync.flow.job import SOURCE
 from isthmus.sync.flow.masks import KEYLESS, Masks
+from isthmus.sync.flow.sides import asking
 from isthmus.sync.model import Column, Step, Transform
 
 _NOTHING: Final = (0, 0)
@@ -61,6 +65,21 @@ def needs_key(steps: Iterable[Step]) -> bool:
 def zones_of(steps: Iterable[Step]) -> set[str]:
     """Return the names of the time zones that the steps' expressions use."""
     return {name for step in steps for _, _, transform in transforms_of(step) for name in transform.zones}
+
+
+def zones_for(steps: Iterable[Step]) -> Mapping[str, tzinfo]:
+    """Return the time zones that the steps' expressions name. Reads the system's zone files: before lockdown."""
+    found = {name: find_zone(name) for name in zones_of(steps)}
+    return {name: zone for name, zone in found.items() if zone is not None}
+
+
+async def tools_for(steps: Sequence[Step], world: MoverWorld, zones: Mapping[str, tzinfo] | None) -> Tools:
+    """Return what the steps need; the key of pseudonyms is asked for only if they make any. Raises `Stopped`."""
+    key = None
+    if world.mask_key is not None and needs_key(steps):
+        with asking(SOURCE):
+            key = await world.mask_key()
+    return Tools(Masks(key), zones_for(steps) if zones is None else zones)
 
 
 class Computed:

@@ -7,10 +7,10 @@ harm, the next run would have done the same.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from isthmus.salesforce.query import pages
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
+from isthmus.sync.flow.computed import Tools, tools_for
 from isthmus.sync.flow.frames import BadFrame
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
@@ -103,12 +104,12 @@ def decode_end(unverified_message: bytes) -> LookEnded:
         raise BadFrame(message) from None
 
 
-async def work(job: InspectJob, world: MoverWorld) -> None:
-    """Try, seal, report; the last message says how it ended."""
+async def work(job: InspectJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] | None = None) -> None:
+    """Try, seal, report; the last message says how it ended. `zones`: see `computed.zones_for`."""
     look = _Look(job, world)
     reason, code = EndReason.FINISHED, None
     try:
-        await look.run()
+        await look.run(await tools_for([job.step], world, zones))
     except Stopped as stop:
         reason, code = stop.reason, stop.code
     except BaseExceptionGroup as group:
@@ -148,7 +149,6 @@ class _Look:
         self._sessions = (second, first) if job.step.backward else (first, second)
         self._sealer = Sealer(job.viewer, job.look)
         self._substitutes = Substitutes(job.step, self._sessions)
-        self._mapping = StepMapping(job.step, self._substitutes.tables)
         self._rows_max = min(job.rows_max, ROWS_SHOWN_MAX)
         columns = job.step.columns
         self._masked = {name for c in columns if c.transform is not None and c.transform.mask for name in c.reads}
@@ -156,8 +156,9 @@ class _Look:
         self.rows_tried = 0
         self.rows_failed = 0
 
-    async def run(self) -> None:
+    async def run(self, tools: Tools) -> None:
         job = self._job
+        self._mapping = StepMapping(job.step, self._substitutes.tables, tools)
         window = None if job.until is None else Window(job.since, job.until)
         query = query_of(job.step, self._mapping.select, window, ordered=True)
         async with aclosing(pages(self._sessions[SOURCE], query)) as batches:

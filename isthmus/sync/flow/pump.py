@@ -15,14 +15,12 @@ from typing import Final
 from isthmus.salesforce.query import count
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.both import Both, look_at_both
-from isthmus.sync.flow.computed import Tools, needs_key, zones_of
+from isthmus.sync.flow.computed import NO_TOOLS, tools_for
 from isthmus.sync.flow.csv_blocks import RecordCutter, header_names
-from isthmus.sync.flow.expressions.moments import find_zone
 from isthmus.sync.flow.frames import Ended, StepDone, WindowFixed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
-from isthmus.sync.flow.masks import Masks
 from isthmus.sync.flow.pairs import move_bereft, move_pairs
 from isthmus.sync.flow.paths import choose_path
 from isthmus.sync.flow.probing import probe
@@ -42,8 +40,8 @@ GENTLE_TIMES: Final = 10
 
 
 async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] | None = None) -> None:
-    """Do `job` and report in frames; the last one says how it ended. `zones` are those of `zones_for`."""
-    pump = _Pump(job, world, zones_for(job) if zones is None else zones)
+    """Do `job` and report in frames; the last one says how it ended. `zones`: see `computed.zones_for`."""
+    pump = _Pump(job, world, zones)
     try:
         await pump.run()
         ended = Ended(EndReason.FINISHED, None, None)
@@ -55,12 +53,6 @@ async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] |
             raise
         ended = Ended(turned(stop.reason, backward=pump.backward), pump.step, stop.code)
     await send(world.report, [*calls_of((world.sessions[SOURCE], world.sessions[TARGET])), ended])
-
-
-def zones_for(job: SyncJob) -> Mapping[str, tzinfo]:
-    """Return the time zones that the job's expressions name. Reads the system's zone files: before lockdown."""
-    found = {name: find_zone(name) for name in zones_of(step.step for step in job.steps)}
-    return {name: zone for name, zone in found.items() if zone is not None}
 
 
 def warm() -> None:
@@ -79,23 +71,23 @@ def warm() -> None:
 class _Pump:
     """One job while it runs."""
 
-    def __init__(self, job: SyncJob, world: MoverWorld, zones: Mapping[str, tzinfo]) -> None:
+    def __init__(self, job: SyncJob, world: MoverWorld, zones: Mapping[str, tzinfo] | None) -> None:
         self._job = job
-        self._tools = Tools(Masks(None), zones)
-        self._mask_key = world.mask_key
+        self._world = world
+        self._zones = zones
+        self._tools = NO_TOOLS
         self._report = world.report
         self._sessions = (world.sessions[SOURCE], world.sessions[TARGET])
         self._both = Both(self._sessions)
         self._idle: set[tuple[bool, str, str | None, datetime | None]] = set()
         self._bereft: dict[tuple[bool, str], tuple[str, ...]] = {}
         self._rest_rows_per_s: float | None = None
+        self._tallies: list[Tally] = []
         self.step: int | None = None
         self.backward = False
 
     async def run(self) -> None:
-        if self._mask_key is not None and needs_key(step.step for step in self._job.steps):
-            with asking(SOURCE):
-                self._tools = Tools(Masks(await self._mask_key()), self._tools.zones)
+        self._tools = await tools_for([step.step for step in self._job.steps], self._world, self._zones)
         until = [await server_until(self._sessions[SOURCE])]
         if any(step.step.pairing is not None and step.step.pairing.two_way for step in self._job.steps):
             self._both = await look_at_both(self._sessions)
@@ -104,13 +96,21 @@ class _Pump:
         await self._probe(until)
         for step in self._job.steps:
             self.step = step.ordinal
+            self._tallies.clear()
             for window in step.windows:
                 self.backward = False
                 self._check_budget()
                 self.backward = step.step.backward
                 await self._window(step, window, until[self.backward])
+            if step.step.critical and any(tally.rows_failed for tally in self._tallies):
+                raise Stopped(EndReason.CRITICAL_STEP)
             await send(self._report, [StepDone(step.ordinal)])
         self.step, self.backward = None, False
+
+    def _tally(self, job: StepJob) -> Tally:
+        """Return a new count for a window of the step at hand."""
+        self._tallies.append(Tally(self._report, job.ordinal, self._sessions))
+        return self._tallies[-1]
 
     async def _probe(self, until: list[datetime]) -> None:
         """Ask about many windows at once, forward and backward; a one-shot copy has none that were read before."""
@@ -166,7 +166,7 @@ class _Pump:
             await self._move(job, bounds, path, rows)
         bereft = self._bereft.get((job.step.backward, job.step.source), ())
         if bereft and own:
-            tally = Tally(self._report, job.ordinal, self._sessions)
+            tally = self._tally(job)
             await move_bereft(job, bereft, self._sides(), tally, self._tools)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [*calls_of(self._sessions), settled])
@@ -185,7 +185,7 @@ class _Pump:
         await send(self._report, [WindowFixed(job.ordinal, window, path, len(found))])
         own = retry == 0 and not self._job.dry_run
         if removal is not None and not self._job.dry_run:
-            tally = Tally(self._report, job.ordinal, self._sessions)
+            tally = self._tally(job)
             await remove(job.step, removal, both.sessions[TARGET], tally)
             self._bereft[not job.step.backward, job.step.target] = removal.bereft
         watermark = removal.watermark if removal is not None and own else None
@@ -203,7 +203,7 @@ class _Pump:
         return rows
 
     async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int) -> None:
-        tally = Tally(self._report, job.ordinal, self._sessions)
+        tally = self._tally(job)
         if _looks_first(job.step, bounds):
             await move_pairs(job, bounds, self._sides(), tally, self._tools)
             return
