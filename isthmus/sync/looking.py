@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,8 @@ from isthmus.sync.errors import NOTE_CODES, explain, explain_end
 from isthmus.sync.model import EndReason, Path, Plan, RunState, Step, StepKind
 from isthmus.sync.views import OutcomeView, RunDetail, RunView, StepView, SyncView
 from isthmus.values import RunId, SyncId, UserText
+
+DRY_RUN_MESSAGE: Final = "Counted. Nothing was written."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,12 @@ async def _runs(tx: TenantTx, *, sync: SyncId | None, run: RunId | None, rows_ma
                r.calls_source, r.calls_target, coalesce(s.expected, 0) as rows_expected,
                coalesce(s.read, 0) as rows_read,
                coalesce(s.written, 0) as rows_written, coalesce(s.created, 0) as rows_created,
-               coalesce(s.failed, 0) as rows_failed
+               coalesce(s.failed, 0) as rows_failed, coalesce(s.retried, 0) as rows_retried, r.corrected_at
         from sync.run r
         left join lateral (
             select sum(rows_expected)::bigint as expected, sum(rows_read)::bigint as read,
                    sum(rows_written)::bigint as written, sum(rows_created)::bigint as created,
-                   sum(rows_failed)::bigint as failed
+                   sum(rows_failed)::bigint as failed, sum(rows_retried)::bigint as retried
             from sync.run_step where tenant_id = r.tenant_id and run_id = r.id) s on true
         where (%(sync)s::uuid is null or r.sync_id = %(sync)s) and (%(run)s::uuid is null or r.id = %(run)s)
         order by r.requested_at desc limit %(rows_max)s
@@ -148,10 +151,11 @@ async def run_detail(tx: TenantTx, run: RunId) -> RunDetail | None:
         sync=view.sync_id,
     )
     by_number = {row.step: row for row in steps}
+    dry = view.kind == "dry_run" and view.state is RunState.DONE
     return RunDetail(
         run=view,
         title=found.title,
-        message=run_message(view.state, view.end_reason, found.end_code),
+        message=DRY_RUN_MESSAGE if dry else run_message(view.state, view.end_reason, found.end_code, view.rows_retried),
         steps=tuple(_step_view(n, step, by_number.get(n)) for n, step in enumerate(plan.steps)),
         outcomes=tuple(_outcome_view(plan, row) for row in outcomes if row.step < len(plan.steps)),
         failed_windows_open=waiting.number if waiting else 0,
@@ -174,7 +178,7 @@ def step_title(step: Step) -> str:
     return name
 
 
-def run_message(state: RunState, end_reason: int | None, end_code: int | None) -> str:
+def run_message(state: RunState, end_reason: int | None, end_code: int | None, rows_retried: int = 0) -> str:
     """Return one sentence on how a run stands, with the remedy where one is needed."""
     match state:
         case RunState.QUEUED:
@@ -182,9 +186,9 @@ def run_message(state: RunState, end_reason: int | None, end_code: int | None) -
         case RunState.RUNNING:
             return "Running."
         case RunState.DONE:
-            return "Every row was applied."
+            return f"Every row was applied{_by_later(rows_retried)}."
         case RunState.PARTIAL:
-            return "Some rows failed; see the reasons below."
+            return f"Some rows failed; see the reasons below{_by_later(rows_retried)}."
         case RunState.FAILED | RunState.REVOKED:
             reason = EndReason.BUG if end_reason is None else EndReason(end_reason)
             why = explain_end(reason, None if end_code is None else StatusCode(end_code))
@@ -194,6 +198,13 @@ def run_message(state: RunState, end_reason: int | None, end_code: int | None) -
 def path_name(path: int) -> str:
     """Return how rows travelled, for people: `-`, `REST` or `Bulk`."""
     return {Path.NONE: "-", Path.COLLECTIONS: "REST", Path.BULK: "Bulk"}[Path(path)]
+
+def _by_later(rows: int) -> str:
+    """Return how many rows failed at first, if any."""
+    return (
+        f"; {rows} of them failed at first, and a later run brought {'it' if rows == 1 else 'them'} in" if rows else ""
+    )
+
 
 
 def field_name(step: Step, ordinal: int | None) -> str | None:

@@ -251,6 +251,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budget: Budget = Budget()
     retry_times: int = 5
     """How often a window with rows that may pass by themselves is read again without being asked."""
+    by_hand: bool = False
+    """A migration: it runs when somebody asks, and then tries everything that failed once more."""
 
 
 class Severity(StrEnum):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -41,7 +42,6 @@ from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_
 from isthmus.sync.windows import step_jobs
 from isthmus.values import ConnectionId, Purpose, RunId
 
-RETRY_ATTEMPTS_MAX: Final = 5
 RETRY_WINDOWS_MAX: Final = 64
 SAVE_EVERY_S: Final = 0.5
 TICKET_FRESH_S: Final = 120.0
@@ -61,7 +61,7 @@ async def perform(run: RunId, app: SyncApp) -> None:
         row = await store.begin(tx, run)
         if row is None:
             return
-        job = await _job(tx, run, row)
+        job = await _job(tx, run, row, app.clock.now())
     app.journal.emit(RunStarted(run, row.fence))
     began_s = app.clock.monotonic_s()
     keeping = _Keeping(app, run, row, tickets, job)
@@ -82,18 +82,19 @@ class _Job:
     ceilings: tuple[Ceiling, Ceiling]
 
 
-async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
+async def _job(tx: TenantTx, run: UUID, row: store.RunRow, now: datetime) -> _Job:
     plan = msgspec.json.decode(row.document, type=Plan)
     rows = [await store.endpoint(tx, connection) for connection in (row.source_connection, row.target_connection)]
     settled = await store.settled_steps(tx, run)
     marks = await store.checkpoints(tx, row.sync_id, row.plan_version)
-    by_hand, dry_run = row.kind == RETRY, row.kind == DRY_RUN
+    again_only, dry_run = row.kind == RETRY, row.kind == DRY_RUN
     retries = await failed_windows.due_windows(
         tx,
         row.sync_id,
         row.plan_version,
-        attempts_max=RETRY_ATTEMPTS_MAX,
-        by_hand=by_hand,
+        times=plan.retry_times,
+        now=now,
+        by_hand=again_only or plan.by_hand,
         rows_max=0 if dry_run else RETRY_WINDOWS_MAX,
     )
     steps = step_jobs(
@@ -102,7 +103,7 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow) -> _Job:
         marks=marks,
         retries=[(each.step, each.window) for each in retries],
         waiting=await failed_windows.waiting_windows(tx, row.sync_id, row.plan_version) if plan.two_way else (),
-        own=not by_hand,
+        own=not again_only,
         winner=row.winner,
     )
     return _Job(
@@ -220,7 +221,9 @@ class _Keeping:
         transient, held = bool(step.open_codes & TRANSIENT_CODES), StatusCode.CONFLICT_HELD in step.open_codes
         if frame.retry:
             window = self._job.retries[frame.retry - 1]
-            await failed_windows.save_retry(tx, window.id, step.open_failures, transient=transient, held=held)
+            await failed_windows.save_retry(
+                tx, window, self._run, reasons=step.open_outcomes, transient=transient, held=held
+            )
             return
         if step.open_failures:
             await failed_windows.save_failed_window(
@@ -229,7 +232,7 @@ class _Keeping:
                 self._run,
                 step=frame.step,
                 window=frame.window,
-                rows=step.open_failures,
+                reasons=step.open_outcomes,
                 transient=transient,
                 held=held,
             )

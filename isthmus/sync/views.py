@@ -40,7 +40,10 @@ class SyncView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run as a list shows it; counts are sums over its steps."""
+    """One run as a list shows it; counts are sums over its steps.
+
+    `rows_retried` of the rows written failed in this run and were brought in by later ones, lastly at `corrected_at`.
+    """
 
     id: UUID
     sync_id: UUID
@@ -57,6 +60,8 @@ class RunView:
     rows_written: int
     rows_created: int
     rows_failed: int
+    rows_retried: int
+    corrected_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,8 @@ create table sync.run (
     requested_at timestamptz not null default now(),
     started_at timestamptz,
     ended_at timestamptz,
+    -- When a later run brought in rows that had failed in this one, and its counts were corrected.
+    corrected_at timestamptz,
     -- A person's decision of conflicts that are held, for a retry: the source's records (0) or the target's (1).
     winner smallint check (winner in (0, 1)),
     primary key (tenant_id, id),
@@ -184,7 +186,9 @@ create policy own_update on sync.run for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select, insert (sync_id, plan_version, kind, winner)
     on sync.run to isthmus_portal;
-grant select, update (state, fence, end_reason, end_step, end_code, calls_source, calls_target, started_at, ended_at)
+grant select,
+    update (state, fence, end_reason, end_step, end_code, calls_source, calls_target, started_at, ended_at,
+            corrected_at)
     on sync.run to isthmus_worker;
 
 create index run_by_sync on sync.run (tenant_id, sync_id, requested_at desc);
@@ -200,6 +204,8 @@ create table sync.run_step (
     rows_written sync.row_count not null,
     rows_created sync.row_count not null,
     rows_failed sync.row_count not null,
+    -- Of the rows written: those that failed in this run and that a later one brought in.
+    rows_retried sync.row_count not null default 0,
     settled boolean not null,
     primary key (tenant_id, run_id, step),
     foreign key (tenant_id, run_id) references sync.run on delete cascade
@@ -218,7 +224,7 @@ grant select
     on sync.run_step to isthmus_portal;
 grant select, delete,
     insert (run_id, step, path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled),
-    update (path, rows_expected, rows_read, rows_written, rows_created, rows_failed, settled)
+    update (path, rows_expected, rows_read, rows_written, rows_created, rows_failed, rows_retried, settled)
     on sync.run_step to isthmus_worker;
 
 -- How many rows of a step failed with which code on which column (-1: the org named none).
@@ -305,6 +311,30 @@ grant select
 grant select, insert (sync_id, plan_version, run_id, step, since, until, row_count, transient, held),
     update (row_count, transient, held, read_at, attempts, settled_at)
     on sync.failed_window to isthmus_worker;
+
+-- Why rows of a failed window failed when it was last read (column -1: the org named none). Where a later reading finds
+-- fewer, the counts of the run that met them first are corrected by the difference.
+create table sync.window_outcome (
+    tenant_id uuid not null default ctx.tenant(),
+    window_id uuid not null,
+    code smallint not null,
+    field smallint not null,
+    row_count sync.row_count not null,
+    primary key (tenant_id, window_id, code, field),
+    foreign key (tenant_id, window_id) references sync.failed_window on delete cascade
+);
+alter table sync.window_outcome enable row level security;
+alter table sync.window_outcome force row level security;
+create policy own_select on sync.window_outcome for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on sync.window_outcome for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on sync.window_outcome for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select
+    on sync.window_outcome to isthmus_portal;
+grant select, delete, insert (window_id, code, field, row_count)
+    on sync.window_outcome to isthmus_worker;
 
 -- A person's wish to look at rows that fail: the public half of a key made for it, and whether it is over. What is shown
 -- goes past this database, sealed to that key (`sync/relay.py`).
