@@ -14,8 +14,16 @@ from isthmus.db.address import Role
 from isthmus.orgs.keeper_client import KeeperRefused, RunKind
 from isthmus.orgs.leasing import Leased, NotLeased, lease, refresh
 from isthmus.orgs.model import UnknownConnection
-from isthmus.salesforce.lease import FromKeeper, LeaseGranted, LeaseRefused, LeaseRequest, LeaseRevoked
-from isthmus.values import ConnectionId
+from isthmus.salesforce.lease import (
+    FromKeeper,
+    LeaseGranted,
+    LeaseRefused,
+    LeaseRequest,
+    LeaseRevoked,
+    MaskKeyGranted,
+    MaskKeyRequest,
+)
+from isthmus.values import ConnectionId, TenantId
 from tests.support.keeper import RunningKeeper, serving
 from tests.support.orgsim import Orgsim
 
@@ -51,6 +59,22 @@ async def test_a_mover_gets_a_token_that_the_org_accepts(keeper: RunningKeeper, 
         assert granted.token not in repr(granted)
         status, *_ = await asyncio.to_thread(orgsim.call, "GET", "/services/data/v64.0/limits", token=granted.token)
     assert status == 200
+
+
+async def test_a_mover_gets_its_tenants_key_of_pseudonyms_and_no_other(keeper: RunningKeeper, orgsim: Orgsim):
+    connection = await keeper.connect(orgsim)
+    custodian, tenant = keeper.custodian, keeper.acme.tenant
+    loop = asyncio.get_running_loop()
+    with await open_channel(keeper, connection) as channel:
+        await loop.sock_sendall(channel, msgspec.json.encode(MaskKeyRequest(connection)))
+        found = await told(channel)
+        await loop.sock_sendall(channel, msgspec.json.encode(MaskKeyRequest(uuid4())))
+        refused = await told(channel)
+    assert isinstance(found, MaskKeyGranted)
+    assert bytes.fromhex(found.key) == custodian.tenant_mask_key(tenant).reveal()
+    assert custodian.tenant_mask_key(TenantId(uuid4())).reveal() != bytes.fromhex(found.key)
+    assert custodian.mask_key.reveal() not in bytes.fromhex(found.key)
+    assert isinstance(refused, LeaseRefused)
 
 
 async def test_a_stale_token_is_refreshed_once_and_the_new_one_works(keeper: RunningKeeper, orgsim: Orgsim):

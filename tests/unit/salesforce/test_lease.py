@@ -15,12 +15,15 @@ from isthmus.egress.hosts import parse_login_host
 from isthmus.salesforce.errors import LeaseLost
 from isthmus.salesforce.lease import (
     FromKeeper,
+    FromMover,
     Lease,
     LeaseBook,
     LeaseGranted,
     LeaseRefused,
     LeaseRequest,
     LeaseRevoked,
+    MaskKeyGranted,
+    MaskKeyRequest,
     answer_fixed,
 )
 from isthmus.sandbox.packets import packet_pair
@@ -152,6 +155,40 @@ async def test_a_command_lines_token_is_given_once_and_never_renewed():
         with pytest.raises(LeaseLost, match="not_running"):
             await book.leases_of(uuid4()).current()
         answering.cancel()
+
+
+async def test_the_key_of_pseudonyms_comes_beside_the_leases():
+    connection = uuid4()
+    async with channel() as (keeper, book, _):
+        asking = asyncio.create_task(book.mask_key(connection))
+        loop = asyncio.get_running_loop()
+        packet = await loop.sock_recv(keeper.sock, 4096)
+        assert msgspec.json.decode(packet, type=FromMover) == MaskKeyRequest(connection)
+        await keeper.give(MaskKeyGranted(connection, b"key".hex()))
+        assert (await asking).reveal() == b"key"
+        leasing = asyncio.create_task(book.leases_of(connection).current())
+        await keeper.take()
+        await keeper.give(granted(connection))
+        assert (await leasing).token.reveal() == b"t"
+
+
+@pytest.mark.parametrize("key", [Secret(b"of a copy"), None])
+async def test_a_command_lines_key_is_handed_on_and_without_one_none_is_made_up(key):
+    connection = uuid4()
+    host = parse_login_host(ORG, allow_loopback_http=False)
+    assert isinstance(host, OrgHost)
+    async with channel() as (keeper, book, _):
+        answering = asyncio.create_task(answer_fixed(keeper.sock, {connection: Lease(Secret("cli"), host)}, key))
+        if key is None:
+            with pytest.raises(LeaseLost, match="unavailable"):
+                await book.mask_key(connection)
+        else:
+            assert (await book.mask_key(connection)).reveal() == key.reveal()
+        answering.cancel()
+
+
+def test_a_granted_key_shows_nothing():
+    assert repr(MaskKeyGranted(uuid4(), "secret")) == "<MaskKeyGranted>"
 
 
 def test_a_granted_lease_shows_nothing():
