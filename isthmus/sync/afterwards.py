@@ -34,7 +34,7 @@ def after(
     schedule: Schedule, run: Run, *, kind: str, began: datetime, now: datetime, idle_runs: int
 ) -> Afterwards | None:
     """Return what follows from the end of `run`; None if the schedule stays as it is."""
-    if kind == DRY_RUN:
+    if kind == DRY_RUN or schedule.manual:
         return None
     if run.end in _BUDGET or run.end in _LIMITED:
         due = next_due(schedule, started=began, now=now + PAUSE, idle_runs=0)

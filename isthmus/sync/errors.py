@@ -71,9 +71,9 @@ _ENDS: Final[dict[EndReason, tuple[str, str]]] = {
         "the share of the target org's API calls that the sync may use is used up",
         "Nothing to do: it goes on by itself in an hour. `budget` in the sync sets the share.",
     ),
-    EndReason.LEASES_ENDED: (
-        "the keeper no longer lends its tokens to this run",
-        "Nothing to do: the next run goes on from there.",
+    EndReason.CRITICAL_STEP: (
+        "rows of a critical step failed, so the steps after it were not begun",
+        "`isthmus sync inspect` shows the rows. Mend the cause, then run again: it goes on at this step.",
     ),
     EndReason.SOURCE_REVOKED: ("the source org was revoked, so the sync is paused", "Connect it again, then resume."),
     EndReason.TARGET_REVOKED: ("the target org was revoked, so the sync is paused", "Connect it again, then resume."),

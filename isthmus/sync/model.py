@@ -230,6 +230,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The step reads the sync's target and writes its source: its own source and target are the other way round."""
     pairing: Pairing | None = None
     """How the step looks at both records of a pair before it writes; None: it upserts without looking."""
+    critical: bool = False
+    """The run stops after the step if one of its rows failed."""
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -249,10 +251,10 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same for the source org of a two-way sync."""
     two_way: bool = False
     budget: Budget = Budget()
-    retry_times: int = 5
-    """How often a window with rows that may pass by themselves is read again without being asked."""
     by_hand: bool = False
     """A migration: it runs when somebody asks, and then tries everything that failed once more."""
+    retry_times: int = 5
+    """How often a window with rows that may pass by themselves is read again without being asked."""
 
 
 class Severity(StrEnum):
@@ -351,6 +353,7 @@ class EndReason(IntEnum):
     SOURCE_BUDGET = 19
     TARGET_BUDGET = 20
     LEASES_ENDED = 21
+    CRITICAL_STEP = 22
 
 
 class Path(IntEnum):

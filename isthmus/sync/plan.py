@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.sync.adoption import adopting
@@ -66,6 +66,7 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
         if draft is not None:
             drafts.append(draft)
     refuse_twice(drafts, issues)
+    issues.extend(_critical_issues(spec))
     drafts = [with_columns(draft, drafts, issues) for draft in drafts]
     ordered = parents_first(drafts, issues)
     pairings = {draft.number: adopting(draft, issues) for draft in ordered}
@@ -79,10 +80,22 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
     tracking = dict.fromkeys(
         draft.target.name for draft in ordered if draft.key == TRACKING_FIELD and draft.target.field(draft.key) is None
     )
+    by_hand = spec.schedule is not None and spec.schedule.manual
     budget = Budget(day_percent=spec.budget.day_percent, run_percent=spec.budget.run_percent)
     steps = (*loads, *links, *removals)
-    plan = Plan(steps=steps, tracking=tuple(tracking), budget=budget, retry_times=spec.retry.times)
+    plan = Plan(steps=steps, tracking=tuple(tracking), budget=budget, by_hand=by_hand, retry_times=spec.retry.times)
     return Drawn(plan, tuple(issues))
+
+
+def _critical_issues(spec: SyncSpec) -> Iterator[Issue]:
+    """A sync that runs by the clock goes on with what changed next: it has no step that could hold up the others."""
+    if spec.schedule is not None and spec.schedule.manual:
+        return
+    for number, step in enumerate(spec.steps):
+        if step.critical:
+            text = "a critical step is one of a migration, which runs by hand"
+            remedy = "Add `schedule: {manual: true}`, or remove `critical`."
+            yield error("critical_needs_manual", f"steps[{number}].critical", text, remedy)
 
 
 def _step(draft: Draft, kind: StepKind, pairing: Pairing | None = None) -> Step:
@@ -106,4 +119,5 @@ def _step(draft: Draft, kind: StepKind, pairing: Pairing | None = None) -> Step:
         stamp=stamp_of(draft.source) or "",
         pairing=pairing,
         deletions_listed=draft.source.replicateable,
+        critical=draft.spec.critical and kind is not StepKind.DELETE,
     )

@@ -6,6 +6,7 @@
 | `cron` | at every minute that matches, in `zone` |
 | both | at the first minute that matches, at least `interval_s` after the start of the last run |
 | `quiet_hours` | what falls into them waits for their end |
+| `manual` | never by itself: a migration |
 | `idle_max_s` | after `IDLE_RUNS_BEFORE` runs without a change the pause doubles, up to this; one change ends it |
 
 Times of day are those of `zone`. Where a clock is put back, a fixed time of day comes once; where it is put forward, a
@@ -24,6 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import croniter as cron_library
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 INTERVAL_DEFAULT_S: Final = 120
 INTERVAL_MIN_S: Final = 60
@@ -43,7 +45,7 @@ IntervalS: TypeAlias = Annotated[int, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)
 
 
 class ScheduleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """When a sync runs by itself: every `interval_s` seconds, or by `cron`, but not in `quiet_hours`."""
+    """When a sync runs by itself: every `interval_s` seconds, or by `cron`, but not in `quiet_hours`; or never."""
 
     interval_s: IntervalS | None = None
     cron: Annotated[str, Meta(min_length=1, max_length=120, description="minute hour day month weekday")] | None = None
@@ -53,6 +55,7 @@ class ScheduleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(max_length=QUIET_SPANS_MAX),
     ] = ()
     idle_max_s: IntervalS | None = None
+    manual: bool = False
 
 
 class ScheduleRefused(Exception):
@@ -100,6 +103,8 @@ class Schedule:
     zone: ZoneInfo
     quiet: tuple[QuietSpan, ...]
     idle_max_s: int
+    manual: bool = False
+    """It runs when somebody asks for it, and not otherwise."""
 
 
 class DueReason(IntEnum):
@@ -139,6 +144,8 @@ def read_schedule(spec: ScheduleSpec | None, interval_s: int | None = None) -> S
     Raises `ScheduleRefused`.
     """
     spec = spec or ScheduleSpec()
+    if spec.manual and (interval_s is not None or replace(spec, manual=False) != ScheduleSpec()):
+        _refuse("manual", "what runs by hand only has no other schedule", "Leave the rest of the schedule out.")
     if spec.interval_s is not None and interval_s is not None:
         _refuse("interval_s", "the sync has an `interval_s` beside its schedule", "Keep one of the two.")
     given = spec.interval_s or interval_s
@@ -148,7 +155,8 @@ def read_schedule(spec: ScheduleSpec | None, interval_s: int | None = None) -> S
         _refuse("idle_max_s", "it is shorter than the interval", "Make it longer, or leave it out.")
     if spec.cron and spec.idle_max_s:
         _refuse("idle_max_s", "a cron expression knows no idle pause", "Leave one of the two out.")
-    schedule = Schedule(every_s, _cron(spec.cron), _zone(spec.zone), tuple(map(_span, spec.quiet_hours)), idle_max_s)
+    quiet = tuple(map(_span, spec.quiet_hours))
+    schedule = Schedule(every_s, _cron(spec.cron), _zone(spec.zone), quiet, idle_max_s, spec.manual)
     if _first_from(schedule, _REFERENCE) is None:
         key = "cron" if spec.cron and _cron_matches(schedule, _REFERENCE, None) is None else "quiet_hours"
         _refuse(key, "it leaves no time at which the sync could run", "Check the days and the times.")
@@ -202,6 +210,8 @@ def quiet_until(schedule: Schedule, at: datetime) -> datetime | None:
 
 def in_words(schedule: Schedule) -> str:
     """Return the schedule for a person: `every 2 minutes`, `cron 0 6 * * * (Europe/Berlin)`."""
+    if schedule.manual:
+        return "by hand only"
     every = _span_words(schedule.interval_s)
     text = f"every {every}" if schedule.cron is None else f"cron {schedule.cron} ({schedule.zone.key})"
     if schedule.cron is not None and schedule.interval_s:

@@ -94,6 +94,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     `also` maps further fields where `fields` is `auto`, or fills some of these in another way. `adopt_on` is the target
     field by which the first run takes records that are there already; `conflicts` are rules for single target fields.
+    `critical`: the run stops after this step if one of its rows fails.
     """
 
     object: Name | None = None
@@ -112,6 +113,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     adopt_on: Name | None = None
     conflicts: dict[Name, Policy] = {}
     back: BackSpec | None = None
+    critical: bool = False
 
     @property
     def source_object(self) -> str:

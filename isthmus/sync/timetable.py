@@ -96,7 +96,9 @@ async def schedule_of(tx: TenantTx, sync: UUID) -> tuple[Schedule, datetime] | N
 async def set_first_due(tx: TenantTx, sync: UUID) -> None:
     """Let a sync that is switched on now, or whose schedule was changed now, be due as its schedule says."""
     found = await schedule_of(tx, sync)
-    if found is not None:
+    if found is not None and found[0].manual:
+        await tx.execute("update sync.state set due_at = null where sync_id = %(sync)s", sync=sync)
+    elif found is not None:
         await set_due(tx, sync, first_due(*found))
 
 

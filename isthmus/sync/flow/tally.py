@@ -20,6 +20,7 @@ class Tally:
         self._ordinal = ordinal
         self._sessions = sessions
         self._read = self._written = self._created = 0
+        self.rows_failed = 0
         self._failed: Counter[tuple[StatusCode, int | None]] = Counter()
         self._noted: Counter[StatusCode] = Counter()
 
@@ -35,6 +36,7 @@ class Tally:
     def failed(self, code: StatusCode, ordinal: int | None, rows: int = 1) -> None:
         """Count rows that failed."""
         self._failed[(code, ordinal)] += rows
+        self.rows_failed += rows
 
     def noted(self, code: StatusCode, rows: int = 1) -> None:
         """Count rows that did not fail, and are worth a note."""
