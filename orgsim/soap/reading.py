@@ -72,9 +72,10 @@ def _result(answer: Mapping[str, object]) -> dict[str, object]:
 
 
 def _record(record: Mapping[str, object]) -> dict[str, object]:
-    """Return an sObject: type and Id first, then the fields as asked; groups have no Id of their own."""
+    """Return an sObject: type and Id first, then the fields as asked, so that an Id asked for stands there twice."""
     kind = cast("dict[str, object]", record["attributes"])["type"]
-    shown: dict[str, object] = {"@xsi:type": "sf:sObject", "sf:type": kind, "sf:Id": record.get("Id")}
+    row_id = [record["Id"], record["Id"]] if "Id" in record else None
+    shown: dict[str, object] = {"@xsi:type": "sf:sObject", "sf:type": kind, "sf:Id": row_id}
     for name, value in record.items():
         if name not in {"attributes", "Id"}:
             shown[f"sf:{name}"] = _cell(value)
@@ -112,7 +113,9 @@ def _retrieve(soap: SoapCall) -> Results:
     soql = f"SELECT {', '.join(names)} FROM {kind} WHERE Id IN ({wanted})"  # noqa: S608  # SOQL against this emulator
     found = soap.call.org.query(soql, ctx=_reader(soap), page_rows=_IDS_MAX, version=_number(soap))
     page = _page(soap, found)
-    by_id = {record["sf:Id"]: record for record in cast("list[dict[str, object]]", page["records"])}
+    by_id: dict[object, Mapping[str, object]] = {
+        cast("list[str]", record["sf:Id"])[0]: record for record in cast("list[dict[str, object]]", page["records"])
+    }
     return [by_id.get(row_id) for row_id in long]
 
 

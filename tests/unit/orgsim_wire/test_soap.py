@@ -217,3 +217,15 @@ def test_custom_fields_are_listed_and_their_type_described(org: Orgsim):
     [kind] = described.all("metadataObjects")
     assert (kind.value("xmlName"), kind.value("childXmlNames")) == ("CustomObject", "CustomField")
     assert soap(org, "<listMetadata><queries><type>Layout</type></queries></listMetadata>", service="m")[0] == 501
+
+
+@pytest.mark.fact("soap-id-twice")
+def test_an_id_that_was_asked_for_stands_twice(org: Orgsim):
+    [account] = org.add_rows("Account", [{"Name": "A"}])
+    for fields, ids in (("Id, Name", [account, account]), ("Name", [""])):
+        [page] = results(org, f"<query><queryString>SELECT {fields} FROM Account</queryString></query>")
+        [record] = page.all("records")
+        assert [entry.text for entry in record.all("Id")] == ids
+        assert record.value("Name") == "A"
+    read = f"<retrieve><fieldList>Name</fieldList><sObjectType>Account</sObjectType><ids>{account}</ids></retrieve>"
+    assert results(org, read)[0].value("Name") == "A"
