@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, final
@@ -23,12 +23,13 @@ EMAIL_DOMAIN: Final = "example.com"
 EMAIL_CHARS: Final = 13 + 1 + len(EMAIL_DOMAIN)
 REDACTED: Final = "REDACTED"
 REDACTED_EMAIL: Final = f"redacted@{EMAIL_DOMAIN}"
-_BASE32: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-_UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOCAL_CHARS: Final = 13
+_BASE32: Final = b"abcdefghijkmnpqrstuvwxyz23456789" * 8
+_UPPER: Final = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 10)[:256]
 _LOWER: Final = _UPPER.lower()
-_DIGITS: Final = "0123456789"
-_CONSONANTS: Final = "bdfgklmnprstvz"
-_VOWELS: Final = "aeiou"
+_DIGIT: Final = ("0123456789" * 26)[:256]
+_SPOKEN: Final = ([first + second for first in "bdfgklmnprstvz" for second in "aeiou"] * 4)[:256]
+"""What each byte draws. Some come up a hundredth more often than others, which tells nothing about a value."""
 _SYLLABLES: Final = 4
 _WORDS_MAX: Final = 4
 _YEAR_DAYS: Final = 365
@@ -54,26 +55,16 @@ class Masks:
         found = _MASKS[kind](self, value)
         return found[:length] if isinstance(found, str) and length else found
 
-    def stream(self, kind: MaskKind, value: str) -> Iterator[int]:
-        """Yield bytes that depend on the key, on the kind and on `value`, and on nothing else."""
+    def bytes_for(self, kind: MaskKind, value: str, count: int) -> bytes:
+        """Return `count` bytes that depend on the key, on the kind and on `value`, and on nothing else."""
         if self._key is None:
             raise Failed
         seed = hmac.digest(self._key.reveal(), kind.value.encode() + b"\0" + value.encode(), "sha256")
-        yield from seed
-        number = 0
-        while True:
-            number += 1
-            yield from hashlib.blake2b(number.to_bytes(8, "big"), key=seed).digest()
+        return seed[:count] if count <= len(seed) else hashlib.shake_256(seed).digest(count)
 
     def __repr__(self) -> str:
         """Show that there are masks, nothing more."""
         return "<Masks>"
-
-
-def _picked(stream: Iterator[int], letters: str) -> str:
-    """Return one of `letters`, each as likely as the others."""
-    fair = 256 - 256 % len(letters)
-    return letters[next(byte for byte in stream if byte < fair) % len(letters)]
 
 
 def _text_of(value: Value) -> str:
@@ -83,41 +74,42 @@ def _text_of(value: Value) -> str:
 
 
 def _email(masks: Masks, value: Value) -> Value:
-    stream = masks.stream(MaskKind.EMAIL, _text_of(value).strip().casefold())
-    return "".join(_picked(stream, _BASE32) for _ in range(13)) + "@" + EMAIL_DOMAIN
+    drawn = masks.bytes_for(MaskKind.EMAIL, _text_of(value).strip().casefold(), _LOCAL_CHARS)
+    return drawn.translate(_BASE32).decode() + "@" + EMAIL_DOMAIN
 
 
 def _phone(masks: Masks, value: Value) -> Value:
-    """Other digits in the same places, so that the number keeps its form; the first one stays no zero."""
+    """Other digits in the same places, so that the number keeps its form."""
     text = _text_of(value)
-    stream = masks.stream(MaskKind.PHONE, "".join(letter for letter in text if letter in _DIGITS))
-    return "".join(_like(letter, stream) for letter in text)
+    return _like(text, masks.bytes_for(MaskKind.PHONE, "".join(filter(str.isdigit, text)), len(text)))
 
 
 def _name(masks: Masks, value: Value) -> Value:
     """As many words as the name has (four at most), which can be spoken and mean nothing."""
-    text = _text_of(value)
-    stream = masks.stream(MaskKind.NAME, " ".join(text.split()).casefold())
-    words = min(max(len(text.split()), 1), _WORDS_MAX)
-    return " ".join(
-        "".join(_picked(stream, _CONSONANTS) + _picked(stream, _VOWELS) for _ in range(_SYLLABLES)).capitalize()
-        for _ in range(words)
-    )
+    words = _text_of(value).split()
+    count = min(max(len(words), 1), _WORDS_MAX)
+    drawn = masks.bytes_for(MaskKind.NAME, " ".join(words).casefold(), count * _SYLLABLES)
+    spoken = [_SPOKEN[byte] for byte in drawn]
+    return " ".join("".join(spoken[n : n + _SYLLABLES]).capitalize() for n in range(0, len(spoken), _SYLLABLES))
 
 
 def _shape(masks: Masks, value: Value) -> Value:
     """Letters for letters, digits for digits; everything else stays."""
     text = _text_of(value)
-    stream = masks.stream(MaskKind.TEXT, text)
-    return "".join(_like(letter, stream) for letter in text)
+    return _like(text, masks.bytes_for(MaskKind.TEXT, text, len(text)))
 
 
-def _like(letter: str, stream: Iterator[int]) -> str:
-    if letter.isdigit():
-        return _picked(stream, _DIGITS)
-    if not letter.isalpha():
-        return letter
-    return _picked(stream, _UPPER if letter.isupper() else _LOWER)
+def _like(text: str, drawn: bytes) -> str:
+    """Return another text of the same shape; `drawn` has a byte for each character."""
+    letters: list[str] = []
+    for letter, byte in zip(text, drawn, strict=True):
+        if letter.isdigit():
+            letters.append(_DIGIT[byte])
+        elif letter.isalpha():
+            letters.append(_UPPER[byte] if letter.isupper() else _LOWER[byte])
+        else:
+            letters.append(letter)
+    return "".join(letters)
 
 
 def _number(masks: Masks, value: Value) -> Value:
@@ -125,12 +117,12 @@ def _number(masks: Masks, value: Value) -> Value:
     if not isinstance(value, Decimal):
         raise Failed
     text = number_text(value)
-    stream = masks.stream(MaskKind.NUMBER, text)
-    digits = [_picked(stream, _DIGITS) if letter in _DIGITS else letter for letter in text]
-    first = next((n for n, letter in enumerate(text) if letter in _DIGITS), 0)
+    drawn = masks.bytes_for(MaskKind.NUMBER, text, len(text))
+    first = text.startswith("-")
+    changed = list(_like(text, drawn))
     if text[first] != "0":
-        digits[first] = _picked(stream, _DIGITS[1:])
-    return bounded(EXACT.create_decimal("".join(digits)))
+        changed[first] = "123456789"[drawn[first] % 9]
+    return bounded(EXACT.create_decimal("".join(changed)))
 
 
 def _date(masks: Masks, value: Value) -> Value:
@@ -138,8 +130,7 @@ def _date(masks: Masks, value: Value) -> Value:
     if not isinstance(value, date):
         raise Failed
     day = value.astimezone(UTC).date() if isinstance(value, datetime) else value
-    stream = masks.stream(MaskKind.DATE, day.isoformat())
-    number = (next(stream) << 16 | next(stream) << 8 | next(stream)) % _YEAR_DAYS
+    number = int.from_bytes(masks.bytes_for(MaskKind.DATE, day.isoformat(), 4)) % _YEAR_DAYS
     other = date(day.year, 1, 1) + timedelta(days=number)
     return datetime(other.year, other.month, other.day, tzinfo=UTC) if isinstance(value, datetime) else other
 
