@@ -50,6 +50,9 @@ PART = {**ODD, "name": "Part__c", "label": "Part", "keyPrefix": "a1X"}
 PART["fields"] = [ODD["fields"][0], NAME, {**BOSS, "updateable": False, "cascadeDelete": True}, *STAMPS]
 OLD = {**ODD, "name": "Old__c", "label": "Old", "keyPrefix": "a2X", "fields": [ODD["fields"][0], NAME, *STAMPS[:2]]}
 LOST = {**ODD, "name": "Lost__c", "label": "Lost", "keyPrefix": "a3X", "fields": [ODD["fields"][0], NAME]}
+DELETED = field("IsDeleted", "boolean", nillable=False, **READ_ONLY)
+BIN = {**ODD, "name": "Bin__c", "label": "Bin", "keyPrefix": "a4X", "replicateable": False}
+BIN["fields"] = [ODD["fields"][0], NAME, DELETED, *STAMPS]
 FLAGS = dict.fromkeys(
     ("createable", "updateable", "deletable", "queryable", "replicateable", "retrieveable", "undeletable"), True
 )
@@ -59,7 +62,7 @@ FLAGS = dict.fromkeys(
 def orgs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     home: Path = tmp_path_factory.mktemp("home")
     described = tmp_path_factory.mktemp("describes")
-    for each in (ODD, PART, OLD, LOST):
+    for each in (ODD, PART, OLD, LOST, BIN):
         (described / f"{each['name']}.describe.json").write_text(json.dumps({**FLAGS, **each}))
     more = ("--load", str(described))
     with start_orgsim(name="source", more=more) as source, start_orgsim(name="target", seed=2, more=more) as target:
