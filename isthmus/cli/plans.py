@@ -117,5 +117,7 @@ def _plain_column(column: Column) -> dict[str, object]:
         "kind": column.kind.value,
         "source": column.source,
         "constant": column.constant,
+        "expression": None if column.transform is None else column.transform.expression,
+        "mask": None if column.transform is None else column.transform.mask,
         "parent_key": column.parent_key,
     }

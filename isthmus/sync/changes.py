@@ -105,13 +105,24 @@ def column_text(column: Column) -> str:
         case ColumnKind.CONSTANT:
             return f"={column.constant or ''}"
         case ColumnKind.PARENT:
-            return f"{column.source} as {', '.join(column.headers)}"
+            return f"{_computed_text(column) or column.source} as {', '.join(column.headers)}"
         case ColumnKind.COPY:
             return f"{column.source}"
+        case ColumnKind.TRANSFORM:
+            return _computed_text(column) or ""
         case _:
             tree: dict[str, Any] = msgspec.to_builtins(column)
             used = {name: value for name, value in tree.items() if value not in (None, [], {}) and name != "target"}
             return _text(used) or ""
+
+
+def _computed_text(column: Column) -> str | None:
+    """Return a column's expression, or the field that is masked, and its mask."""
+    transform = column.transform
+    if transform is None:
+        return None
+    filled = transform.expression or ", ".join(column.reads)
+    return f"{filled}, masked as {transform.mask}" if transform.mask is not None else filled
 
 
 def _summary(step: Step) -> str:

@@ -48,7 +48,7 @@ class _Work:
     target: FieldDescribe
     drafts: Sequence[Draft]
     issues: list[Issue]
-    part: str = "fields"
+    part: str
 
     @property
     def place(self) -> str:
@@ -62,7 +62,7 @@ def transform_column(
     draft: Draft, target: FieldDescribe, spec: ExpressionSpec, drafts: Sequence[Draft], issues: list[Issue]
 ) -> Made | None:
     """Return the column that an expression fills, with the numbers of the steps that load its parents; or None."""
-    work = _Work(draft, target, drafts, issues)
+    work = _Work(draft, target, drafts, issues, "also" if draft.spec.fields == "auto" else "fields")
     unfit = _unfit(target)
     if unfit is not None:
         work.refuse(unfit.code, f"{target.name} {unfit.why}", unfit.remedy)
@@ -272,7 +272,7 @@ def _warn_of_leaks(draft: Draft, columns: Sequence[Column], masked: set[str], is
         if not open_ or (column.transform is not None and column.transform.mask is not None):
             continue
         text = f"{open_[0]} is masked, but {column.target} is filled from it without a mask"
-        if column.kind in {ColumnKind.COPY, ColumnKind.MAP}:
+        if column.kind is not ColumnKind.TRANSFORM:
             issues.append(error("mask_leaks", place, text, f"Mask {column.target}, too, or leave it out."))
         else:
             issues.append(warning("mask_may_leak", place, text, f"See whether {column.target} needs a mask, too."))

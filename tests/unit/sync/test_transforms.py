@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from isthmus.sync.changes import column_text
 from isthmus.sync.flow.expressions.values import Type
 from isthmus.sync.model import ColumnKind, Drawn, Input, LookupRule, MaskKind, Severity, StepKind, ValueType
 from tests.unit.sync.test_plan import KEY, Orgs, lookup, same, text, thing
@@ -145,6 +146,26 @@ def test_a_mask_goes_over_a_copied_field_and_over_an_expression() -> None:
     assert all(column.source is None for column in columns)
 
 
+def test_a_change_of_an_expression_is_told_in_its_own_words() -> None:
+    fields = "LastName: {expr: 'upper(LastName)'}, Email: Email, AccountId: {expr: 'Badge__c', by: Code__c}"
+    columns = CRM.plan(steps(fields, "LastName: name, Email: email")).plan.steps[0].columns
+    assert [column_text(column) for column in columns] == [
+        "upper(LastName), masked as name",
+        "Email, masked as email",
+        "Badge__c as Account.Code__c",
+    ]
+
+
+def test_expressions_go_beside_fields_that_are_found_by_themselves() -> None:
+    orgs = same(thing("Contact", *(field for field in CONTACT.fields if field.name in {"LastName", "FirstName"})))
+    yaml = "  - object: Contact\n    also: {LastName: {expr: 'upper(LastName)'}}\n"
+    assert {column.target: column.kind for column in orgs.plan(yaml).plan.steps[0].columns} == {
+        "FirstName": ColumnKind.COPY,
+        "LastName": ColumnKind.TRANSFORM,
+    }
+    assert issue(orgs, yaml.replace("upper", "uper"), "expression_refused")[1] == "steps[0].also.LastName"
+
+
 def test_redacting_an_address_gives_an_address() -> None:
     column = CRM.plan(steps("Email: Email", "Email: redact")).plan.steps[0].columns[0]
     assert column.transform is not None
@@ -183,6 +204,12 @@ def test_masks_go_with_fields_that_are_found_by_themselves() -> None:
             "Email: email",
             "mask_may_leak",
             "needs a mask, too",
+        ),
+        (
+            "Badge__c: Badge__c, AccountId: {expr: Badge__c, by: Code__c}",
+            "Badge__c: text",
+            "mask_leaks",
+            "AccountId is",
         ),
         (f"{KEY}: Badge__c, Badge__c: Badge__c", "Badge__c: text", "mask_leaks", "leaves as the match field"),
         (f"{KEY}: Badge__c, LastName: LastName", f"{KEY}: text", "mask_on_match", "cannot be masked"),
