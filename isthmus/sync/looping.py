@@ -25,8 +25,11 @@ class _Runs:
 
 
 def echoed(run: Run) -> bool | None:
-    """Whether both records of a pair were last written by us and differed; None if the run did not come to its end."""
-    if run.end is not EndReason.FINISHED:
+    """Whether both records of a pair were last written by us and differed; None if the run tells nothing.
+
+    That is one that did not come to its end, or found nothing to do.
+    """
+    if run.end is not EndReason.FINISHED or not any(step.rows_read for step in run.steps):
         return None
     return any(code == StatusCode.ECHO_CHANGED for _, code, _ in run.outcomes)
 
