@@ -36,6 +36,8 @@ JOB_CALLS: Final = 4
 EXPORT_CALLS: Final = 2
 TRACKING_CALLS: Final = 5
 """Describe, create the field, find the permission set by two queries, grant, see that it shows: less what is shared."""
+KINDS_MAX: Final = 12
+"""Rows with more combinations of lookups than that are rare."""
 TOGETHER: Final = 5
 """Questions that one call carries when a sync is idle."""
 
@@ -141,11 +143,13 @@ def _step(step: Step, rows: int, pace: Pace, *, scheduled: bool, bulk_rows_min: 
         seconds += pace.call_s * read + rows / pace.rest_rows_per_s
     elif path is Path.BULK:
         size = rows * CELL_BYTES * (len(step.columns) + 1)
-        jobs = max(1, math.ceil(size / INGEST_BYTES_MAX))
+        jobs = max(math.ceil(size / INGEST_BYTES_MAX), min(_kinds(step), max(1, rows // bulk_rows_min)))
         source += EXPORT_CALLS + math.ceil(rows / BULK_PAGE_ROWS) + polls(rows, pace)
         target += 1 + jobs * (JOB_CALLS + polls(rows // jobs, pace))
         seconds += pace.job_s(rows)
     source += int(scheduled and rows > 0)  # where the next window may begin
+    if step.backward:
+        source, target = target, source
     return StepEstimate(
         title=step_title(step),
         path=path_name(path),
@@ -154,6 +158,12 @@ def _step(step: Step, rows: int, pace: Pace, *, scheduled: bool, bulk_rows_min: 
         calls_target=target,
         seconds=math.ceil(seconds),
     )
+
+
+def _kinds(step: Step) -> int:
+    """Into how many uploads the rows are parted at most: by which lookups are empty, and where the others point."""
+    parents = [column for column in step.columns if column.kind is ColumnKind.PARENT]
+    return min(KINDS_MAX, math.prod(1 + len(column.headers) for column in parents))
 
 
 def _asked(step: Step, rows: int) -> tuple[int, int]:

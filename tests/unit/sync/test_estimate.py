@@ -54,6 +54,21 @@ def test_an_idle_schedule_asks_five_objects_in_one_call() -> None:
     assert estimate(PLAN, [0, 0, 0], interval_s=120).idle_calls_per_day == 720
 
 
+def test_a_step_that_goes_backward_reads_the_target_and_writes_the_source() -> None:
+    step = Step(kind=StepKind.LOAD, source="Account", target="Account", key="K")
+    forth, back = (
+        estimate(Plan(steps=(msgspec.structs.replace(step, backward=backward),)), [450]) for backward in (False, True)
+    )
+    assert (forth.source.calls, forth.target.calls) == (back.target.calls, back.source.calls) == (2, 3)
+
+
+def test_each_kind_of_parent_is_an_upload_of_its_own_where_there_are_rows_enough() -> None:
+    contact = PLAN.steps[1]
+    assert contact.source == "Contact"
+    one, two = (estimate(Plan(steps=(contact,)), [rows]).target.calls for rows in (2_000, 4_000))
+    assert two > one + 4
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10**7), min_size=3, max_size=3))
 def test_more_rows_never_cost_fewer_calls_on_the_same_path(rows: list[int]) -> None:
