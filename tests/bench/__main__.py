@@ -1,10 +1,11 @@
 """Run the benches and print their figures; nothing is judged here.
 
-    python -m tests.bench [--rows 100000] [--growth] [--json]
+    python -m tests.bench [--rows 100000] [--growth] [--calls] [--json]
 
 1. `copy` of accounts from one emulated org to another, over plain and over TLS connections, beside a relay of the same
    bytes by two `curl` processes and a pipe: the relay does nothing with a record, so it is the floor.
 2. With `--growth`: the mover's peak memory for 10,000 to 1,000,000 rows.
+3. With `--calls`: nothing but API calls of both orgs, for 1,000,000 rows into an empty and into a full target.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import sys
 
-from tests.bench.copying import Figures, measure
+from tests.bench.copying import Figures, measure, measure_calls
 
 GROWTH_ROWS = (10_000, 100_000, 1_000_000)
 
@@ -25,7 +26,13 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000, help="accounts to copy (default 100000)")
     parser.add_argument("--growth", action="store_true", help="also measure memory for 10k, 100k and 1M rows")
     parser.add_argument("--json", action="store_true", help="one JSON object per bench")
+    parser.add_argument("--calls", action="store_true", help="API calls for 1M rows into an empty and a full target")
     options = parser.parse_args()
+    if options.calls:
+        both = measure_calls(GROWTH_ROWS[-1])
+        for figures in both:
+            show(figures, as_json=options.json)
+        return int(any(figures.message is not None for figures in both))
     runs = [(options.rows, False), (options.rows, True)]
     runs += [(rows, False) for rows in GROWTH_ROWS] if options.growth else []
     exit_status = 0

@@ -83,6 +83,17 @@ def measure(rows: int, *, tls: bool, relay: bool) -> Figures:
             return _relayed(figures, source, target, ca_file) if relay else figures
 
 
+def measure_calls(rows: int) -> tuple[Figures, Figures]:
+    """Copy `rows` accounts into an empty target, then once more: now each of them is there already."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        start_orgsim(name="from", profile="bench", rows={"Account": rows}) as source,
+        start_orgsim(name="to", profile="bench", rows={"Account": 0}, seed=2) as target,
+    ):
+        empty = _copied(rows, source, target, Path(home), None)
+        return empty, _copied(rows, source, target, Path(home), None)
+
+
 def _copied(rows: int, source: Orgsim, target: Orgsim, home: Path, ca_file: Path | None) -> Figures:
     settings = replace(sync_settings(home), ca_file=ca_file)
     began = time.monotonic()

@@ -53,6 +53,13 @@ class StandinKeeper:
             with contextlib.suppress(OSError):
                 channel.send(msgspec.json.encode(LeaseRevoked(connection)))
 
+    def go_away(self) -> None:
+        """Break every channel of leases, as a keeper does that ends; new ones can be had at once."""
+        for channel in self.channels:
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+        self.channels.clear()
+
     async def answer(self, request: wire.Request) -> tuple[wire.Answer, socket.socket | None]:
         match request:
             case wire.RunTicket(run_kind=kind, subject=subject):

@@ -45,18 +45,6 @@ async def test_a_second_copy_changes_no_value_and_adds_no_row(pair: Pair) -> Non
 
 
 @pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
-async def test_cleared_lookups_and_cleared_values_are_cleared_in_the_target(pair: Pair, bulk_rows_min: int) -> None:
-    ids = pair.fill()
-    await pair.copy(bulk_rows_min=bulk_rows_min)
-    cleared = {"AccountId": None, "Email": None, "Birthdate": None, "ReportsToId": None}
-    pair.source.control("PATCH", f"/rows/Contact/{ids['Contact'][1]}", cleared)
-    pair.source.control("PATCH", f"/rows/Account/{ids['Account'][1]}", {"ParentId": None, "Description": None})
-    assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
-    pair.assert_equal()
-    assert pair.target_by_source("Contact")[ids["Contact"][1]]["AccountId"] is None
-
-
-@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
 async def test_rows_that_the_target_refuses_are_counted_by_code_and_field(pair: Pair, bulk_rows_min: int) -> None:
     pair.fill()
     error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "secret 4711", "fields": ["LastName"]}
@@ -68,29 +56,6 @@ async def test_rows_that_the_target_refuses_are_counted_by_code_and_field(pair: 
     assert "validation rule" in refused.cause
     assert "4711" not in repr(result)
     assert len(pair.target.rows("Contact")) == 23
-
-
-@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
-async def test_rows_that_meet_a_lock_are_tried_again_by_themselves(pair: Pair, bulk_rows_min: int) -> None:
-    """Hard case 41: an org does not try failed rows again, on neither path."""
-    pair.fill()
-    lock = {"object": "Contact", "times": 5, "row_error": {"code": "UNABLE_TO_LOCK_ROW"}}
-    pair.target.control("POST", "/faults", lock)
-    result = await pair.copy(bulk_rows_min=bulk_rows_min)
-    assert (result.exit_status, result.failures) == (0, ())
-    pair.assert_equal()
-
-
-async def test_a_row_whose_load_is_refused_is_not_made_by_the_second_pass(pair: Pair) -> None:
-    # Case has no required field, so an upsert of its parent alone would make an empty record.
-    first = pair.source.control("POST", "/rows/Case", [{"Subject": "Parent"}])["ids"][0]
-    pair.source.control("POST", "/rows/Case", [{"Subject": "Refused child", "ParentId": first}])
-    error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "No.", "fields": ["Subject"]}
-    refused = {"object": "Case", "where": {"Subject": "Refused child"}, "row_error": error}
-    pair.target.control("POST", "/faults", refused)
-    result = await pair.copy("version: 1\nname: cases\nsteps: [{object: Case}]\n")
-    assert result.exit_status == 1
-    assert [row["Subject"] for row in pair.target.rows("Case")] == ["Parent"]
 
 
 async def test_a_dry_run_counts_and_writes_nothing(pair: Pair) -> None:
@@ -199,24 +164,6 @@ async def test_every_api_call_that_an_org_counts_is_told(pair: Pair, bulk_rows_m
     after = [org.control("POST", "/usage", {})["used"] for org in (pair.source, pair.target)]
     told = [result.calls_source, result.calls_target]
     assert told == [late - early for early, late in zip(before, after, strict=True)]
-
-
-@pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
-async def test_a_child_without_its_parent_is_told_apart_and_comes_with_the_next_copy(
-    pair: Pair, bulk_rows_min: int
-) -> None:
-    """Hard case 20: deferred and counted, never sent with the reference cut off."""
-    ids = pair.fill()
-    name = next(row["Name"] for row in pair.source.rows("Account") if row["Id"] == ids["Account"][1])
-    error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION"}
-    refused = {"object": "Account", "where": {"Name": name}, "row_error": error}
-    pair.target.control("POST", "/faults", refused)
-    result = await pair.copy(bulk_rows_min=bulk_rows_min)
-    codes = {(failure.step, failure.code) for failure in result.failures}
-    assert ("Contact", "MISSING_PARENT") in codes
-    pair.target.control("DELETE", "/faults")
-    assert (await pair.copy(bulk_rows_min=bulk_rows_min)).exit_status == 0
-    pair.assert_equal()
 
 
 @pytest.mark.parametrize(("used", "text"), [(81_000, ""), (0, "budget: {run_percent: 1}\n")], ids=["day", "run"])

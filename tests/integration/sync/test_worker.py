@@ -9,7 +9,9 @@ import pytest
 
 from isthmus.sync import definitions
 from isthmus.sync.model import PauseReason, Rejected, RunState, SyncState
-from tests.support.copying import two_orgs
+from isthmus.sync.views import RunView
+from isthmus.values import RunId
+from tests.support.copying import THREE_OBJECTS, two_orgs
 from tests.support.postgres import FreshDatabase
 from tests.support.working import Installation, installation, until
 
@@ -61,24 +63,26 @@ async def test_an_active_sync_runs_by_the_clock(product: Installation) -> None:
         product.pair.assert_equal()
 
 
-async def test_failed_rows_make_a_run_partial_and_a_retry_settles_them(product: Installation) -> None:
-    product.pair.fill()
-    error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": ["LastName"]}
-    product.pair.target.control(
-        "POST", "/faults", {"object": "Contact", "where": {"LastName": "Person 3"}, "row_error": error}
-    )
+async def test_a_keeper_that_goes_away_in_mid_run_is_named_and_the_next_run_goes_on(product: Installation) -> None:
+    product.pair.fill(60)
+    product.pair.target.control("POST", "/faults", {"path": "/composite/sobjects", "method": "PATCH", "delay_s": 0.3})
     async with product.worker():
-        sync = await product.save()
+        sync = await product.save(THREE_OBJECTS + "interval_s: 604800\n")
         await product.activate(sync)
-        first = await product.run(sync)
-        assert first.run.state is RunState.PARTIAL
-        failed = first.outcomes[0]
-        assert (failed.code, failed.field, failed.rows) == ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "LastName", 1)
-        # The schedule may have begun a run of its own meanwhile, with the same failure.
-        assert first.failed_windows_open in {1, 2}
+        found: list[RunView] = []
+
+        async def writing() -> bool:
+            async with product.transaction() as tx:
+                found[:] = await definitions.runs(tx, sync)
+            return bool(found) and found[0].rows_written > 0
+
+        await until(writing)
+        product.keeper.go_away()
+        ended = await product.ended(RunId(found[0].id))
+        assert ended.run.state is RunState.FAILED
+        assert ended.message.startswith("Stopped: the keeper, which lends access to the orgs, went away")
         product.pair.target.control("DELETE", "/faults")
-        retried = await product.run(sync, retry=True)
-        assert (retried.run.state, retried.failed_windows_open) == (RunState.DONE, 0)
+        assert (await product.run(sync)).run.state is RunState.DONE
         product.pair.assert_equal()
 
 
