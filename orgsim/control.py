@@ -37,7 +37,8 @@ Plain HTTP on loopback, no sign-in; calls that come from a web page (with an `Or
     POST   /reset                  everything as it was at the start; tokens and apps stay good
     GET    /settings, POST         switches and sizes, see orgsim/settings.py, e.g. {"access_token_lifetime_s": 5}
     POST   /usage                  {"used": 99990}: calls already used today, {"per_day": n},
-                                   {"app": name, "per_day": n} for one app
+                                   {"app": name, "per_day": n} for one app,
+                                   {"bulk": {"DailyBulkApiBatches": n}} used of DailyBulkV2QueryJobs or of these
     GET    /apps, POST             connected apps, see orgsim/oauth/apps.py
     POST   /fields                 {"FullName", "Metadata", "granted": true} as in Tooling; granted shows it to all
     GET    /users                  the first users of the org, with user names and ids
@@ -278,7 +279,10 @@ class Control:
             usage.limit_app(wanted.app, wanted.per_day)
         elif wanted.per_day is not None:
             usage.requests_per_day = wanted.per_day
-        return json_answer({"used": usage.used, "per_day": usage.requests_per_day})
+        if unknown := sorted(set(wanted.bulk) - set(usage.bulk_used)):
+            raise ApiError(400, "INVALID_INPUT", f"no Bulk limit is called {unknown[0]}")
+        usage.bulk_used |= wanted.bulk
+        return json_answer({"used": usage.used, "per_day": usage.requests_per_day, "bulk": usage.bulk_used})
 
     # Apps, fields, users
 
@@ -354,6 +358,7 @@ class _UsageOrder(msgspec.Struct, forbid_unknown_fields=True):
     used: int | None = None
     per_day: int | None = None
     app: str | None = None
+    bulk: dict[str, int] = {}
 
 
 class _FieldOrder(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from orgsim.errors import ApiError
 from orgsim.wire import Session
+
+BULK_BATCHES = "DailyBulkApiBatches"
+BULK_QUERY_JOBS = "DailyBulkV2QueryJobs"
+BULK_LIMITS: Final = {BULK_BATCHES: 15_000, BULK_QUERY_JOBS: 10_000}
+BULK_BATCH_ROWS: Final = 10_000
+"""The service cuts an upload into batches of so many rows."""
 
 
 class ApiUsage:
@@ -14,6 +22,8 @@ class ApiUsage:
         self.used = 0
         self.by_app: dict[str, int] = {}
         self.app_limits: dict[str, int] = {}
+        self.bulk_limits = dict(BULK_LIMITS)
+        self.bulk_used = dict.fromkeys(BULK_LIMITS, 0)
 
     def limit_app(self, app_name: str, per_day: int | None) -> None:
         """Give one app an allowance of its own; None takes it away."""
@@ -32,6 +42,15 @@ class ApiUsage:
         self.used += 1
         if app:
             self.by_app[app] = self.by_app.get(app, 0) + 1
+
+    def check_bulk(self, name: str) -> None:
+        """Refuse with ApiError EXCEEDEDQUOTA when the day's Bulk allowance of this name is used up."""
+        if self.bulk_used[name] >= self.bulk_limits[name]:
+            raise ApiError(400, "EXCEEDEDQUOTA", f"ExceededQuota : {name} Limit exceeded.")
+
+    def take_bulk(self, name: str, count: int = 1) -> None:
+        """Count Bulk batches or query jobs."""
+        self.bulk_used[name] += count
 
     def headers(self, session: Session | None) -> list[tuple[str, str]]:
         """Return the Sforce-Limit-Info header; none for calls without a session."""

@@ -15,6 +15,7 @@ from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, IngestJob, JobShelf, Stat
 from orgsim.bulk.sources import AbsorbingTable
 from orgsim.router import Call
 from orgsim.store.results import Operation, SaveResult, WriteContext
+from orgsim.traffic import BULK_BATCH_ROWS, BULK_BATCHES
 from orgsim.whims import Whims
 from orgsim.wire import ApiError, NotEmulated, Response, empty_response, json_response
 
@@ -76,6 +77,7 @@ class IngestJobs:
             raise ApiError(400, "INVALIDOPERATION", f"Unsupported operation: {operation}")
         if str(wanted.get("contentType") or "CSV").upper() != "CSV":
             raise ApiError(400, "INVALIDJOB", "Unsupported content type; only CSV is allowed")
+        call.org.usage.check_bulk(BULK_BATCHES)
         session = session_of(call.request)
         definition = call.org.visible_object(str(wanted.get("object") or ""), session.user_id)
         if definition is None:
@@ -193,6 +195,7 @@ class IngestJobs:
             job.unprocessed.extend(_readable(rows, job.dialect))
             job.move(State.FAILED, org.clock.now())
         org.locks.release(job.id)
+        org.usage.take_bulk(BULK_BATCHES, -(-job.processed // BULK_BATCH_ROWS))
         job.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
         job.move(State.JOB_COMPLETE, org.clock.now())
 

@@ -27,6 +27,7 @@ from orgsim.soql.parser import is_ordered
 from orgsim.soql.result import RowStream
 from orgsim.store.results import WriteContext
 from orgsim.store.values import csv_value
+from orgsim.traffic import BULK_QUERY_JOBS
 from orgsim.whims import Whims
 from orgsim.wire import ApiError, Response, Session, empty_response, json_response
 
@@ -64,6 +65,8 @@ class QueryJobs:
         stream = None
         if virtual is None or all_rows:
             stream, virtual = call.org.stream(soql, all_rows=all_rows, ctx=_context(session)), None
+        call.org.usage.check_bulk(BULK_QUERY_JOBS)
+        call.org.usage.take_bulk(BULK_QUERY_JOBS)
         now = call.org.clock.now()
         job = QueryJob(
             id=call.org.new_id(JOB_PREFIX),

@@ -20,6 +20,7 @@ from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
 from orgsim.soql.run import bulk_records
 from orgsim.store.results import Operation, WriteContext
 from orgsim.store.values import csv_value, epoch_ms
+from orgsim.traffic import BULK_BATCHES
 from orgsim.whims import Whims
 from orgsim.wire import Response, Session
 from orgsim.xmltree import XSI_NAMESPACE, BadXml, parse_xml, write_xml
@@ -177,6 +178,11 @@ class BulkOne:
 
     def _add(self, org: Org, job: Job, upload: bytes, *, is_chunk: bool = False) -> Batch:
         now = org.clock.now()
+        try:
+            org.usage.check_bulk(BULK_BATCHES)
+        except ApiError as over:
+            raise Refused(400, "ExceededQuota", over.message) from None
+        org.usage.take_bulk(BULK_BATCHES)
         batch = Batch(org.new_id(BATCH_PREFIX), now, now, upload)
         job.batches[batch.id] = batch
         self.start(self._run(org, job, batch, is_chunk=is_chunk))

@@ -20,9 +20,7 @@ _FIXED_LIMITS: Final = {
     "ConcurrentAsyncGetReportInstances": 200,
     "ConcurrentSyncReportRuns": 20,
     "DailyAsyncApexExecutions": 250_000,
-    "DailyBulkApiBatches": 15_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
-    "DailyBulkV2QueryJobs": 10_000,
     "DailyStreamingApiEvents": 10_000,
     "DailyWorkflowEmails": 1000,
     "FileStorageMB": 1024,
@@ -80,6 +78,10 @@ def limits(call: Call) -> Response:
     rows = sum(table.count() for table in call.org.tables.values())
     names["DataStorageMB"] = {"Max": _STORAGE_MB, "Remaining": max(0, _STORAGE_MB - rows // _ROWS_PER_MB)}
     names |= {name: {"Max": most, "Remaining": most} for name, most in _FIXED_LIMITS.items()}
+    names |= {
+        name: {"Max": most, "Remaining": max(0, most - usage.bulk_used[name])}
+        for name, most in usage.bulk_limits.items()
+    }
     if call.version_number < _BULK_BATCHES_SINCE:
         names[_BULK_BATCHES_BEFORE] = names["DailyBulkApiBatches"]
     return json_response(dict(sorted(names.items())))

@@ -2,8 +2,8 @@
 
 `settings.sharing` gives organization-wide defaults by object name: "Private" (owner and those above in the role
 hierarchy), "Read" (everybody reads, they change) or "ControlledByParent" (as the Account of the row). Objects that are
-not named are public. There are no sharing rules, teams, queues or territories. View All Data and Modify All Data lift
-all of this. `settings.object_permissions_enforced` makes rows of ObjectPermissions count.
+not named are public. Members of a queue see its rows. There are no sharing rules, teams or territories. View All Data
+and Modify All Data lift all of this. `settings.object_permissions_enforced` makes rows of ObjectPermissions count.
 """
 
 from __future__ import annotations
@@ -34,17 +34,20 @@ def sharing_model(org: Org, object_name: str) -> str:
 
 
 def owners_seen(org: Org, user_id: str) -> frozenset[str]:
-    """Return the users whose rows are shared with a user by ownership and role hierarchy."""
+    """Return the users and queues whose rows are shared with a user: own, below in the role hierarchy, own queues."""
     user = org.row("User", user_id)
     roles = org.tables.get("userrole")
+    queues = {str(row.get("GroupId")) for row in matching_rows(org, "GroupMember", "UserOrGroupId", user_id)}
     if user is None or roles is None or not isinstance(user.get("UserRoleId"), str):
-        return frozenset({user_id})
+        return frozenset({user_id, *queues})
     below: set[str] = set()
     frontier: set[str] = {str(user["UserRoleId"])}
     while frontier:
         frontier = {str(row["Id"]) for row in roles.scan() if row.get("ParentRoleId") in frontier} - below
         below |= frontier
-    return frozenset({user_id, *(str(row["Id"]) for row in org.users.scan() if row.get("UserRoleId") in below)})
+    return frozenset(
+        {user_id, *queues, *(str(row["Id"]) for row in org.users.scan() if row.get("UserRoleId") in below)}
+    )
 
 
 def read_test(org: Org, definition: ObjectDef, user_id: str) -> Callable[[Row], bool] | None:

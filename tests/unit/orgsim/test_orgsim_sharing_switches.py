@@ -96,3 +96,17 @@ def test_a_write_without_permission_is_refused_and_the_code_can_be_turned(api: A
     assert api.call("POST", "/sobjects/Account", {"Name": "x"}, user=api.clerk).status == 403
     _grant(api, PermissionsRead=True, PermissionsCreate=True)
     assert api.call("POST", "/sobjects/Account", {"Name": "x"}, user=api.clerk).status == 201
+
+
+@pytest.mark.fact("sharing-queue-members")
+def test_rows_of_a_queue_are_seen_by_its_members_and_show_the_queue_as_owner(private: Api):
+    private.org.settings.sharing = {"Lead": "Private"}
+    ctx = WriteContext(private.admin)
+    queue = private.org.insert("Group", {"Name": "Inbound", "Type": "Queue"}, ctx).id
+    made = private.org.insert("Lead", {"LastName": "L", "Company": "C", "OwnerId": queue}, ctx)
+    assert made.success, made
+    assert private.values("SELECT Id FROM Lead", user=private.clerk) == []
+    private.org.insert("GroupMember", {"GroupId": queue, "UserOrGroupId": private.clerk}, ctx)
+    [row] = private.query("SELECT Owner.Name, Owner.Type FROM Lead", user=private.clerk)["records"]
+    assert (row["Owner"]["Name"], row["Owner"]["Type"]) == ("Inbound", "Group")
+    assert private.call("PATCH", f"/sobjects/Lead/{made.id}", {"Title": "x"}, user=private.clerk).status == 204

@@ -185,3 +185,22 @@ def test_what_is_no_id_is_no_row_to_be_deleted(org: Orgsim):
     status, _, answer = org.call("DELETE", f"{V}/sobjects/Account/rid")
     assert (status, answer[0]["errorCode"]) == (404, "NOT_FOUND")
     assert answer[0]["message"] == "Provided external ID field does not exist or is not accessible: rid"
+
+
+@pytest.mark.fact("bulk-daily-allowance")
+def test_the_days_allowance_of_bulk_work_runs_down_and_out(org: Orgsim):
+    def remaining(name: str) -> int:
+        return org.call("GET", f"{V}/limits")[2][name]["Remaining"]
+
+    before = remaining("DailyBulkV2QueryJobs")
+    query = {"operation": "query", "query": "SELECT Id FROM Account"}
+    assert org.call("POST", f"{V}/jobs/query", query)[0] == 200
+    assert remaining("DailyBulkV2QueryJobs") == before - 1
+    used = {"DailyBulkApiBatches": 15_000, "DailyBulkV2QueryJobs": 10_000}
+    org.control("POST", "/usage", {"bulk": used})
+    assert remaining("DailyBulkApiBatches") == 0
+    for path, body in ((f"{V}/jobs/query", query), (f"{V}/jobs/ingest", {"operation": "insert", "object": "Account"})):
+        status, _, answer = org.call("POST", path, body)
+        assert (status, answer[0]["errorCode"]) == (400, "EXCEEDEDQUOTA")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        org.control("POST", "/usage", {"bulk": {"Nope": 1}})

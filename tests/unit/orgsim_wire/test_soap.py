@@ -42,15 +42,39 @@ def test_a_bad_session_and_a_bad_envelope_are_faults(org: Orgsim):
     assert "UNSUPPORTED_API_VERSION" in raw
 
 
-def test_unknown_calls_and_headers_are_loud(org: Orgsim):
-    status, fault = soap(org, "<describeTabs/>")
-    assert (status, fault.value("faultcode")) == (501, "sf:NOT_EMULATED")
-    assert "orgsim does not emulate this: the SOAP call describeTabs" in fault.value("faultstring")
-    assert org.transcript()[-1]["note"] == "not emulated: the SOAP call describeTabs"
-    header = "<AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>"
+@pytest.mark.parametrize(
+    "name",
+    ["describeTabs", "describeLayout", "search", "getUpdated", "getDeleted", "process", "sendEmail", "setPassword",
+     "resetPassword", "findDuplicates", "executeListView"],
+)  # fmt: skip
+def test_unknown_calls_are_loud(org: Orgsim, name: str):
+    assert soap(org, f"<{name}/>")[0] == 501
+    assert org.transcript()[-1]["note"]
+
+
+@pytest.mark.parametrize("name", ["retrieve", "deploy", "checkDeployStatus", "renameMetadata"])
+def test_unknown_calls_of_the_metadata_api_are_loud(org: Orgsim, name: str):
+    assert soap(org, f"<{name}/>", service="m")[0] == 501
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AllOrNoneHeader",
+        "AssignmentRuleHeader",
+        "EmailHeader",
+        "DuplicateRuleHeader",
+        "LocaleOptions",
+        "OwnerChangeOptions",
+    ],
+)
+def test_unknown_headers_are_loud(org: Orgsim, name: str):
+    assert soap(org, "<getServerTimestamp/>", header=f"<{name}/>")[0] == 501
+
+
+def test_a_header_for_queries_is_loud_elsewhere(org: Orgsim):
+    header = "<QueryOptions><batchSize>200</batchSize></QueryOptions>"
     assert soap(org, "<getServerTimestamp/>", header=header)[0] == 501
-    assert soap(org, "<retrieve/>", service="m")[0] == 501
-    assert soap(org, "<deploy/>", service="m")[0] == 501
 
 
 @pytest.mark.fact("soap-enterprise-login")
