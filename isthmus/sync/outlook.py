@@ -95,7 +95,8 @@ async def outlook(tx: TenantTx, sync: SyncId) -> Outlook | None:
         select d.schedule, s.state, s.due_at, s.due_reason, s.idle_runs, d.interval_s, now() as now,
                sc.org_id as source_org, so.alias as source_alias, tc.org_id as target_org, ta.alias as target_alias,
                (select r.id from sync.run r where r.tenant_id = d.tenant_id and r.sync_id = d.id
-                   and r.ended_at is not null order by r.requested_at desc limit 1) as last_run
+                   and r.ended_at is not null and r.kind <> 'dry_run'
+                   order by r.requested_at desc limit 1) as last_run
         from sync.definition d
         join sync.state s on s.tenant_id = d.tenant_id and s.sync_id = d.id
         join orgs.connection sc on sc.tenant_id = d.tenant_id and sc.id = d.source_connection
@@ -157,7 +158,7 @@ async def run_anomalies(tx: TenantTx, run: RunId) -> tuple[Anomaly, ...]:
                not exists (
                    select from sync.run e where e.tenant_id = r.tenant_id and e.sync_id = r.sync_id
                        and e.plan_version = r.plan_version and e.requested_at < r.requested_at
-                       and e.state in ('done', 'partial')) as first_load
+                       and e.state in ('done', 'partial') and e.kind <> 'dry_run') as first_load
         from sync.run this
         join sync.run r on r.tenant_id = this.tenant_id and r.sync_id = this.sync_id
             and r.plan_version = this.plan_version and r.requested_at <= this.requested_at
@@ -166,7 +167,8 @@ async def run_anomalies(tx: TenantTx, run: RunId) -> tuple[Anomaly, ...]:
                    sum(rows_failed)::bigint as failed,
                    (sum(rows_written) filter (where step = any(%(deleting)s)))::bigint as deleted
             from sync.run_step where tenant_id = r.tenant_id and run_id = r.id) c on true
-        where this.id = %(run)s and r.kind <> 'retry' and r.started_at is not null and r.ended_at is not null
+        where this.id = %(run)s and r.kind not in ('retry', 'dry_run')
+            and r.started_at is not null and r.ended_at is not null
         order by r.requested_at desc limit %(rows_max)s
         """,
         row=_Counts,
