@@ -1,6 +1,6 @@
 """Waiting for the end of a Bulk job: how often its state is asked for, and when it counts as stuck.
 
-Each question is an API call, so a job is asked the more seldom the longer it lasts: never sooner than in a quarter of
+Each question is an API call, so a job is asked the more seldom the longer it lasts: never sooner than in a third of
 its age, and, once it shows progress, in half of what it needs yet. A job that shows no progress for `STUCK_S` is given
 up: nobody waits for ever for a job that an org has forgotten.
 """
@@ -24,11 +24,11 @@ POLL_FIRST_S: Final = 0.2
 POLL_BLIND_MAX_S: Final = 30.0
 """The longest wait while the job says nothing of its progress."""
 POLL_MAX_S: Final = 120.0
-BLIND_SHARE: Final = 0.25
+BLIND_SHARE: Final = 0.35
 """Of a job's age: the wait before the next question, while nothing is known of its progress."""
 AGE_SHARE: Final = 0.5
 """Of a job's age: the longest wait of all, so that a wrong forecast costs at most half as much again."""
-REST_SHARE: Final = 0.5
+REST_SHARE: Final = 0.6
 STUCK_S: Final = 3_600.0
 
 
