@@ -11,13 +11,15 @@
 | `ISTHMUS_PUBLIC_URL` | the portal's address as browsers see it | `http://<bind>:<port>` |
 | `ISTHMUS_ALLOW_LOOPBACK_HTTP` | `1` admits plain http to loopback addresses (emulator, demo) | off |
 | `ISTHMUS_ALLOW_NO_SANDBOX` | `1` goes on where the kernel cannot lock the mover down: a withdrawn promise | off |
+| `ISTHMUS_NOTICES_FILE` | to whom notices go, see docs/notices.md; mode 0600 | `<secrets dir>/notices.yaml` |
+| `ISTHMUS_SMTP_URL` | the mail server, where the file of notices does not name it | none |
 | `ISTHMUS_CA_FILE` | further certificate authorities to trust, PEM | none |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -44,6 +46,8 @@ class Settings:
     allow_loopback_http: bool
     allow_no_sandbox: bool
     ca_file: Path | None
+    notices_file: Path
+    smtp_url: str | None = field(default=None, repr=False)
 
     @property
     def data_dir(self) -> Path:
@@ -111,6 +115,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         allow_loopback_http=_switch(environ, "ISTHMUS_ALLOW_LOOPBACK_HTTP"),
         allow_no_sandbox=_switch(environ, "ISTHMUS_ALLOW_NO_SANDBOX"),
         ca_file=Path(environ["ISTHMUS_CA_FILE"]).absolute() if environ.get("ISTHMUS_CA_FILE") else None,
+        notices_file=Path(environ.get("ISTHMUS_NOTICES_FILE") or secrets_dir / "notices.yaml").absolute(),
+        smtp_url=environ.get("ISTHMUS_SMTP_URL") or None,
     )
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "audit": ("isthmus.cli.commands.audit", "Find paid seats that nobody uses."),
         "sync": ("isthmus.cli.commands.sync", "Plan, apply, run and watch syncs between connected orgs."),
         "copy": ("isthmus.cli.commands.copy", "Move records once, org to org, with nothing installed."),
+        "notices": ("isthmus.cli.commands.notices", "Show and test to whom failures, recoveries and digests are told."),
         "trust": ("isthmus.cli.commands.trust", "Compute the promises that hold on this installation."),
         "key": ("isthmus.cli.commands.key", "Rotate the key that seals the tokens."),
         "link": ("isthmus.cli.commands.link", "Print a new one-time sign-in link for the owner."),

@@ -12,6 +12,7 @@ from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db.errors import DatabaseError
 from isthmus.journal import Journal, silence_libraries
+from isthmus.notices.channels import ChannelsRefused
 from isthmus.worker.app import run_worker
 
 EXIT_REFUSED: Final = 2
@@ -23,7 +24,7 @@ def main() -> int:
     silence_libraries()
     try:
         asyncio.run(_serve(read_settings(os.environ)))
-    except (SettingsInvalid, DatabaseError) as reason:
+    except (SettingsInvalid, DatabaseError, ChannelsRefused) as reason:
         print(f"worker: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why it does not start
         return EXIT_REFUSED
     return 0

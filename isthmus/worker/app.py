@@ -14,9 +14,15 @@ from isthmus.config import Settings
 from isthmus.db.address import Role, connect_arguments
 from isthmus.db.database import Database
 from isthmus.db.gate import require_sound
+from isthmus.egress.outside import OutsideDialer
+from isthmus.egress.tls import tls_context
 from isthmus.journal import Journal, ProcessStarted, ProcessStopped
+from isthmus.notices.channels import load_channels
+from isthmus.notices.sending import Sender
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
+from isthmus.values import Secret
+from isthmus.worker.herald import Herald, herald_until
 from isthmus.worker.tasks import WorkerServices, register
 from isthmus.worker.ticker import SLOTS_PER_WORKER, STALLED_AFTER_S, tick_until
 
@@ -53,7 +59,7 @@ async def _serve(
     try:
         async with app.open_async():
             journal.emit(ProcessStarted(pid))
-            await _work(app, database, journal, clock, stop)
+            await _work(app, database, herald_of(database, settings, clock), journal, clock, stop)
     finally:
         journal.emit(ProcessStopped(pid))
 
@@ -77,18 +83,26 @@ def queue_app(settings: Settings) -> procrastinate.App:
     )
 
 
-async def _work(
-    app: procrastinate.App, database: Database, journal: Journal, clock: Clock, stop: asyncio.Event
+def herald_of(database: Database, settings: Settings, clock: Clock) -> Herald:
+    """Return who tells the operator's channels. Raises `ChannelsRefused` if their file cannot be used."""
+    channels = load_channels(settings.notices_file, Secret(settings.smtp_url) if settings.smtp_url else None)
+    sender = Sender(channels, OutsideDialer(), tls_context(settings.ca_file), clock)
+    return Herald(database, sender, settings.public_url)
+
+
+async def _work(  # noqa: PLR0917 - the loops of a worker
+    app: procrastinate.App, database: Database, herald: Herald, journal: Journal, clock: Clock, stop: asyncio.Event
 ) -> None:
     working = asyncio.create_task(app.run_worker_async())
     ticking = asyncio.create_task(tick_until(stop, database, app, journal, clock))
+    telling = asyncio.create_task(herald_until(stop, herald, journal))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, ticking, telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         working.cancel()
-        results = await asyncio.gather(working, ticking, stopping, return_exceptions=True)
-    for result in results[:2]:
+        results = await asyncio.gather(working, ticking, telling, stopping, return_exceptions=True)
+    for result in results[:3]:
         if isinstance(result, Exception):
             raise result
