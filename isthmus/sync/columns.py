@@ -9,7 +9,7 @@ from typing import TypeAlias
 from isthmus.salesforce.schema import FieldDescribe
 from isthmus.sync.analysis import pair_issues, step_issues
 from isthmus.sync.drafts import Draft
-from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_column, value_issues
+from isthmus.sync.field_rules import Unfit, carriable, constant_column, copy_column, value_issues, writable
 from isthmus.sync.issues import error, softened
 from isthmus.sync.model import COLUMNS_MAX, TRACKING_FIELD, Column, Issue, Severity
 from isthmus.sync.parents import parent_column
@@ -48,7 +48,7 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
                 columns.append(made[0])
                 parents[target_field.name] = made[1]
             continue
-        column = constant_column(filler, target_field) if isinstance(filler, str) else copy_column(filler, target_field)
+        column = _column(draft, target_field, filler)
         if isinstance(column, Unfit):
             severity = Severity.ERROR if explicit else Severity.HINT
             text = f"{target_field.name} {column.why}"
@@ -76,6 +76,15 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
         text = "no field of the source fits a field of the target" if not columns else "there are too many fields"
         issues.append(error("no_columns", draft.where, text, "Name the fields in `fields`."))
     return replace(draft, columns=tuple(columns), parents=parents)
+
+
+def _column(draft: Draft, target: FieldDescribe, filler: FieldDescribe | str) -> Column | Unfit:
+    """Return what fills `target`, or why it cannot be filled: an address or a person's name is made of its parts."""
+    parts = [field.name for field in draft.target.fields if field.compound == target.name]
+    if parts and not (writable(target) and carriable(target)):
+        remedy = f"Map its parts instead: {', '.join(parts)}."
+        return Unfit("compound_field", "is made of its parts in the target", remedy)
+    return constant_column(filler, target) if isinstance(filler, str) else copy_column(filler, target)
 
 
 def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Filler, bool]]:

@@ -84,6 +84,17 @@ def test_each_rule_names_its_place_its_reason_and_a_remedy(
     assert codes(source, target) == expected
 
 
+def test_a_compound_is_refused_with_the_names_of_its_parts() -> None:
+    """Hard case 8."""
+    parts = [text(f"Billing{part}", compound="BillingAddress") for part in ("Street", "City")]
+    whole = text("BillingAddress", 0, type="address", createable=False, updateable=False)
+    steps = "  - object: Account\n    fields: {Name: Name, BillingAddress: BillingAddress}\n"
+    orgs = Orgs([thing("Account", text("Name"), whole, *parts)], [thing("Account", text("Name"), whole, *parts)])
+    (issue,) = orgs.draw(steps).issues
+    assert (issue.code, issue.severity) == ("compound_field", Severity.ERROR)
+    assert "BillingStreet, BillingCity" in issue.remedy
+
+
 def test_currencies_that_nobody_mapped_are_named() -> None:
     """Hard case 14."""
     steps = "  - object: Account\n    fields: {Name: Name, Amount: Amount}\n"
