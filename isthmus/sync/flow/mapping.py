@@ -61,8 +61,12 @@ class StepMapping:
         self.step = step
         self._tables = tables
         sources = [name for column in (*step.columns, *step.clears) for name in column.reads]
-        self.select: tuple[str, ...] = tuple(dict.fromkeys((step.key_source, *sources)))
-        self._place = {name: number for number, name in enumerate(self.select)}
+        spelt = {name.casefold(): name for name in reversed((step.key_source, *sources))}
+        self.select: tuple[str, ...] = tuple(
+            dict.fromkeys(spelt[name.casefold()] for name in (step.key_source, *sources))
+        )
+        places = {name.casefold(): number for number, name in enumerate(self.select)}
+        self._place = {name: places[name.casefold()] for name in (step.key_source, *sources)}
         self._computed = Computed(step, self._place, tools)
         self._place |= {_computed_name(name): len(self.select) + n for n, name in enumerate(self._computed.targets)}
         self._ordinals = _ordinals(step)
@@ -220,11 +224,12 @@ def _computed_name(target: str) -> str:
 def _reached(record: Record, path: str) -> Cell:
     """Return the value at `path`, which may lead over parents; a parent that is null has null fields."""
     value: Cell = record.get(path)
-    if value is None and "." in path:
-        first, _, rest = path.partition(".")
-        parent = record.get(first)
-        return _reached(cast("Record", parent), rest) if isinstance(parent, Mapping) else None
-    return value
+    if value is not None or path in record:
+        return value
+    first, _, rest = path.partition(".")
+    # A parent's fields are spelt as a person wrote them, where its object's describe is not known.
+    value = next((each for name, each in record.items() if name.casefold() == first.casefold()), None)
+    return (_reached(cast("Record", value), rest) if isinstance(value, Mapping) else None) if rest else value
 
 
 def _ordinals(step: Step) -> Mapping[str, int]:

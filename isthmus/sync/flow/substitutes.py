@@ -11,6 +11,7 @@ from typing import Final
 
 from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.session import Session
+from isthmus.sync.flow.expressions.values import Type, text_of, value_of
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.flow.sides import asking
 from isthmus.sync.model import ANY_OTHER, LookupRule, OwnerRule, PicklistRule, RecordTypeRule, Rule, Step, UserKey
@@ -116,15 +117,16 @@ class Substitutes:
     async def _named(
         self, side: int, name: str, key: str, *where: Condition, take: str = "Id"
     ) -> list[tuple[str, str]]:
-        fields = [FieldPath.of(field) for field in dict.fromkeys((take, key))]
+        fields = [FieldPath.of(field) for field in {name.casefold(): name for name in (take, key)}.values()]
         soql = soql_select(ApiName.parse(name), fields, where)
         found: list[tuple[str, str]] = []
         with asking(side):
             async for batch in pages(self._sessions[side], soql):
                 for record in batch.reveal():
-                    row_id, text = record.get(take), record.get(key)
-                    if isinstance(row_id, str) and isinstance(text, str):
-                        found.append((row_id, text))
+                    held = {field.casefold(): value for field, value in record.items()}
+                    taken, text = held.get(take.casefold()), held.get(key.casefold())
+                    if isinstance(text, str) and taken is not None and not isinstance(taken, Mapping):
+                        found.append((text_of(value_of(taken, Type.TEXT)) or UNMAPPED, text))
         return found
 
 

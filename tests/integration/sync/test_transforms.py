@@ -21,8 +21,9 @@ steps:
       Title: {expr: 'case(LeadSource, "Web", "Internet", "Other") & " since " & format(CreatedDate, "DD.MM.YYYY HH:mm", "Australia/Sydney")'}
       Birthdate: {expr: 'date(Department, "DD.MM.YYYY")'}
       AccountId: {expr: 'Account.Code__c', by: Code__c}
+      Department: {expr: 'if(reportsto.code__C = "boss", ReportsTo.Code__c)'}
       ReportsToId: {expr: 'ReportsTo.Code__c', by: Code__c}
-      Description: {expr: 'Email', find: {object: User, by: Email, take: Username}}
+      Description: {expr: 'Email', find: {object: user, by: email, take: username}}
   - object: Account
     match: Code__c
     fields: {Code__c: Code__c, Name: Name}
@@ -83,6 +84,7 @@ async def test_keys_zones_and_failures_are_the_same_by_both_paths(pair: Pair) ->
     codes = {row["Id"]: row["Code__c"] for row in target.rows("Account")}
     assert sorted(codes.values()) == ["code,0", "code,1", "code,2"]
     assert [codes.get(held[row]["AccountId"]) for row in people[:4]] == [None, "code,1", None, "code,0"]
+    assert [held[row]["Department"] for row in people[:2]] == [None, "boss"]  # read by a path in another spelling
     assert seen[0] == seen[1]
     assert set(people) - seen[0].keys() == {people[4], people[5], people[7]}
     since = "since 05.04.2026 02:30"
