@@ -89,11 +89,14 @@ async def due_windows(
 
 
 async def waiting_windows(tx: TenantTx, sync: UUID, plan_version: int) -> list[tuple[int, Window]]:
-    """Return the step and the span of every window that is open, whether or not it is to be read again now."""
+    """Return the step and the span of every window that is open, whether or not it is to be read again now.
+
+    A first run's window is all of history: where rows of it merely failed it says nothing about the others.
+    """
     rows = await tx.fetch_all(
         """
         select step, since, until from sync.failed_window
-        where sync_id = %(sync)s and plan_version = %(version)s and settled_at is null
+        where sync_id = %(sync)s and plan_version = %(version)s and settled_at is null and (held or since is not null)
         """,
         row=_Span,
         sync=sync,

@@ -279,7 +279,7 @@ class TwoOrgs:
             settled=(),
             marks=self.marks,
             retries=[(step, window) for step, window, _, _ in self._retries],
-            waiting=[(step, window) for step, window, _, _ in self.waiting],
+            waiting=[(step, window) for step, window, _, held in self.waiting if held or window.since is not None],
             winner=winner,
         )
         report = _Report(self, begin(len(self.plan.steps)))

@@ -4,7 +4,8 @@ What is demanded once the edits stop (`Model.settle`):
 
 * writes stop: the third run and all later ones change nothing;
 * both orgs agree: every live record has exactly one counterpart, equal in every mapped field, parents included;
-* nothing is lost: of each pair, what a person did last stands in both orgs (rule `newest_wins`), deletions included.
+* nothing is lost: of each pair, what a person did last stands in both orgs, deletions included. By `newest_wins` always;
+  by another rule where the other org's last change had been carried before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from isthmus.sync.model import EndReason
+from isthmus.sync.run import Run
 from orgsim.store.results import Row, Value
 from tests.support.two_orgs import KEY, LEFT, RIGHT, Side, TwoOrgs
 
@@ -22,7 +24,7 @@ TEXT = """
 version: 1
 name: pairs
 direction: two-way
-conflicts: newest_wins
+conflicts: RULE
 steps:
   - object: Account
     fields: {Name: Name, Phone: Phone, AnnualRevenue: AnnualRevenue, ParentId: ParentId}
@@ -35,6 +37,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "Account": ("Name", "Phone", "AnnualRevenue"),
     "Contact": ("LastName", "Email"),
 }
+RULES = ("newest_wins", "target_wins", "newest_wins", "source_wins")
 PARENT: Mapping[str, str] = {"Account": "ParentId", "Contact": "AccountId"}
 TIE = timedelta(seconds=5)
 """Events of both sides that are nearer than this have no order that anybody could know."""
@@ -72,6 +75,9 @@ class Model:
     world: TwoOrgs
     rng: random.Random
     ahead: timedelta = timedelta()
+    rule: str = "newest_wins"
+    carried: list[datetime] = field(default_factory=list[datetime])
+    """When a run in peace had come to its end with nothing left to do again."""
     known: dict[tuple[int, str], Logical] = field(default_factory=dict[tuple[int, str], Logical])
     counter: int = 0
     log: list[str] = field(default_factory=list[str])
@@ -81,7 +87,8 @@ class Model:
         """Make two empty orgs; their clocks may be up to two minutes apart."""
         rng = random.Random(seed)
         ahead = timedelta(seconds=rng.choice((0, 0, 0, -100, 3, 120)))
-        return cls(await TwoOrgs.make(text, seed=seed * 2 + 1, ahead=ahead), rng, ahead)
+        rule = RULES[seed % len(RULES)]
+        return cls(await TwoOrgs.make(text.replace("RULE", rule), seed=seed * 2 + 1, ahead=ahead), rng, ahead, rule)
 
     async def story(self, steps: int = 24) -> None:
         """Let people and runs take turns."""
@@ -112,6 +119,7 @@ class Model:
     async def _quiet_run(self) -> int:
         run = await self.world.cycle()
         self._learn()
+        self._note_carried(run)
         self.log.append(f"quiet: {run.end} {[s.rows_written for s in run.steps]} {run.outcomes}")
         if run.end is not EndReason.FINISHED:
             message = f"a run in peace ended with {run.end}"
@@ -125,6 +133,11 @@ class Model:
         self.world.whims("off")
         self.log.append(f"run ({mood}): {run.end} {[s.rows_written for s in run.steps]} {run.outcomes}")
         self._learn()
+        self._note_carried(run)
+
+    def _note_carried(self, run: Run) -> None:
+        if run.end is EndReason.FINISHED and not self.world.waiting:
+            self.carried.append(self._now(LEFT))
 
     # People
 
@@ -287,8 +300,7 @@ class Model:
         parents_died = self._under_the_dead()
         for logical in {id(each): each for each in self.known.values()}.values():
             last = max(logical.events, key=lambda event: event.at)
-            rivals = [e for e in logical.events if e.side != last.side and last.at - e.at <= TIE]
-            if rivals or id(logical) in parents_died:
+            if id(logical) in parents_died or not self._stands(logical, last):
                 continue
             found = alive.get(id(logical))
             if last.alive != (found is not None):
@@ -299,6 +311,18 @@ class Model:
                 if found is not None and found[1].get(name) != value:
                     message = f"{logical.name} number {logical.number}: {name} is {found[1].get(name)!r}, not {value!r}"
                     raise Broken(message)
+
+    def _stands(self, logical: Logical, last: Event) -> bool:
+        """Whether the rule leaves no doubt that the last event stands."""
+        rival = max((event.at for event in logical.events if event.side != last.side), default=None)
+        if rival is None:
+            return True
+        if last.at - rival <= TIE:
+            return False
+        if self.rule == "newest_wins" or not last.alive:
+            return True
+        answer = min(event.at for event in logical.events if event.side == last.side and event.at > rival)
+        return sum(rival < moment < answer for moment in self.carried) > 1
 
     def _under_the_dead(self) -> set[int]:
         """Contacts whose account ever died: the orgs themselves delete and bring back children with their parents."""

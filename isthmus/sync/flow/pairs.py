@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
@@ -239,7 +239,7 @@ class Pairs:
         """
         columns = (*self._step.columns, *self._step.clears)
         fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
-        decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
+        decision = decide(self._pairing, row.trace or found.trace, replace(found.trace, uncarried=True), fields)
         if decision.held:
             self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
             return
