@@ -8,16 +8,19 @@ import pytest
 
 from isthmus.sync.model import RunState
 from tests.support.copying import Pair, sync_settings, two_orgs
+from tests.support.orgsim import Orgsim
 from tests.support.postgres import FreshDatabase
 from tests.support.two_schemas import ADMIN, actual, expected, person, populate, record_types, two_schemas
 from tests.support.working import installation
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
 PATHS = pytest.mark.parametrize("bulk_rows_min", [100_000, 1], ids=["REST", "Bulk"])
 RUN_HERE = {
     "accounts-contacts-opportunities.yaml",
     "crm-between-different-orgs.yaml",
     "owners-record-types-deletes.yaml",
+    "two-way.yaml",
 }
 
 
@@ -86,5 +89,43 @@ async def test_owners_types_values_and_marks_of_deletion_follow_the_file(
             assert row["Gone__c"] is (n == 0)
 
 
+async def test_two_orgs_agree_after_each_run_whichever_side_was_edited(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    with two_orgs(tmp_path) as pair:
+        source, target = pair.source, pair.target
+        for org in (source, target):
+            admin = next(row["Id"] for row in org.rows("User") if row["Username"] == org.username)
+            org.control("PATCH", f"/rows/User/{admin}", {"FederationIdentifier": "everybody"})
+        ours = source.add_rows("Account", [{"Name": "Same", "Website": "a.example"}, {"Name": "Only here"}])
+        theirs = target.add_rows("Account", [{"Name": "Same", "Website": "a.example"}, {"Name": "Only there"}])
+        source.add_rows("Contact", [{"LastName": "Ada", "AccountId": ours[1], "Email": "ada@example.com"}])
+        target.add_rows("Contact", [{"LastName": "Bob", "AccountId": theirs[1], "Email": "bob@example.com"}])
+        async with installation(fresh_database, pair) as product, product.worker():
+            sync = await product.save(example("two-way.yaml"))
+            await product.activate(sync)
+            assert (await product.run(sync)).run.state is RunState.DONE
+            assert (await product.run(sync)).run.state is RunState.DONE
+            assert crm(source) == crm(target)
+            assert {name for name, _ in crm(source)[0]} == {"Same", "Only here", "Only there"}
+            assert {last for last, _ in crm(source)[1]} == {"Ada", "Bob"}
+            source.control("PATCH", f"/rows/Account/{ours[1]}", {"Phone": "1"})
+            target.control("PATCH", f"/rows/Account/{theirs[0]}", {"Phone": "2"})
+            assert (await product.run(sync)).run.state is RunState.DONE
+            assert crm(source) == crm(target)
+            assert {phone for _, phone in crm(target)[0]} == {"1", "2", None}
+
+
+def crm(org: Orgsim) -> tuple[set[tuple[str, str | None]], set[tuple[str, str]]]:
+    """Accounts by name and phone, contacts by name and their account's name."""
+    accounts = {row["Id"]: row for row in org.rows("Account")}
+    contacts = {(row["LastName"], accounts[row["AccountId"]]["Name"]) for row in org.rows("Contact")}
+    return {(row["Name"], row["Phone"]) for row in accounts.values()}, contacts
+
+
 def test_no_example_is_left_out() -> None:
-    assert {file.name for file in EXAMPLES.iterdir()} == RUN_HERE
+    """Each file is run here, or named by another test that runs it."""
+    tests = [file for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__)]
+    elsewhere = "".join(file.read_text() for file in tests)
+    left_out = [file.name for file in EXAMPLES.iterdir() if file.name not in RUN_HERE and file.name not in elsewhere]
+    assert left_out == []
