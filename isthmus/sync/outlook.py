@@ -21,6 +21,7 @@ from isthmus.sync.timetable import decoded_schedule, org_calls, usage_samples
 from isthmus.values import Alias, RunId, SyncId
 
 HISTORY_RUNS: Final = 60
+NOTICES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class Outlook:
     idle_runs: int
     orgs: tuple[OrgOutlook, ...]
     anomalies: tuple[Anomaly, ...]
+    failing_since: datetime | None
+    notices: tuple[NoticeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """One notice about a sync: what it told, when it was made, how many channels have it, wait for it, refused it."""
+
+    kind: str
+    made_at: datetime
+    run_id: UUID | None
+    sent: int
+    waiting: int
+    given_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class _Standing:
     target_org: UUID
     target_alias: Alias
     last_run: UUID | None
+    failing_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +112,15 @@ async def outlook(tx: TenantTx, sync: SyncId) -> Outlook | None:
                sc.org_id as source_org, so.alias as source_alias, tc.org_id as target_org, ta.alias as target_alias,
                (select r.id from sync.run r where r.tenant_id = d.tenant_id and r.sync_id = d.id
                    and r.ended_at is not null and r.kind <> 'dry_run'
-                   order by r.requested_at desc limit 1) as last_run
+                   order by r.requested_at desc limit 1) as last_run,
+               al.failing_since
         from sync.definition d
         join sync.state s on s.tenant_id = d.tenant_id and s.sync_id = d.id
         join orgs.connection sc on sc.tenant_id = d.tenant_id and sc.id = d.source_connection
         join orgs.org so on so.tenant_id = sc.tenant_id and so.id = sc.org_id
         join orgs.connection tc on tc.tenant_id = d.tenant_id and tc.id = d.target_connection
         join orgs.org ta on ta.tenant_id = tc.tenant_id and ta.id = tc.org_id
+        left join sync.alert al on al.tenant_id = d.tenant_id and al.sync_id = d.id
         where d.id = %(sync)s
         """,
         row=_Standing,
@@ -125,6 +143,26 @@ async def outlook(tx: TenantTx, sync: SyncId) -> Outlook | None:
         idle_runs=row.idle_runs,
         orgs=tuple([await org_outlook(tx, org, alias, row.now) for org, alias in orgs]),
         anomalies=tuple(found),
+        failing_since=row.failing_since,
+        notices=tuple(await notices_of(tx, sync)),
+    )
+
+
+async def notices_of(tx: TenantTx, sync: SyncId) -> list[NoticeView]:
+    """Return the latest notices about a sync, the newest first."""
+    return await tx.fetch_all(
+        """
+        select n.kind::text as kind, n.made_at, n.run_id, count(d.sent_at) as sent,
+               count(*) filter (where d.notice_id is not null and d.sent_at is null and d.given_up_at is null) as waiting,
+               count(d.given_up_at) as given_up
+        from sync.notice n
+        left join sync.delivery d on d.tenant_id = n.tenant_id and d.notice_id = n.id
+        where n.sync_id = %(sync)s
+        group by n.id, n.kind, n.made_at, n.run_id order by n.made_at desc limit %(rows_max)s
+        """,
+        row=NoticeView,
+        sync=sync,
+        rows_max=NOTICES_SHOWN,
     )
 
 

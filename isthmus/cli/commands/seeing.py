@@ -69,7 +69,12 @@ def show(name: str, run_id: UUID | None, tenant: str | None, *, as_json: bool) -
         say(f"Next run: {local(stands.due_at)}, {stands.due_reason}")
     for org in stands.orgs:
         say(budget_line(org))
+    if stands.failing_since is not None:
+        say(f"In trouble since {local(stands.failing_since)}", style="bold red")
     _say_anomalies(stands.anomalies)
+    for told in stands.notices[:3]:
+        given_up = f", {told.given_up} given up" if told.given_up else ""
+        say(f"Told {local(told.made_at)}: {told.kind}, {told.sent} channels{given_up}")
     _print_runs("Latest runs", listed)
 
 
