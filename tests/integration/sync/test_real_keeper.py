@@ -18,7 +18,8 @@ from isthmus.orgs.connections import list_connections
 from isthmus.orgs.custodian import open_credential
 from isthmus.orgs.model import ConnectionState
 from isthmus.sync import definitions
-from isthmus.sync.model import PauseReason, RunState, SyncState
+from isthmus.sync.flow.masks import Masks
+from isthmus.sync.model import MaskKind, PauseReason, RunState, SyncState
 from isthmus.sync.views import RunDetail
 from isthmus.values import ConnectionId, RunId, SyncId
 from tests.support.copying import THREE_OBJECTS, Pair, sync_settings
@@ -32,6 +33,17 @@ SLOW_S = 0.5
 ON_ITS_WAY_S = 0.2
 """What a mover had begun to send when it was told to stop may still arrive; the next request would be later."""
 RECORDS = "/composite/sobjects"
+MASKED_LEADS = """
+version: 1
+name: leads
+steps:
+  - object: Lead
+    fields:
+      LastName: LastName
+      Email: Email
+      Company: {expr: 'format(CreatedDate, "DD.MM.YYYY", "Australia/Sydney")'}
+    mask: {LastName: name, Email: email}
+"""
 
 
 @dataclass
@@ -137,6 +149,24 @@ async def test_a_first_run_and_a_delta_arrive_and_need_no_refresh(real: Real) ->
     assert second.run.rows_created == 1, "what was there is matched, however much the overlap reads again"
     real.pair.assert_equal()
     assert (refreshes(real.pair.source), refreshes(real.pair.target)) == ([], [])
+
+
+async def test_pseudonyms_of_a_saved_sync_are_made_with_its_tenants_own_key(real: Real) -> None:
+    row = {"LastName": "Ng", "Company": "x", "Email": "Ng@example.org", "CreatedDate": "2026-04-04T15:30:00.000Z"}
+    real.pair.source.add_rows("Lead", [row])
+    sync = await real.working.save(MASKED_LEADS)
+    await real.working.activate(sync)
+    run = await real.working.run(sync)
+    assert (run.run.state, run.run.rows_written) == (RunState.DONE, 1)
+    (lead,) = real.pair.target.rows("Lead")
+    key = real.keeper.custodian.tenant_mask_key(real.keeper.acme.tenant)
+    assert lead["Email"] == Masks(key).masked(MaskKind.EMAIL, "ng@example.org", 80)
+    assert (lead["LastName"], lead["Company"]) == (Masks(key).masked(MaskKind.NAME, "Ng", 80), "05.04.2026")
+    superuser = await real.keeper.database.superuser()
+    plans = await (await superuser.execute("select document from sync.plan")).fetchall()
+    assert plans
+    for secret in (key.reveal(), real.keeper.custodian.mask_key.reveal()):
+        assert all(secret not in bytes(plan) and secret.hex().encode() not in bytes(plan) for (plan,) in plans)
 
 
 async def test_tokens_that_expire_in_mid_run_are_refreshed_once_and_the_next_run_uses_the_rotated_ones(
