@@ -9,7 +9,8 @@ from typing import Final
 
 from isthmus.salesforce.schema import FieldDescribe
 from isthmus.sync.flow.expressions.values import Type
-from isthmus.sync.model import ANY_OTHER, Column, ColumnKind, Input, Issue, Severity, Transform, ValueType
+from isthmus.sync.issues import error, hint, warning
+from isthmus.sync.model import ANY_OTHER, Column, ColumnKind, Input, Issue, Transform, ValueType
 
 TEXT_TYPES: Final = frozenset(
     {"string", "picklist", "multipicklist", "combobox", "textarea", "phone", "url", "email", "id"}
@@ -114,7 +115,7 @@ def value_issues(
     if both_text and source.length > target.length > 0 and target.type not in PICKLIST_TYPES:
         text = f"{target.name} takes {target.length} characters in the target, {source.length} in the source"
         remedy = "Rows with longer values will fail with STRING_TOO_LONG: lengthen the field, or filter them out."
-        found.append(_issue(Severity.WARNING, "may_be_too_long", where, text, remedy))
+        found.append(warning("may_be_too_long", where, text, remedy))
     if (
         source.type in NUMBER_TYPES
         and target.type in NUMBER_TYPES
@@ -122,18 +123,18 @@ def value_issues(
     ):
         text = f"{target.name} takes {_whole_digits(target)} digits before the point, not {_whole_digits(source)}"
         remedy = "Rows with larger numbers will fail with NUMBER_OUTSIDE_VALID_RANGE: widen the field."
-        found.append(_issue(Severity.WARNING, "may_be_out_of_range", where, text, remedy))
+        found.append(warning("may_be_out_of_range", where, text, remedy))
     if source.scale > target.scale and source.type in NUMBER_TYPES and target.type in NUMBER_TYPES - {"int", "long"}:
         text = f"{target.name} keeps {target.scale} decimals, the source has {source.scale}"
-        found.append(_issue(Severity.WARNING, "decimals_rounded", where, text, "Widen the field if they matter."))
+        found.append(warning("decimals_rounded", where, text, "Widen the field if they matter."))
     if source.calculated:
         text = f"a change of the formula {source.name} alone does not make its record count as changed"
         remedy = "It comes with the next change of the record itself; a new first load brings all of them."
-        found.append(_issue(Severity.HINT, "formula_source", where, text, remedy))
+        found.append(hint("formula_source", where, text, remedy))
     if source.html_formatted and target.html_formatted:
         text = f"images in {target.name} stay in the source: its text refers to them by the source's address"
         remedy = "Upload them again in the target, if they matter there."
-        found.append(_issue(Severity.HINT, "rich_text_images", where, text, remedy))
+        found.append(hint("rich_text_images", where, text, remedy))
     found.extend(_picklist_issues(where, source, target, renamed))
     return found
 
@@ -151,7 +152,7 @@ def _picklist_issues(
     if source.type not in PICKLIST_TYPES:
         text = f"{target.name} is a restricted picklist, the source takes any text"
         remedy = "Rows with other values will fail with INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST."
-        return [_issue(Severity.WARNING, "picklist_from_text", where, text, remedy)]
+        return [warning("picklist_from_text", where, text, remedy)]
     known = set(target.picklist_values)
     missing = [value for value in source.picklist_values if renamed_value(value, renamed) not in known]
     if not missing:
@@ -160,8 +161,7 @@ def _picklist_issues(
     if len(missing) == len(source.picklist_values):
         text = f"none of the source's values of {target.name} exists in the target's restricted picklist"
         return [
-            _issue(
-                Severity.ERROR,
+            error(
                 "picklist_disjoint",
                 where,
                 text,
@@ -169,11 +169,7 @@ def _picklist_issues(
             )
         ]
     text = f"the restricted picklist {target.name} lacks in the target: {shown}"
-    return [
-        _issue(
-            Severity.WARNING, "picklist_gap", where, text, "Add these values in the target, or map them in `picklists`."
-        )
-    ]
+    return [warning("picklist_gap", where, text, "Add these values in the target, or map them in `picklists`.")]
 
 
 def _value_type(source: str, target: str) -> ValueType | None:
@@ -204,7 +200,3 @@ def _not_writable(field: FieldDescribe) -> Unfit:
     else:
         why = "is read-only for the connected user in the target"
     return Unfit("read_only", why, "Leave it out, or give the user edit access to the field.")
-
-
-def _issue(severity: Severity, code: str, where: str, text: str, remedy: str) -> Issue:
-    return Issue(severity=severity, code=code, where=where, text=text, remedy=remedy)

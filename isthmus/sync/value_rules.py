@@ -9,6 +9,7 @@ import msgspec
 
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.sync.field_rules import PICKLIST_TYPES, writable
+from isthmus.sync.issues import error, hint, warning
 from isthmus.sync.model import (
     ANY_OTHER,
     Column,
@@ -17,7 +18,6 @@ from isthmus.sync.model import (
     OwnerRule,
     PicklistRule,
     RecordTypeRule,
-    Severity,
     UserKey,
     ValueType,
 )
@@ -39,20 +39,20 @@ def owner_column(
     if step.owner is None:
         if ours is not None and step.fields == "auto":
             text = "OwnerId is left out: records belong to the connected user in the target"
-            issues.append(_issue(Severity.HINT, "own_rule", place, text, "Say who owns them with `owner`."))
+            issues.append(hint("own_rule", place, text, "Say who owns them with `owner`."))
         return None
     theirs = source.field(OWNER)
     if ours is None or not writable(ours):
         text = f"{target.name} has no owner in the target that the connected user may set"
-        issues.append(_issue(Severity.ERROR, "owner_unusable", place, text, "Leave `owner` out."))
+        issues.append(error("owner_unusable", place, text, "Leave `owner` out."))
         return None
     if step.owner.match is not None and theirs is None:
         text = f"{source.name} has no owner in the source"
-        issues.append(_issue(Severity.ERROR, "owner_unusable", place, text, "Name one owner with `user`."))
+        issues.append(error("owner_unusable", place, text, "Name one owner with `user`."))
         return None
     if step.owner.match is not None and step.owner.fallback is None:
         text = "records whose owner has no active counterpart in the target will fail"
-        issues.append(_issue(Severity.HINT, "owner_no_fallback", place, text, "Name a `fallback` user."))
+        issues.append(hint("owner_no_fallback", place, text, "Name a `fallback` user."))
     match = None if step.owner.match is None else _KEYS[step.owner.match]
     return Column(
         target=ours.name,
@@ -80,7 +80,7 @@ def record_type_column(
     if theirs is None or ours is None or not writable(ours):
         if not silent:
             text = f"{target.name} has no record types in both orgs that the connected user may set"
-            issues.append(_issue(Severity.ERROR, "record_types_unusable", place, text, "Leave `record_types` out."))
+            issues.append(error("record_types_unusable", place, text, "Leave `record_types` out."))
         return None
     names = wanted if isinstance(wanted, dict) else {}
     issues.extend(_name_issues(place, names, used, known, target.name))
@@ -89,7 +89,7 @@ def record_type_column(
         what = "record types are left out" if silent else "records of these types will fail"
         text = f"{what}: {target.name} lacks in the target {', '.join(missing[:5])}"
         remedy = "Map them: `record_types: {Theirs: Ours}`, with `*` for all others."
-        issues.append(_issue(Severity.WARNING, "record_type_missing", place, text, remedy))
+        issues.append(warning("record_type_missing", place, text, remedy))
         if silent:
             return None
     return Column(target=ours.name, kind=ColumnKind.MAP, source=theirs.name, rule=RecordTypeRule(names=dict(names)))
@@ -101,10 +101,10 @@ def _name_issues(place: str, names: dict[str, str], used: set[str], known: set[s
         if ours not in known:
             text = f"{target} has no record type {ours} in the target"
             remedy = "Check the developer name, and that the connected user may use the type."
-            issues.append(_issue(Severity.ERROR, "record_type_unknown", f"{place}.{theirs}", text, remedy))
+            issues.append(error("record_type_unknown", f"{place}.{theirs}", text, remedy))
         elif theirs not in used and theirs != ANY_OTHER:
             text = f"the source has no record type {theirs}"
-            issues.append(_issue(Severity.WARNING, "record_type_unused", f"{place}.{theirs}", text, "Check the name."))
+            issues.append(warning("record_type_unused", f"{place}.{theirs}", text, "Check the name."))
     return issues
 
 
@@ -125,18 +125,18 @@ def with_picklists(
         copied = column is not None and column.kind is ColumnKind.COPY and theirs is not None
         if number is None or column is None or ours is None or not (copied or computed):
             text = f"{name} is not filled from a field of the source, so it has no values to map"
-            issues.append(_issue(Severity.ERROR, "picklist_not_copied", place, text, "Add it to `fields`."))
+            issues.append(error("picklist_not_copied", place, text, "Add it to `fields`."))
             continue
         if ours.restricted_picklist:
             for value in values.values():
                 if value not in ours.picklist_values:
                     text = f"the restricted picklist {ours.name} has no value {value} in the target"
-                    issues.append(_issue(Severity.ERROR, "picklist_value_unknown", place, text, "Check the spelling."))
+                    issues.append(error("picklist_value_unknown", place, text, "Check the spelling."))
         if theirs is not None and theirs.type in PICKLIST_TYPES:
             for value in values:
                 if value != ANY_OTHER and value not in theirs.picklist_values:
                     text = f"{theirs.name} has no active value {value} in the source"
-                    issues.append(_issue(Severity.WARNING, "picklist_value_unused", place, text, "Check the spelling."))
+                    issues.append(warning("picklist_value_unused", place, text, "Check the spelling."))
         rule = PicklistRule(values=dict(values), multiple=theirs is not None and theirs.type == "multipicklist")
         found[number] = msgspec.structs.replace(column, kind=ColumnKind.MAP, rule=rule)
     return found, issues
@@ -153,22 +153,22 @@ def delete_issues(
     found: list[Issue] = []
     if key_source != "Id":
         text = "deletions are told by record id, and this step matches by another field"
-        found.append(_issue(Severity.ERROR, "deletes_need_source_id", place, text, "Leave `match` or `deletes` out."))
+        found.append(error("deletes_need_source_id", place, text, "Leave `match` or `deletes` out."))
     if not source.replicateable and source.field("IsDeleted") is None:
         text = f"the source does not tell which records of {source.name} were deleted"
-        found.append(_issue(Severity.ERROR, "deletes_not_told", place, text, "Leave `deletes` out."))
+        found.append(error("deletes_not_told", place, text, "Leave `deletes` out."))
     elif not source.replicateable:
         text = f"the source tells deletions of {source.name} by its recycle bin only: what was purged is not noticed"
-        found.append(_issue(Severity.WARNING, "deletes_by_bin", place, text, "Purge such records in the target, too."))
+        found.append(warning("deletes_by_bin", place, text, "Purge such records in the target, too."))
     if rule.field is None:
         if not target.deletable:
             text = f"the connected user may not delete {target.name} in the target"
-            found.append(_issue(Severity.ERROR, "target_not_deletable", place, text, "Give the right, or use `flag`."))
+            found.append(error("target_not_deletable", place, text, "Give the right, or use `flag`."))
         return found
     flag = target.field(rule.field)
     if flag is None or flag.type != "boolean" or not writable(flag):
         text = f"{target.name} has no checkbox {rule.field} in the target that the connected user may edit"
-        found.append(_issue(Severity.ERROR, "flag_unusable", place, text, "Create it there, with access for the user."))
+        found.append(error("flag_unusable", place, text, "Create it there, with access for the user."))
     return found
 
 
@@ -180,7 +180,3 @@ def lowered_flag(step: StepSpec, columns: Sequence[Column]) -> list[Column]:
     if any(column.target.casefold() == rule.field.casefold() for column in columns):
         return []
     return [Column(target=rule.field, kind=ColumnKind.CONSTANT, type=ValueType.BOOLEAN, constant="false")]
-
-
-def _issue(severity: Severity, code: str, where: str, text: str, remedy: str) -> Issue:
-    return Issue(severity=severity, code=code, where=where, text=text, remedy=remedy)

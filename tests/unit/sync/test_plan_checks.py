@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-MAKERS = {"error", "warning", "hint", "Unfit", "_issue", "Issue"}
+MAKERS = {"error", "warning", "hint", "Unfit", "Issue"}
 BY_SIDE = {"source_object_missing", "target_object_missing"}
 """Made by side: `f"{side}_object_missing"`."""
 
