@@ -94,7 +94,7 @@ async def test_a_used_up_budget_of_an_org_pauses_its_syncs_between_two_windows(p
         sync = await product.save(SLOW.replace("}]", "}, {object: Lead}]"))
         await product.activate(sync)
         assert (await product.run(sync)).run.state is RunState.DONE
-        product.pair.target.control("POST", "/usage", {"used": 14_000})
+        product.pair.target.control("POST", "/usage", {"used": 900, "per_day": 1_000})
         product.pair.source.add_rows("Account", [{"Name": "Late"}])
         stopped = await product.run(sync)
         # The first window told how it stands; it is written whole, and the second not begun.
