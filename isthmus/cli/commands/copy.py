@@ -40,7 +40,8 @@ def command(ctx: click.Context, file: Path, source: str, target: str, *, dry_run
     """Move the records that FILE describes, once. Needs no database and no server.
 
     NAME stands for ISTHMUS_ORG_NAME_INSTANCE_URL and ISTHMUS_ORG_NAME_ACCESS_TOKEN. Running it again is safe: rows are
-    upserted by their tracking field. Exit status 1 if rows failed, 2 if the copy was refused or stopped.
+    upserted by their tracking field. Masks need a key in ISTHMUS_MASK_KEY. Exit status 1 if rows failed, 2 if the copy
+    was refused or stopped.
 
     \b
     Examples:

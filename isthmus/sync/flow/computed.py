@@ -145,12 +145,15 @@ class _Column:
         self._program = None if transform.expression is None else _program(transform, transform.expression, tools)
 
     def text(self, raw: Sequence[object]) -> str | None:
-        """Return what is sent for these inputs. Raises `Failed`."""
+        """Return what is sent for these inputs. Raises `Failed`, and nothing else, whatever the org has sent."""
         values = [value_of(each, kind) for each, kind in zip(raw, self._types, strict=True)]
         value = values[0] if self._program is None else run(self._program, values)
-        if self._mask is not None:
-            value = self._masks.masked(self._mask, value, self._length)
-        return text_of(value)
+        if self._mask is None:
+            return text_of(value)
+        try:
+            return text_of(self._masks.masked(self._mask, value, self._length))
+        except (ValueError, ArithmeticError):  # such as half a surrogate pair, which no key can digest
+            raise Failed from None
 
 
 def _program(transform: Transform, expression: str, tools: Tools) -> Program:

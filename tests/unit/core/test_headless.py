@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from isthmus.cli.headless import find_org
+from isthmus.cli.headless import MASK_KEY_CHARS_MIN, find_mask_key, find_org
 from isthmus.cli.output import Refused
 
 ENVIRON = {
@@ -32,6 +32,16 @@ def test_half_a_definition_is_refused_naming_the_other_half(half):
     other = next(key for key in ENVIRON if key != half)
     with pytest.raises(Refused, match=other):
         find_org("my_prod", {half: ENVIRON[half]}, None)
+
+
+def test_the_key_of_masks_is_a_long_text_or_none_at_all():
+    assert find_mask_key({}) is None
+    key = find_mask_key({"ISTHMUS_MASK_KEY": "k" * MASK_KEY_CHARS_MIN})
+    assert key is not None
+    assert key.reveal_text() == "k" * MASK_KEY_CHARS_MIN
+    with pytest.raises(Refused, match="could be tried out") as refused:
+        find_mask_key({"ISTHMUS_MASK_KEY": "hunter2"})
+    assert "hunter2" not in str(refused.value)
 
 
 def test_sf_output_is_read():

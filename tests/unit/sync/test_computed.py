@@ -148,6 +148,25 @@ def test_what_a_job_needs_is_told_by_its_steps() -> None:
     assert not needs_key(redacted)
 
 
+def test_what_no_org_should_send_fails_its_row_and_nothing_else() -> None:
+    mapping = StepMapping(STEP, tools=TOOLS)
+    record = {"Id": "003", "LastName": "x", "Email": None, "Note__c": None, "Seen__c": None, "Amount__c": None}
+    for name, value in (
+        ("Email", "\ud800"),
+        ("Amount__c", "no number"),
+        ("Amount__c", True),
+        ("Amount__c", 10**400),
+        ("Amount__c", Decimal("1E+999999")),
+        ("Seen__c", "yesterday"),
+        ("Seen__c", 5),
+        ("Big__c", [1]),
+        ("Big__c", "maybe"),
+    ):
+        failed = mapping.from_record({**record, "Big__c": False, "Account": None, name: value})
+        assert isinstance(failed, Unsendable), (name, value)
+        assert failed.code == StatusCode.TRANSFORM_FAILED
+
+
 def test_nothing_of_a_row_shows_in_a_block_or_a_failure() -> None:
     mapping = StepMapping(STEP, tools=TOOLS)
     record = {

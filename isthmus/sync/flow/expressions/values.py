@@ -103,9 +103,9 @@ def value_of(raw: object, kind: Type) -> Value:  # noqa: PLR0911 - one line per 
         case Type.NUMBER:
             return _number(raw)
         case Type.BOOLEAN:
-            if raw in {True, "true"}:
+            if raw is True or raw == "true":
                 return True
-            if raw in {False, "false"}:
+            if raw is False or raw == "false":
                 return False
             raise Failed
         case Type.DATE | Type.DATETIME | Type.TIME:
