@@ -15,6 +15,8 @@ from isthmus.sync.run import Run
 from isthmus.sync.schedule import Due, DueReason, Schedule, next_due
 from isthmus.sync.timetable import OrgUse
 
+_BY_THE_PLAN: Final = frozenset({"scheduled", "by_hand"})
+"""Runs of the whole plan. Retries, dry runs and the like say nothing about when it is due, or how idle it is."""
 RETRY: Final = "retry"
 DRY_RUN: Final = "dry_run"
 IDLE_RUNS_MAX: Final = 1_000_000
@@ -39,7 +41,7 @@ def after(
     if run.end in _BUDGET or run.end in _LIMITED:
         due = next_due(schedule, started=began, now=now + PAUSE, idle_runs=0)
         return Afterwards(Due(due.at, DueReason.BUDGET if run.end in _BUDGET else DueReason.LIMITED), idle_runs)
-    if kind == RETRY:
+    if kind not in _BY_THE_PLAN:
         return None
     idle = min(idle_runs + 1, IDLE_RUNS_MAX) if was_idle(run) else idle_runs if run.end is not EndReason.FINISHED else 0
     return Afterwards(next_due(schedule, started=min(began, now), now=now, idle_runs=idle), idle)

@@ -47,8 +47,9 @@ def test_a_used_up_budget_waits_an_hour_and_says_so(end: EndReason, reason: DueR
     assert result.due == Due(NOON + timedelta(hours=1, seconds=5), reason)
 
 
-def test_a_retry_leaves_the_schedule_alone() -> None:
-    assert follows(BUSY, kind="retry") is None
+@pytest.mark.parametrize("kind", ["retry", "dry_run"])
+def test_what_is_no_run_of_the_plan_leaves_the_schedule_alone(kind: str) -> None:
+    assert follows(BUSY, kind=kind) is None
 
 
 def test_calls_are_written_down_once() -> None:
