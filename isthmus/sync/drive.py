@@ -14,7 +14,7 @@ import msgspec
 from isthmus.sandbox.report import ExitKind, MoverExit, MoverFailure, SandboxReport
 from isthmus.sandbox.spawn import Dial, MoverLimits, MoverRefused, mover_command, spawn
 from isthmus.sync.flow.frames import BadFrame, Frame, decode
-from isthmus.sync.flow.job import ActivateJob, SyncJob
+from isthmus.sync.flow.job import ActivateJob, RollbackJob, SyncJob
 from isthmus.sync.model import EndReason
 from isthmus.sync.run import OutOfOrder, Run, advance, stopped
 
@@ -113,7 +113,7 @@ OnFrame = Callable[[Run, Frame], Awaitable[None]]
 
 
 async def drive(
-    job: SyncJob | ActivateJob,
+    job: SyncJob | ActivateJob | RollbackJob,
     *,
     begun: Run,
     moving: Moving,

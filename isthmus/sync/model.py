@@ -251,6 +251,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same for the source org of a two-way sync."""
     two_way: bool = False
     budget: Budget = Budget()
+    run_tag: str | None = None
+    """The target's field that every written row gets the run's tag in, so that a run can be rolled back."""
     by_hand: bool = False
     """A migration: it runs when somebody asks, and then tries everything that failed once more."""
     retry_times: int = 5

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.sync.adoption import adopting
@@ -31,6 +32,7 @@ from isthmus.sync.model import (
 )
 from isthmus.sync.pairing import Pairing
 from isthmus.sync.parents import parents_first
+from isthmus.sync.run_tag import tag_column
 from isthmus.sync.spec import DeletesSpec, SyncSpec
 from isthmus.sync.two_way import draw_both, one_way_leftovers
 
@@ -67,7 +69,7 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
             drafts.append(draft)
     refuse_twice(drafts, issues)
     issues.extend(_critical_issues(spec))
-    drafts = [with_columns(draft, drafts, issues) for draft in drafts]
+    drafts = [_tagged(with_columns(draft, drafts, issues), spec.run_tag, issues) for draft in drafts]
     ordered = parents_first(drafts, issues)
     pairings = {draft.number: adopting(draft, issues) for draft in ordered}
     if len(drafts) > OBJECTS_MAX:
@@ -83,8 +85,21 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
     by_hand = spec.schedule is not None and spec.schedule.manual
     budget = Budget(day_percent=spec.budget.day_percent, run_percent=spec.budget.run_percent)
     steps = (*loads, *links, *removals)
-    plan = Plan(steps=steps, tracking=tuple(tracking), budget=budget, by_hand=by_hand, retry_times=spec.retry.times)
+    plan = Plan(
+        steps=steps,
+        tracking=tuple(tracking),
+        budget=budget,
+        run_tag=spec.run_tag,
+        by_hand=by_hand,
+        retry_times=spec.retry.times,
+    )
     return Drawn(plan, tuple(issues))
+
+
+def _tagged(draft: Draft, field: str | None, issues: list[Issue]) -> Draft:
+    if field is None:
+        return draft
+    return replace(draft, columns=(*draft.columns, *tag_column(draft, field, issues)))
 
 
 def _critical_issues(spec: SyncSpec) -> Iterator[Issue]:

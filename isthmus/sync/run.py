@@ -20,6 +20,7 @@ from isthmus.sync.flow.frames import (
     Noted,
     RowsFailed,
     StepDone,
+    Tagged,
     Usage,
     WindowFixed,
     WindowSettled,
@@ -91,13 +92,15 @@ def begin(steps: int, settled: Mapping[int, StepRun] | None = None) -> Run:
     return Run(steps=tuple(done.get(number, StepRun()) for number in range(steps)))
 
 
-def advance(run: Run, frame: Frame) -> Run:  # noqa: PLR0911 - one clause per kind of frame
+def advance(run: Run, frame: Frame) -> Run:  # noqa: C901, PLR0911 - one clause per kind of frame
     """Return the run after `frame`, or raise `OutOfOrder`."""
     _demand(run.end is None, "nothing follows the last frame")
     match frame:
         case Calls(source, target):
             _demand(source >= run.calls_source and target >= run.calls_target, "calls are never taken back")
             return replace(run, calls_source=source, calls_target=target)
+        case Tagged():
+            return run
         case Usage(side):
             return replace(run, usage_source=frame) if side == SOURCE else replace(run, usage_target=frame)
         case Ended():

@@ -34,11 +34,13 @@ from isthmus.sync.app import SyncApp
 from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
-from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, WindowSettled
-from isthmus.sync.flow.job import SOURCE, Ceiling, StepJob, SyncJob
+from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, Tagged, WindowSettled
+from isthmus.sync.flow.job import SOURCE, Ceiling, RollbackJob, StepJob, SyncJob
 from isthmus.sync.looping import is_looping
 from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
+from isthmus.sync.rollbacks import ROLLBACK, rollback_job, save_tag_time
 from isthmus.sync.run import Run, StepRun, begin, stopped
+from isthmus.sync.run_tag import tag_of
 from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
 from isthmus.sync.windows import step_jobs
 from isthmus.values import ConnectionId, Purpose, RunId
@@ -81,6 +83,23 @@ class _Job:
     retries: Sequence[failed_windows.FailedWindow]
     budget: Budget
     ceilings: tuple[Ceiling, Ceiling]
+    tagged: bool
+    rollback: RollbackJob | None
+
+    def for_mover(self, *, dry_run: bool) -> SyncJob | RollbackJob:
+        """Return what the mover is told."""
+        return self.rollback or SyncJob(
+            endpoints=_told(self.endpoints),
+            steps=self.steps,
+            budget=self.budget,
+            ceilings=self.ceilings,
+            dry_run=dry_run,
+            tagged=self.tagged,
+        )
+
+
+def _told(endpoints: Sequence[store.EndpointRow]) -> list[Endpoint]:
+    return [Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints]
 
 
 async def _job(tx: TenantTx, run: UUID, row: store.RunRow, now: datetime) -> _Job:
@@ -106,14 +125,18 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow, now: datetime) -> _Jo
         waiting=await failed_windows.waiting_windows(tx, row.sync_id, row.plan_version) if plan.two_way else (),
         own=not again_only,
         winner=row.winner,
+        tag=tag_of(run),
     )
+    endpoints = [found for found in rows if found is not None]
     return _Job(
         begin(len(plan.steps), settled),
-        [found for found in rows if found is not None],
+        endpoints,
         steps,
         retries,
         plan.budget,
-        await _ceilings(tx, [found for found in rows if found is not None]),
+        await _ceilings(tx, endpoints),
+        plan.run_tag is not None,
+        await rollback_job(tx, run, plan, _told(endpoints)) if row.kind == ROLLBACK else None,
     )
 
 
@@ -170,14 +193,8 @@ class _Keeping:
         endpoints = self._job.endpoints
         connections = [ConnectionId(endpoint.id) for endpoint in endpoints]
         lease = await self._app.keeper.open_lease_channel(await self._tickets.get(), self._run, connections)
-        job = SyncJob(
-            endpoints=[Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints],
-            steps=self._job.steps,
-            budget=self._job.budget,
-            ceilings=self._job.ceilings,
-            dry_run=self._row.kind == DRY_RUN,
-        )
-        moving = self._app.movers([endpoint.origin for endpoint in endpoints], self._app.settings)
+        job = self._job.for_mover(dry_run=self._row.kind == DRY_RUN)
+        moving = self._app.movers([endpoint.origin for endpoint in job.endpoints], self._app.settings)
         return await drive(
             job,
             begun=self._job.begun,
@@ -201,7 +218,9 @@ class _Keeping:
         async with self._app.database.tenant(await self._tickets.get()) as tx:
             await store.check_fence(tx, self._run, self._row.fence)
             await self._save_counts(tx, run)
-            if isinstance(frame, WindowSettled):
+            if isinstance(frame, Tagged):
+                await save_tag_time(tx, self._run, frame.at)
+            if isinstance(frame, WindowSettled) and self._job.rollback is None:
                 await self._save_window(tx, run.steps[frame.step], frame)
 
     async def _save_counts(self, tx: TenantTx, run: Run) -> None:

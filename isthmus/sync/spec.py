@@ -143,7 +143,10 @@ class RetrySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 
 class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A whole sync. `interval_s` is the pause between scheduled runs, in seconds; `schedule` says more than that."""
+    """A whole sync. `interval_s` is the pause between scheduled runs, in seconds; `schedule` says more than that.
+
+    `run_tag` is a text field of the target that keeps which run wrote a record last: it makes rollback possible.
+    """
 
     version: Literal[1]
     name: Annotated[str, Meta(min_length=1, max_length=120)]
@@ -154,6 +157,7 @@ class SyncSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     schedule: ScheduleSpec | None = None
     budget: BudgetSpec = BudgetSpec()
     retry: RetrySpec = RetrySpec()
+    run_tag: Name | None = None
 
 
 class SpecRefused(Exception):

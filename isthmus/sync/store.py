@@ -290,11 +290,11 @@ async def save_reading(tx: TenantTx, connection: UUID, calls: int) -> None:
 
 
 async def set_state(tx: TenantTx, sync: UUID, state: SyncState, reason: PauseReason | None) -> None:
-    """Write a sync's state; an active one is due at once."""
+    """Write a sync's state; one that becomes active is due when its activation said."""
     await tx.execute(
         """
         update sync.state set state = %(state)s::sync.sync_state, pause_reason = %(reason)s, changed_at = now(),
-            due_at = case when %(state)s::sync.sync_state = 'active' then coalesce(due_at, now()) end
+            due_at = case when %(state)s::sync.sync_state = 'active' then due_at end
         where sync_id = %(sync)s
         """,
         sync=sync,

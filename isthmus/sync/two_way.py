@@ -96,6 +96,9 @@ def opposite(plan: Plan, number: int) -> int | None:
 
 
 def _refusals(spec: SyncSpec, source: Schema, target: Schema) -> Iterator[Issue]:
+    if spec.run_tag is not None:
+        text = "a run that writes in both orgs cannot be rolled back"
+        yield error("two_way_run_tag", "run_tag", text, "Remove `run_tag`, or make the sync one-way.")
     if spec.conflicts is None:
         text = "nothing says what happens when both records of a pair were changed"
         remedy = "Add `conflicts: newest_wins`, or source_wins, target_wins, hold."

@@ -16,6 +16,7 @@ import msgspec
 from isthmus.sync.flow.job import SOURCE, StepJob, WindowJob
 from isthmus.sync.model import Plan, Step, StepKind, Window
 from isthmus.sync.pairing import Winner
+from isthmus.sync.run_tag import tagged
 from isthmus.sync.two_way import opposite
 
 SPANS_MAX: Final = 64
@@ -31,11 +32,13 @@ def step_jobs(
     waiting: Sequence[tuple[int, Window]] = (),
     own: bool = True,
     winner: int | None = None,
+    tag: str = "",
 ) -> tuple[StepJob, ...]:
     """Return the steps that are left to do, in their order, with their windows.
 
     `retries` are (step, window) to read again, numbered from 1; `waiting` all windows with failed rows; `own` False: a
     run that only reads again. `winner`: a person has decided all conflicts for the sync's source (0) or its target (1).
+    `tag` is the run's own.
     """
     jobs: list[StepJob] = []
     for number, step in enumerate(plan.steps):
@@ -44,7 +47,8 @@ def step_jobs(
         first = (WindowJob(marks.get(number)),) if own else ()
         again = (WindowJob(w.since, w.until, n) for n, (each, w) in enumerate(retries, start=1) if each == number)
         spans = uncarried(plan, number, marks, waiting)
-        jobs.append(StepJob(number, decided(step, winner), (*first, *again), spans))
+        written = step if plan.run_tag is None else tagged(step, plan.run_tag, tag)
+        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans))
     # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
     # which only the first has read it, would stay in the target for ever.
     jobs.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))

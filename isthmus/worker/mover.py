@@ -71,7 +71,7 @@ class Job:
     warm: Callable[[], None]
 
 
-JobKind: TypeAlias = Literal["audit", "sync", "schema", "activate", "inspect"]
+JobKind: TypeAlias = Literal["audit", "sync", "schema", "activate", "inspect", "rollback"]
 
 
 class _Kind(msgspec.Struct):
@@ -248,6 +248,12 @@ def _load(packed: bytes, kind: JobKind) -> Job:
 
             activation = msgspec.json.decode(packed, type=ActivateJob)
             return Job(activation.endpoints, partial(activate.work, activation), _warm_of(activate))
+        case "rollback":
+            from isthmus.sync.flow import rollback  # noqa: PLC0415
+            from isthmus.sync.flow.job import RollbackJob  # noqa: PLC0415
+
+            taking_back = msgspec.json.decode(packed, type=RollbackJob)
+            return Job(taking_back.endpoints, partial(rollback.work, taking_back), _warm_of(rollback))
         case "inspect":
             from isthmus.sync.flow import inspect  # noqa: PLC0415
             from isthmus.sync.flow.computed import zones_for  # noqa: PLC0415

@@ -28,10 +28,11 @@ from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.looking import list_syncs
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
 from isthmus.sync.relay import WorkerGone
+from isthmus.sync.rollbacks import request_rollback
 from isthmus.sync.spec import SpecRefused
 from isthmus.sync.viewing import LookBroken
 from isthmus.sync.views import RunDetail, SyncView
-from isthmus.values import Alias
+from isthmus.values import Alias, RunId
 from isthmus.wiring.installation import Installation
 
 Result = TypeVar("Result")
@@ -217,6 +218,34 @@ def inspect(
     ctx.exit(2 if seen.looked.message else EXIT_PARTIAL if seen.looked.end.rows_failed else EXIT_DONE)
 
 
+@command.command()
+@click.argument("run", type=click.UUID)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_TENANT
+@_JSON
+@click.pass_context
+def rollback(ctx: click.Context, run: UUID, tenant: str | None, *, yes: bool, as_json: bool) -> None:
+    """Delete from the target what RUN created there; into its recycle bin. Needs a sync with `run_tag`.
+
+    Records that were there before, or that a later run has written, stay as they are. The sync is inactive afterwards:
+    `isthmus sync apply` begins at the beginning.
+
+    \b
+    Example:
+      isthmus sync rollback 6f0c2f0e-9f53-4a7e-8f43-0d4c1d1b7a11
+    """
+    if not yes:
+        click.confirm(f"Delete everything that run {run} created in its target?", abort=True, err=True)
+
+    async def work(installation: Installation) -> RunDetail:
+        async with installation.transaction() as tx:
+            made = await request_rollback(tx, RunId(run))
+        note("Deleting …")
+        return await ended(installation, made)
+
+    _show_run(ctx, _with(work, tenant), as_json=as_json)
+
+
 @command.command(name="list")
 @_TENANT
 @_JSON
@@ -298,7 +327,10 @@ def _run(
         note("Running …")
         return await ended(installation, run_id)
 
-    detail = _with(work, tenant)
+    _show_run(ctx, _with(work, tenant), as_json=as_json)
+
+
+def _show_run(ctx: click.Context, detail: RunDetail, *, as_json: bool) -> None:
     if as_json:
         print_json(plain_run(detail))
     else:

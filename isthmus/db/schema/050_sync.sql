@@ -12,7 +12,7 @@ create domain sync.row_count as bigint check (value between 0 and 1099511627776)
 create domain sync.viewer_key as bytea check (octet_length(value) = 65);
 create type sync.sync_state as enum ('inactive', 'activating', 'active', 'paused');
 create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revoked', 'activation_refused', 'looping');
-create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry', 'dry_run');
+create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry', 'dry_run', 'rollback');
 create type sync.run_state as enum ('queued', 'running', 'done', 'partial', 'failed', 'revoked');
 
 -- A saved sync: the YAML that a person wrote, and the two connections.
@@ -171,7 +171,11 @@ create table sync.run (
     corrected_at timestamptz,
     -- A person's decision of conflicts that are held, for a retry: the source's records (0) or the target's (1).
     winner smallint check (winner in (0, 1)),
+    -- From when on, by the target's clock, rows carry this run's tag; and which run's rows this one deletes.
+    tagged_at timestamptz,
+    rolls_back uuid,
     primary key (tenant_id, id),
+    foreign key (tenant_id, rolls_back) references sync.run on delete cascade,
     foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade
 );
 alter table sync.run enable row level security;
@@ -184,11 +188,11 @@ create policy own_insert on sync.run for insert to isthmus_portal
     with check (tenant_id = (select ctx.tenant()));
 create policy own_update on sync.run for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
-grant select, insert (sync_id, plan_version, kind, winner)
+grant select, insert (sync_id, plan_version, kind, winner, rolls_back)
     on sync.run to isthmus_portal;
 grant select,
     update (state, fence, end_reason, end_step, end_code, calls_source, calls_target, started_at, ended_at,
-            corrected_at)
+            corrected_at, tagged_at)
     on sync.run to isthmus_worker;
 
 create index run_by_sync on sync.run (tenant_id, sync_id, requested_at desc);

@@ -21,6 +21,7 @@ from isthmus.sync.flow.sealing import BadViewerKey
 from isthmus.sync.looks import looked, open_windows, request_look
 from isthmus.sync.outlook import outlook, run_anomalies
 from isthmus.sync.relay import WorkerGone, waiting
+from isthmus.sync.rollbacks import request_rollback
 from isthmus.values import ConnectionId, RunId, SyncId, UserText
 
 _LIST = WayOut("/syncs", "All syncs")
@@ -139,6 +140,17 @@ async def act(world: World, api_actor: ApiActing, sync: str, verb: str) -> Respo
     return answer({"page": place, "run": run}, status=202)
 
 
+@post("/api/v1/runs/{run:str}/rollback", status_code=202)
+async def rollback(world: World, api_actor: ApiActing, run: str) -> Response[bytes]:
+    """Delete from the target what the run created there; `run` names the run that does it."""
+    try:
+        async with world.database.tenant(api_actor.visitor.ticket) as tx:
+            made = await request_rollback(tx, RunId(id_of(run, "Run", _LIST)))
+    except SyncProblem as error:
+        raise refused(error) from None
+    return answer({"run": made}, status=202)
+
+
 @get("/api/v1/runs/{run:str}")
 async def run(world: World, visitor: SignedIn, run: str) -> Response[bytes]:
     """Return one run with its steps and its failures by reason."""
@@ -160,4 +172,4 @@ async def code(visitor: SignedIn, code: str) -> Response[bytes]:
     return answer(entry)
 
 
-HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run, code)
+HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run, rollback, code)

@@ -15,6 +15,7 @@ What may follow what is the business of `sync.run`; here each frame is judged al
 | 7 Ended | step or 255 | end reason | status code or -1 | | | |
 | 8 Usage | | side | | calls used, by the org's own count | calls allowed | |
 | 9 Noted | yes | status code | column ordinal or -1 | rows | | |
+| 10 Tagged | | | | time by the target's clock | | |
 """
 
 from __future__ import annotations
@@ -111,6 +112,13 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Tagged:
+    """From `at` on, by the target's clock, this run writes rows with its tag: what is created later is its own."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The last frame. `code` is the org's own code where one refused."""
 
@@ -128,10 +136,12 @@ class Usage:
     allowed: int
 
 
-Frame: TypeAlias = WindowFixed | Moved | RowsFailed | Noted | WindowSettled | StepDone | Calls | Ended | Usage
+Frame: TypeAlias = (
+    WindowFixed | Moved | RowsFailed | Noted | WindowSettled | StepDone | Calls | Ended | Usage | Tagged
+)
 
 
-def encode(frame: Frame) -> bytes:  # noqa: PLR0911 - one line per kind
+def encode(frame: Frame) -> bytes:  # noqa: C901, PLR0911 - one line per kind
     """Return the 32 bytes of `frame`."""
     match frame:
         case WindowFixed(step, window, path, rows):
@@ -152,6 +162,8 @@ def encode(frame: Frame) -> bytes:  # noqa: PLR0911 - one line per kind
             return _pack(7, _NO_STEP if step is None else step, reason, -1 if code is None else int(code), 0, 0, 0)
         case Usage(side, used, allowed):
             return _pack(8, 0, side, 0, used, allowed, 0)
+        case Tagged(at):
+            return _pack(10, 0, 0, 0, _ms(at), 0, 0)
 
 
 def decode(unverified_bytes: bytes) -> Frame:
@@ -164,7 +176,7 @@ def decode(unverified_bytes: bytes) -> Frame:
     return frame
 
 
-def _decoded(  # noqa: PLR0911 - one line per kind
+def _decoded(  # noqa: C901, PLR0911 - one line per kind
     kind: int, step: int, code: int, field: int, numbers: tuple[int, int, int]
 ) -> Frame:
     a, b, c = numbers
@@ -176,6 +188,8 @@ def _decoded(  # noqa: PLR0911 - one line per kind
     if kind == 8:  # noqa: PLR2004 - the table above
         _demand(code in {SOURCE, TARGET}, "the side is one of the two")
         return Usage(code, _upto(a, CALLS_MAX), _upto(b, CALLS_MAX))
+    if kind == 10:  # noqa: PLR2004 - the table above
+        return Tagged(_time(a))
     _step(step)
     match kind:
         case 1:

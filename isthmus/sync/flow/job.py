@@ -50,7 +50,8 @@ class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
 
     A step that goes `backward` moves the other way.
 
-    `unbounded` reads without an upper bound (a one-shot copy); `dry_run` counts and writes nothing.
+    `unbounded` reads without an upper bound (a one-shot copy); `dry_run` counts and writes nothing. `tagged`: rows
+    carry the run's tag, so the run says from when on by the target's clock.
     """
 
     endpoints: list[Endpoint]
@@ -61,6 +62,25 @@ class SyncJob(msgspec.Struct, frozen=True, tag_field="kind", tag="sync"):
     upload_bytes_max: int = INGEST_BYTES_MAX
     unbounded: bool = False
     dry_run: bool = False
+    tagged: bool = False
+
+
+class RollbackStep(msgspec.Struct, frozen=True):
+    """One object whose records a run has created; `ordinal` is the step of the plan that did."""
+
+    ordinal: int
+    target: str
+
+
+class RollbackJob(msgspec.Struct, frozen=True, tag_field="kind", tag="rollback"):
+    """Delete, in `endpoints[0]`, what has `tag` in the field `run_tag` and was created by us after `since`."""
+
+    endpoints: list[Endpoint]
+    steps: tuple[RollbackStep, ...]
+    steps_count: int
+    run_tag: str
+    tag: str
+    since: datetime
 
 
 class ActivateJob(msgspec.Struct, frozen=True, tag_field="kind", tag="activate"):

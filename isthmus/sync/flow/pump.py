@@ -8,6 +8,7 @@ that dies at any point leaves windows that are either settled or to be done agai
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
@@ -17,7 +18,7 @@ from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.both import Both, look_at_both
 from isthmus.sync.flow.computed import NO_TOOLS, tools_for
 from isthmus.sync.flow.csv_blocks import RecordCutter, header_names
-from isthmus.sync.flow.frames import Ended, StepDone, WindowFixed, WindowSettled
+from isthmus.sync.flow.frames import Ended, StepDone, Tagged, WindowFixed, WindowSettled
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
@@ -37,6 +38,8 @@ PERCENT: Final = 100
 PACE_ROWS_MIN: Final = 200
 """Fewer rows tell nothing about the pace of a window."""
 GENTLE_TIMES: Final = 10
+TAG_PAUSE_S: Final = 2.0
+"""Orgs stamp in whole seconds."""
 
 
 async def work(job: SyncJob, world: MoverWorld, *, zones: Mapping[str, tzinfo] | None = None) -> None:
@@ -93,6 +96,8 @@ class _Pump:
             self._both = await look_at_both(self._sessions)
             self.backward = True
             until.append(await server_until(self._sessions[TARGET]))
+        if self._job.tagged and not self._job.dry_run:
+            await self._tag()
         await self._probe(until)
         for step in self._job.steps:
             self.step = step.ordinal
@@ -106,6 +111,13 @@ class _Pump:
                 raise Stopped(EndReason.CRITICAL_STEP)
             await send(self._report, [StepDone(step.ordinal)])
         self.step, self.backward = None, False
+
+    async def _tag(self) -> None:
+        """Say from when on rows carry this run's tag; what an earlier run created lies clearly before that."""
+        with asking(TARGET):
+            now = await self._sessions[TARGET].server_time()
+        await send(self._report, [Tagged(now.replace(microsecond=0))])
+        await asyncio.sleep(TAG_PAUSE_S)
 
     def _tally(self, job: StepJob) -> Tally:
         """Return a new count for a window of the step at hand."""
