@@ -42,7 +42,7 @@ from isthmus.sync.rollbacks import ROLLBACK, rollback_job, save_tag_time
 from isthmus.sync.run import Run, StepRun, begin, stopped
 from isthmus.sync.run_tag import tag_of
 from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
-from isthmus.sync.windows import step_jobs
+from isthmus.sync.windows import read_until, step_jobs
 from isthmus.values import ConnectionId, Purpose, RunId
 
 RETRY_WINDOWS_MAX: Final = 64
@@ -121,6 +121,7 @@ async def _job(tx: TenantTx, run: UUID, row: store.RunRow, now: datetime) -> _Jo
         plan,
         settled=settled,
         marks=marks,
+        seen=await store.read_times(tx, row.sync_id, row.plan_version) if plan.two_way else {},
         retries=[(each.step, each.window) for each in retries],
         waiting=await failed_windows.waiting_windows(tx, row.sync_id, row.plan_version) if plan.two_way else (),
         own=not again_only,
@@ -257,7 +258,14 @@ class _Keeping:
                 held=held,
             )
         if frame.watermark is not None:
-            await store.save_checkpoint(tx, self._row.sync_id, self._row.plan_version, frame.step, frame.watermark)
+            await store.save_checkpoint(
+                tx,
+                self._row.sync_id,
+                self._row.plan_version,
+                frame.step,
+                watermark=frame.watermark,
+                read_until=read_until(frame.window),
+            )
 
     async def _explained(self, driven: Driven) -> Run:
         """A mover that lost its lease cannot always say which org's: the connections' states do."""

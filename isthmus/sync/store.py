@@ -169,6 +169,20 @@ async def checkpoints(tx: TenantTx, sync: UUID, plan_version: int) -> dict[int, 
     return {row.step: row.watermark for row in rows}
 
 
+async def read_times(tx: TenantTx, sync: UUID, plan_version: int) -> dict[int, datetime]:
+    """Return up to where each step has read."""
+    rows = await tx.fetch_all(
+        """
+        select step, read_until as watermark from sync.checkpoint
+        where sync_id = %(sync)s and plan_version = %(version)s and read_until is not null
+        """,
+        row=StepTime,
+        sync=sync,
+        version=plan_version,
+    )
+    return {row.step: row.watermark for row in rows}
+
+
 async def check_fence(tx: TenantTx, run: UUID, fence: int) -> None:
     """Lock the run's row for this transaction; raise `FenceLost` unless this attempt is the latest."""
     row = await tx.fetch_one(
@@ -220,19 +234,23 @@ async def save_outcome(tx: TenantTx, run: UUID, outcome: tuple[int, StatusCode, 
     )
 
 
-async def save_checkpoint(tx: TenantTx, sync: UUID, plan_version: int, step: int, watermark: datetime) -> None:
-    """Move a step's watermark forward; it never goes back."""
+async def save_checkpoint(
+    tx: TenantTx, sync: UUID, plan_version: int, step: int, *, watermark: datetime, read_until: datetime
+) -> None:
+    """Move a step's watermark forward, and up to where it has read; they never go back."""
     await tx.execute(
         """
-        insert into sync.checkpoint (sync_id, plan_version, step, watermark)
-        values (%(sync)s, %(version)s, %(step)s, %(watermark)s)
+        insert into sync.checkpoint (sync_id, plan_version, step, watermark, read_until)
+        values (%(sync)s, %(version)s, %(step)s, %(watermark)s, %(read_until)s)
         on conflict (tenant_id, sync_id, plan_version, step)
-            do update set watermark = greatest(sync.checkpoint.watermark, excluded.watermark)
+            do update set watermark = greatest(sync.checkpoint.watermark, excluded.watermark),
+                read_until = greatest(sync.checkpoint.read_until, excluded.read_until)
         """,
         sync=sync,
         version=plan_version,
         step=step,
         watermark=watermark,
+        read_until=read_until,
     )
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from isthmus.sync.flow.job import SOURCE, StepJob, WindowJob
+from isthmus.sync.flow.reading import CLOCK_STEP
 from isthmus.sync.model import Plan, Step, StepKind, Window
 from isthmus.sync.pairing import Winner
 from isthmus.sync.run_tag import tagged
 from isthmus.sync.two_way import opposite
 
+NOTHING_SEEN: Final[Mapping[int, datetime]] = MappingProxyType({})
 SPANS_MAX: Final = 64
 """More spans than this are told as one that has them all."""
 
@@ -32,13 +35,14 @@ def step_jobs(
     waiting: Sequence[tuple[int, Window]] = (),
     own: bool = True,
     winner: int | None = None,
+    seen: Mapping[int, datetime] = NOTHING_SEEN,
     tag: str = "",
 ) -> tuple[StepJob, ...]:
     """Return the steps that are left to do, in their order, with their windows.
 
     `retries` are (step, window) to read again, numbered from 1; `waiting` all windows with failed rows; `own` False: a
     run that only reads again. `winner`: a person has decided all conflicts for the sync's source (0) or its target (1).
-    `tag` is the run's own.
+    `seen`: up to where steps have read, see `read_until`. `tag` is the run's own.
     """
     jobs: list[StepJob] = []
     for number, step in enumerate(plan.steps):
@@ -46,9 +50,9 @@ def step_jobs(
             continue
         first = (WindowJob(marks.get(number)),) if own else ()
         again = (WindowJob(w.since, w.until, n) for n, (each, w) in enumerate(retries, start=1) if each == number)
-        spans = uncarried(plan, number, marks, waiting)
+        spans = uncarried(plan, number, {**marks, **seen}, waiting)
         written = step if plan.run_tag is None else tagged(step, plan.run_tag, tag)
-        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans))
+        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans, seen.get(number)))
     # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
     # which only the first has read it, would stay in the target for ever.
     jobs.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))
@@ -61,6 +65,14 @@ def decided(step: Step, winner: int | None) -> Step:
         return step
     rule = Winner.SOURCE if (winner == SOURCE) is not step.backward else Winner.TARGET
     return msgspec.structs.replace(step, pairing=msgspec.structs.replace(step.pairing, conflicts=rule, fields={}))
+
+
+def read_until(window: Window) -> datetime:
+    """Return up to where a step has read once this window of its own is settled.
+
+    The window ends a second after the run began, and what came in that second may not have been seen.
+    """
+    return window.until - CLOCK_STEP
 
 
 def uncarried(

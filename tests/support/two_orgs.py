@@ -31,7 +31,7 @@ from isthmus.sync.model import TRACKING_FIELD, Drawn, EndReason, Plan, Window
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, advance, begin
 from isthmus.sync.spec import SyncSpec, parse_spec
-from isthmus.sync.windows import step_jobs
+from isthmus.sync.windows import read_until, step_jobs
 from isthmus.values import ApiName, OrgHost, Purpose, Secret
 from orgsim.emulator import Emulator, Options
 from orgsim.org import Org, Row
@@ -218,6 +218,7 @@ class TwoOrgs:
     sides: tuple[Side, Side]
     plan: Plan
     marks: dict[int, datetime] = field(default_factory=dict[int, datetime])
+    seen: dict[int, datetime] = field(default_factory=dict[int, datetime])
     waiting: list[tuple[int, Window, int, bool]] = field(default_factory=list[tuple[int, Window, int, bool]])
     kill_at: int | None = None
     echoes: int = 0
@@ -281,6 +282,7 @@ class TwoOrgs:
             retries=[(step, window) for step, window, _, _ in self._retries],
             waiting=[(step, window) for step, window, _, held in self.waiting if held or window.since is not None],
             winner=winner,
+            seen=self.seen,
         )
         report = _Report(self, begin(len(self.plan.steps)))
         world = MoverWorld(self._sessions(), report, _OurClock(self.left))
@@ -313,6 +315,7 @@ class TwoOrgs:
             self.waiting.append((frame.step, frame.window, 0, again))
         if frame.watermark is not None:
             self.marks[frame.step] = frame.watermark
+            self.seen[frame.step] = read_until(frame.window)
 
     def _count_echoes(self, run: Run) -> None:
         if run.end is EndReason.FINISHED:

@@ -264,6 +264,8 @@ create table sync.checkpoint (
     plan_version integer not null,
     step sync.step_number not null,
     watermark timestamptz not null,
+    -- Up to here the step has read: later than the watermark, below which nothing can come to light any more.
+    read_until timestamptz,
     primary key (tenant_id, sync_id, plan_version, step),
     foreign key (tenant_id, sync_id, plan_version) references sync.plan on delete cascade
 );
@@ -277,7 +279,8 @@ create policy own_update on sync.checkpoint for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select
     on sync.checkpoint to isthmus_portal;
-grant select, insert (sync_id, plan_version, step, watermark), update (watermark)
+grant select, insert (sync_id, plan_version, step, watermark, read_until),
+    update (watermark, read_until)
     on sync.checkpoint to isthmus_worker;
 
 -- A window with failed rows: read again later, because no id of a row is kept. `settled_at`: nothing fails any more.

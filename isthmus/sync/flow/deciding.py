@@ -4,7 +4,8 @@
 |---|---|---|
 | changed by somebody | last written by us, or carried already | it is written |
 | changed by somebody | changed by somebody, not carried yet | a conflict: the policy decides, field by field |
-| last written by us | changed by somebody, not carried yet | left alone: the other direction carries that change |
+| last written by us, or carried already | changed by somebody, not carried yet | left alone: that change is carried |
+| carried already | written by us since | left alone: it may be what automation made of it |
 | last written by us | carried already, or last written by us | it is written: automation changed what we wrote |
 
 Nothing tells which *field* was changed, or what it held before: no value is kept, and field history is no part of the
@@ -31,7 +32,7 @@ TIE: Final = timedelta(seconds=2)
 class Trace:
     """Who wrote a record last, and when by the clock of the sync's source.
 
-    `uncarried`: the other direction has not read this change yet, as far as its windows tell.
+    `uncarried`: no run has read this change yet, as far as the windows tell; they overlap, so rows are read twice.
     """
 
     ours: bool
@@ -59,11 +60,12 @@ def decide(pairing: Pairing, source: Trace, target: Trace, differing: Sequence[s
     if not pairing.two_way:
         return Decision(tuple(differing))
     foreign = not target.ours and target.uncarried
-    if foreign and not source.ours:
+    if foreign and not source.ours and source.uncarried:
         return _by_policy(pairing, source, target, differing)
     if pairing.fields and _half_joined(source, target):
         return _by_policy(pairing, source, target, differing)
-    if foreign:
+    read_again = not source.ours and not source.uncarried and target.ours and target.modified > source.modified
+    if foreign or read_again:
         return Decision()
     return Decision(tuple(differing), echo=source.ours and target.ours)
 

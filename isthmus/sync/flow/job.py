@@ -29,13 +29,15 @@ class StepJob(msgspec.Struct, frozen=True):
     """One step of the plan with its windows, oldest first.
 
     `uncarried` is for steps of a two-way sync: spans in which the target's records were changed without the step of the
-    other direction having carried it (`until` None: up to now).
+    other direction having carried it (`until` None: up to now). `seen_until` is where an earlier run's reading ended:
+    rows of the step's own window that were changed before it have been read once already.
     """
 
     ordinal: int
     step: Step
     windows: tuple[WindowJob, ...]
     uncarried: tuple[WindowJob, ...] = ()
+    seen_until: datetime | None = None
 
 
 class Ceiling(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+
+import msgspec
 
 from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
@@ -45,8 +46,6 @@ from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
 from isthmus.sync.pairing import Pairing
 from isthmus.values import ApiName
 
-_JUST_READ: Final = (WindowJob(None),)
-"""What a row's own window holds is on its way: no other span needs to say so."""
 Send = Callable[[Sequence[Record]], Awaitable[list[RowResult]]]
 
 
@@ -63,11 +62,17 @@ class _Row:
         return "<Row>"
 
 
-async def move_pairs(job: StepJob, window: Window | None, both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
-    """Read the window in order of change and write it, page by page. A step's first window is the one that adopts."""
+async def move_pairs(
+    job: StepJob, window: Window | None, both: Both, tally: Tally, tools: Tools = NO_TOOLS, *, again: bool = False
+) -> None:
+    """Read the window in order of change and write it, page by page. A step's first window is the one that adopts.
+
+    `again`: rows of the window failed before, so all of it counts as not yet carried.
+    """
     step = job.step
     first = window is None or window.since is None
-    pairs = Pairs(job, both, tally, tools, adopting=first)
+    fresh = msgspec.structs.replace(job, seen_until=None) if again else job
+    pairs = Pairs(fresh, both, tally, tools, adopting=first)
     with asking(SOURCE):
         batches = pages(both.sessions[SOURCE], query_of(step, pairs.select, window, ordered=True))
     while True:
@@ -113,6 +118,7 @@ class Pairs:
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
         self._counterparts = Counterparts(self._step, both, job.uncarried)
+        self._fresh = (WindowJob(job.seen_until),)
         adoption = self._pairing.adoption
         load = self._step.kind is StepKind.LOAD
         self._adopter = (
@@ -163,7 +169,7 @@ class Pairs:
             held = record.get(self._step.key)
             linked = held if isinstance(held, str) else None
             with asking(SOURCE):
-                trace = trace_of(record, SOURCE, self._both, _JUST_READ)
+                trace = trace_of(record, SOURCE, self._both, self._fresh)
         if self._step.kind is StepKind.LINK:
             mapped = self._links_only(mapped)
         return _Row(key, linked, mapped, trace)

@@ -175,7 +175,7 @@ class _Pump:
         if rows and not self._job.dry_run:
             if own:
                 watermark = await next_since(source, job.step, window)
-            await self._move(job, bounds, path, rows)
+            await self._move(job, bounds, path, rows, again=window_job.retry > 0)
         bereft = self._bereft.get((job.step.backward, job.step.source), ())
         if bereft and own:
             tally = self._tally(job)
@@ -214,10 +214,10 @@ class _Pump:
             self._idle.add(same)
         return rows
 
-    async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int) -> None:
+    async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int, *, again: bool) -> None:
         tally = self._tally(job)
         if _looks_first(job.step, bounds):
-            await move_pairs(job, bounds, self._sides(), tally, self._tools)
+            await move_pairs(job, bounds, self._sides(), tally, self._tools, again=again)
             return
         writer = SmallWriter(job.step, self._sessions, tally, self._tools)
         if path is Path.BULK:

@@ -40,6 +40,12 @@ def test_what_automation_makes_of_our_write_is_carried_and_counted_where_both_ar
     assert decide(Pairing(), us(), us(), NAMES) == Decision(NAMES, echo=True)
 
 
+def test_a_row_that_is_read_twice_is_no_second_change() -> None:
+    assert decide(Pairing(conflicts=Winner.SOURCE), somebody(uncarried=False), somebody(60), NAMES) == Decision()
+    assert decide(Pairing(), somebody(uncarried=False), us(60), NAMES) == Decision()
+    assert decide(Pairing(), somebody(60, uncarried=False), us(), NAMES) == Decision(NAMES)  # it came to light late
+
+
 def test_a_conflict_follows_the_rule() -> None:
     def by(rule: Winner, **more: object) -> Decision:
         return decide(Pairing(conflicts=rule, **more), somebody(10), somebody(0), NAMES)  # type: ignore[arg-type]
