@@ -17,6 +17,7 @@ from tests.support.copying import Pair, copy_org, two_orgs
 from tests.support.recording_relay import RecordingRelay, recording_relay
 
 SMALL, LARGE = 100_000, 1
+EXAMPLES = Path(__file__).parents[3] / "examples"
 KEY = Secret(b"a key of forty characters, no less of it")
 FIELDS = """
 version: 1
@@ -147,3 +148,22 @@ async def test_the_same_values_get_the_same_pseudonyms_and_without_a_key_none(pa
     assert (fixed.message, fixed.failures) == (None, ())
     held = {(row["LastName"], row["Email"]) for row in pair.target.rows("Contact")}
     assert held == {("REDACTED", "redacted@example.com"), ("REDACTED", None)}
+
+
+async def test_the_example_seeds_a_sandbox_in_which_nobody_can_be_recognised(pair: Pair) -> None:
+    canary = "Q" + secrets.token_hex(8)
+    plant(pair, canary)
+    account = {"Name": canary, "Phone": "+49 777 314159265", "Website": canary, "BillingStreet": canary}
+    ids = pair.source.add_rows("Account", [{**account, "NumberOfEmployees": n} for n in (5, 500, 5000, None)])
+    pair.source.add_rows("Lead", [{"LastName": canary, "Company": canary, "Email": f"{canary}0@secret.example"}])
+    result = await pair.copy((EXAMPLES / "masked-sandbox.yaml").read_text(), mask_key=KEY)
+    assert (result.message, result.failures) == (None, ()), result.issues
+    held = {name: pair.target.rows(name) for name in ("Account", "Contact", "Lead")}
+    assert [len(rows) for rows in held.values()] == [7, 24, 1]
+    assert canary.lower() not in repr(held).lower()
+    assert "314159265" not in repr(held)
+    sizes = {row["SwiftPort_Source_Id__c"]: (row["Name"], row["Description"]) for row in held["Account"]}
+    assert [sizes[row] for row in ids] == [
+        (f"Account {row[-6:]}", size) for row, size in zip(ids, ("small", "medium", "large", "small"), strict=True)
+    ]
+    assert held["Lead"][0]["Email"] in {row["Email"] for row in held["Contact"]}
