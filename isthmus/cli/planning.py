@@ -23,13 +23,14 @@ from isthmus.sync import definitions, previews
 from isthmus.sync.changes import Change, ChangeKind
 from isthmus.sync.definitions import SchemaPending
 from isthmus.sync.estimate import Estimate
-from isthmus.sync.looking import list_syncs, sync_view
+from isthmus.sync.looking import list_syncs, runs, sync_view
 from isthmus.sync.model import Drawn
 from isthmus.sync.previews import Preview
 from isthmus.sync.views import SyncView
 from isthmus.values import Alias, ConnectionId, SyncId, UserText
 from isthmus.wiring.installation import Installation
 
+COUNT_WAIT_S: Final = 300.0
 _MARKS: Final = {
     ChangeKind.ADDED: ("+", "green"),
     ChangeKind.REMOVED: ("-", "red"),
@@ -95,8 +96,14 @@ async def _counted(installation: Installation, sync: SyncId, preview: Preview) -
     if not isinstance(preview.outcome, Drawn):
         return None, None
     async with installation.transaction() as tx:
+        if any(run.ended_at is None for run in await runs(tx, sync, rows_max=5)):
+            return None, "A run of this sync is under way, so the rows were not counted. Plan again after it."
         run = await previews.request_dry_run(tx, sync, preview.outcome.plan)
-    detail = await ended(installation, run)
+    try:
+        async with asyncio.timeout(COUNT_WAIT_S):
+            detail = await ended(installation, run)
+    except TimeoutError:
+        return None, "Counting the rows takes longer than this command waits. The page of the sync shows it later."
     async with installation.transaction() as tx:
         found = await previews.estimated(tx, sync)
     made = None if found is None else found.estimate
