@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields as dataclass_fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from orgsim.errors import not_found
 from orgsim.schema.load import load_listed
@@ -102,7 +102,7 @@ def describe_global(org: Org, user_id: str, version: str) -> dict[str, object]:
     """
     number = version_number(version)
     shown = [entry for name in org.objects if (entry := org.visible_object(name, user_id)) is not None]
-    if org.settings.extra.get("list_undescribed") == "yes":
+    if _lists_undescribed(org):
         shown += load_listed()
     return {
         "encoding": ENCODING,
@@ -144,6 +144,11 @@ def describe_object(org: Org, name: str, user_id: str, version: str) -> dict[str
     entry["actionOverrides"], entry["namedLayoutInfos"] = [], []
     entry["childRelationships"] = [_child(child) for child in definition.child_relationships]
     entry["fields"] = _fields(definition, field_access(org, definition.name, user_id), number)
+    if not _lists_undescribed(org):
+        for field in entry["fields"]:
+            field["referenceTo"] = [
+                name for name in cast("list[str]", field["referenceTo"]) if name.lower() in org.objects
+            ]
     entry["recordTypeInfos"] = [_record_type(definition, info, number) for info in record_types(org, definition)]
     entry["supportedScopes"] = [
         {"label": label, "name": scope}
@@ -155,6 +160,10 @@ def describe_object(org: Org, name: str, user_id: str, version: str) -> dict[str
         keys.append("defaultValues")
     entry["urls"] = {key: _url(definition, key, number, org.instance_url) for key in keys}
     return dict(sorted(entry.items()))
+
+
+def _lists_undescribed(org: Org) -> bool:
+    return org.settings.extra.get("list_undescribed") == "yes"
 
 
 def version_number(version: str) -> int:

@@ -104,6 +104,8 @@ def found_company(world: World, *, staffed: bool) -> Company:
              title="Licensed integration user", department="IT")  # fmt: skip
     _add_system_users(world, company)
     _add_organization(world, company)
+    book: dict[str, Value] = {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
+    world.add("Pricebook2", book, created=founded)
     count_seats(world, company)
     return company
 

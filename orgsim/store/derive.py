@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from orgsim.schema.model import FieldDef, ObjectDef
+from orgsim.store.commerce import COMMERCE_RULES
 from orgsim.store.results import BadValue, Row, Value
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def derive(org: Org, definition: ObjectDef, row: Row, *, before: Row | None, cha
     rule = _RULES.get(definition.name)
     if rule is not None:
         rule(org, row, before, changes, now)
+    priced = COMMERCE_RULES.get(definition.name)
+    if priced is not None:
+        priced(org, row, before, changes)
 
 
 def _opportunity(org: Org, row: Row, before: Row | None, changes: Row, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orgsim.ids import ID_SHORT
 from orgsim.schema.model import ObjectDef
+from orgsim.store.commerce import follow_commerce
 from orgsim.store.derive import derive
 from orgsim.store.features import follow_person, name_person
 from orgsim.store.limits import check_storage
@@ -160,6 +161,7 @@ def insert_row(
         row[field.name] = org.next_autonumber(shape.definition.name, field.name)
     org.store(object_name, row)
     follow_person(org, shape.definition, row, ctx)
+    follow_commerce(org, shape.definition, row, ctx, created=True)
     note_after(org, shape.definition, row, "insert", ctx)
     return SaveResult(row_id, success=True, created=True)
 
@@ -204,6 +206,7 @@ def update_row(
     org.rewrites.note(shape.definition.name, before, changes)
     org.store(object_name, row)
     follow_person(org, shape.definition, row, ctx)
+    follow_commerce(org, shape.definition, row, ctx)
     note_after(org, shape.definition, row, "update", ctx)
     return SaveResult(str(row["Id"]), success=True, created=False)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orgsim.ids import normalize_id
 from orgsim.schema.model import ObjectDef
+from orgsim.store.commerce import follow_commerce
 from orgsim.store.results import BadValue, Row, RowError, SaveResult, WriteContext
 from orgsim.store.shape import ChildLink
 from orgsim.store.sharing import check_change, check_right
@@ -82,6 +83,7 @@ def _remove(org: Org, definition: ObjectDef, row: Row, ctx: WriteContext, *, har
         org.forget(definition.name, row_id)
     else:
         org.store(definition.name, _touched(definition, {**row, "IsDeleted": True}, stamp, ctx))
+    follow_commerce(org, definition, row, ctx)
     for link in org.shape(definition.name).children:
         child_definition = org.objects[link.child.lower()]
         for child in _children(org, link, row_id):
