@@ -32,9 +32,9 @@ from isthmus.values import Secret
 
 FILE_BYTES_MAX: Final = 64 * 1024
 CHANNELS_MAX: Final = 32
-EVENTS: Final = ("failure", "recovery", "digest", "audit")
+EVENTS: Final = ("failure", "recovery", "anomaly", "digest", "audit")
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[A-Za-z0-9.-]{1,190}")
-Event = Literal["failure", "recovery", "digest", "audit"]
+Event = Literal["failure", "recovery", "anomaly", "digest", "audit"]
 
 
 class ChannelKind(StrEnum):

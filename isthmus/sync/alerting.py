@@ -42,6 +42,7 @@ class NoticeKind(StrEnum):
     REMINDER = "reminder"
     RECOVERY = "recovery"
     DIGEST = "digest"
+    ANOMALY = "anomaly"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,33 @@ from uuid import UUID
 
 from isthmus.db.database import TenantTx
 from isthmus.sync.alerting import Alert, after_end
+from isthmus.sync.outlook import run_anomalies
 from isthmus.sync.run import Run
+from isthmus.values import RunId
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
     windows: int
+
+
+async def note_unusual(tx: TenantTx, sync: UUID, run_id: RunId) -> None:
+    """Make a notice of each unusual thing about an ended run, once a day for each kind."""
+    for unusual in await run_anomalies(tx, run_id):
+        await tx.execute(
+            """
+            insert into sync.notice (kind, sync_id, run_id, anomaly, seen, usual)
+            select 'anomaly', %(sync)s, %(run)s, %(kind)s, %(seen)s, %(usual)s
+            where not exists (
+                select from sync.notice n where n.sync_id = %(sync)s and n.anomaly = %(kind)s
+                    and n.made_at > now() - interval '1 day')
+            """,
+            sync=sync,
+            run=run_id,
+            kind=int(unusual.kind),
+            seen=unusual.seen,
+            usual=unusual.usual,
+        )
 
 
 async def note_end(tx: TenantTx, sync: UUID, run_id: UUID, run: Run, now: datetime) -> None:

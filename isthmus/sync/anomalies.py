@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum
 from statistics import median
 from typing import Final
 
@@ -33,15 +33,43 @@ OVERDUE_INTERVALS: Final = 3
 SLOW_MIN: Final = timedelta(minutes=10)
 
 
-class AnomalyKind(StrEnum):
-    """What is unusual."""
+class AnomalyKind(IntEnum):
+    """What is unusual. Ordinals are stored."""
 
-    SURGE = "more than usual"
-    DELETIONS = "deletions"
-    FAILURES = "failures"
-    SILENCE = "silence"
-    OVERDUE = "overdue"
-    SLOW = "slow"
+    SURGE = 1
+    DELETIONS = 2
+    FAILURES = 3
+    SILENCE = 4
+    OVERDUE = 5
+    SLOW = 6
+
+
+_TEXTS: Final[dict[AnomalyKind, tuple[str, str]]] = {
+    AnomalyKind.SURGE: (
+        "The run read {seen:,} rows; none of those before it read more than {usual:,}.",
+        "If nobody expected it, look for a mass update or an import in the source.",
+    ),
+    AnomalyKind.DELETIONS: (
+        "The run removed {seen:,} records; none before it removed more than {usual:,}.",
+        "If nobody meant it, pause the sync, restore them from the target's recycle bin, and lower `ceiling`.",
+    ),
+    AnomalyKind.FAILURES: (
+        "{seen:,} % of the run's rows failed; usually {usual:,} % do.",
+        "The codes of the run say why. Often a field, a rule or a right changed in the target.",
+    ),
+    AnomalyKind.SILENCE: (
+        "No change has come for a day; usually {usual:,} rows come in a day.",
+        "Check the step's filter, the connected user's access to the source, and whether the source is in use at all.",
+    ),
+    AnomalyKind.OVERDUE: (
+        "The sync has been due for {seen:,} minutes and does not begin.",
+        "Check that a worker runs (`isthmus doctor`), and whether other runs keep all of them busy.",
+    ),
+    AnomalyKind.SLOW: (
+        "The run took {seen:,} seconds; usually a run takes {usual:,}.",
+        "Look at automation and at other jobs in the target at that time.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +77,17 @@ class Anomaly:
     """One unusual thing: what was seen, what is usual (in the same measure), in plain words, and what to look at."""
 
     kind: AnomalyKind
+    name: str
     seen: int
     usual: int
     text: str
     remedy: str
+
+
+def anomaly_of(kind: AnomalyKind, seen: int, usual: int) -> Anomaly:
+    """Return the anomaly in plain words: they are made of its numbers alone."""
+    text, remedy = _TEXTS[kind]
+    return Anomaly(kind, kind.name.lower(), seen, usual, text.format(seen=seen, usual=usual), remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +118,7 @@ def silence(day_rows: Sequence[int]) -> Anomaly | None:
     before = day_rows[1 : DAYS + 1]
     if min(before) < DAY_ROWS_MIN:
         return None
-    usual = round(median(before))
-    return Anomaly(
-        AnomalyKind.SILENCE,
-        0,
-        usual,
-        f"No change has come for a day; usually {usual:,} rows come in a day.",
-        "Check the step's filter, the connected user's access to the source, and whether the source is in use at all.",
-    )
+    return anomaly_of(AnomalyKind.SILENCE, 0, round(median(before)))
 
 
 def overdue(due_at: datetime | None, interval_s: int, now: datetime) -> Anomaly | None:
@@ -100,32 +128,21 @@ def overdue(due_at: datetime | None, interval_s: int, now: datetime) -> Anomaly 
     late = now - due_at
     if late < OVERDUE_MIN or late < OVERDUE_INTERVALS * timedelta(seconds=interval_s):
         return None
-    minutes = int(late.total_seconds() // 60)
-    return Anomaly(
-        AnomalyKind.OVERDUE,
-        minutes,
-        0,
-        f"The sync has been due for {minutes:,} minutes and does not begin.",
-        "Check that a worker runs (`isthmus doctor`), and whether other runs keep all of them busy.",
-    )
+    return anomaly_of(AnomalyKind.OVERDUE, int(late.total_seconds() // 60), 0)
 
 
 def _surge(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
     usual = max(each.read for each in history)
     if run.read < ROWS_MIN or run.read < TIMES * max(usual, 1):
         return None
-    text = f"The run read {run.read:,} rows; none of the {len(history)} before it read more than {usual:,}."
-    remedy = "If nobody expected it, look for a mass update or an import in the source."
-    return Anomaly(AnomalyKind.SURGE, run.read, usual, text, remedy)
+    return anomaly_of(AnomalyKind.SURGE, run.read, usual)
 
 
 def _deletions(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
     usual = max(each.deleted for each in history)
     if run.deleted < DELETED_MIN or run.deleted < TIMES * max(usual, 1):
         return None
-    text = f"The run removed {run.deleted:,} records; none before it removed more than {usual:,}."
-    remedy = "If nobody meant it, pause the sync, restore them from the target's recycle bin, and lower `ceiling`."
-    return Anomaly(AnomalyKind.DELETIONS, run.deleted, usual, text, remedy)
+    return anomaly_of(AnomalyKind.DELETIONS, run.deleted, usual)
 
 
 def _failures(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
@@ -133,9 +150,7 @@ def _failures(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
     usual = _share(sum(each.failed for each in history), sum(each.written for each in history))
     if run.failed < FAILED_MIN or share < usual + SHARE_RISE:
         return None
-    text = f"{share:.0%} of the run's rows failed; usually {usual:.0%} do."
-    remedy = "The codes of the run say why. Often a field, a rule or a right changed in the target."
-    return Anomaly(AnomalyKind.FAILURES, round(share * 100), round(usual * 100), text, remedy)
+    return anomaly_of(AnomalyKind.FAILURES, round(share * 100), round(usual * 100))
 
 
 def _slow(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
@@ -143,10 +158,7 @@ def _slow(history: Sequence[RunCounts], run: RunCounts) -> Anomaly | None:
     usual = timedelta(seconds=median((each.ended_at - each.began_at).total_seconds() for each in history))
     if took < SLOW_MIN or took < TIMES * usual or run.read > max(each.read for each in history):
         return None
-    minutes, before = int(took.total_seconds() // 60), int(usual.total_seconds())
-    text = f"The run took {minutes:,} minutes; usually a run takes {before:,} seconds."
-    remedy = "Look at automation and at other jobs in the target at that time."
-    return Anomaly(AnomalyKind.SLOW, int(took.total_seconds()), before, text, remedy)
+    return anomaly_of(AnomalyKind.SLOW, int(took.total_seconds()), int(usual.total_seconds()))
 
 
 def _share(failed: int, written: int) -> float:

@@ -29,7 +29,7 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.version import API_VERSION_DEFAULT
 from isthmus.sync import failed_windows, store
 from isthmus.sync.afterwards import DRY_RUN, RETRY, after, new_use
-from isthmus.sync.alerts import note_end
+from isthmus.sync.alerts import note_end, note_unusual
 from isthmus.sync.app import SyncApp
 from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
@@ -286,7 +286,9 @@ class _Keeping:
             follows = after(schedule, state, kind=row.kind, began=row.began_at, now=now, idle_runs=row.idle_runs)
             if follows is not None:
                 await set_due_after(tx, row.sync_id, follows.due, idle_runs=follows.idle_runs)
-            await note_end(tx, row.sync_id, self._run, state, now)
+            if row.kind != DRY_RUN:
+                await note_end(tx, row.sync_id, self._run, state, now)
+                await note_unusual(tx, row.sync_id, self._run)
             if self._row.sync_state is SyncState.ACTIVE and await is_looping(tx, row.sync_id, state):
                 await store.pause(tx, row.sync_id, PauseReason.LOOPING)
             if state.state is RunState.REVOKED and self._row.sync_state is SyncState.ACTIVE:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from isthmus.notices.model import Notice
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.alerting import NoticeKind
+from isthmus.sync.anomalies import AnomalyKind, anomaly_of
 from isthmus.sync.errors import explain, explain_end
 from isthmus.sync.model import EndReason, RunState
 
@@ -50,6 +51,9 @@ class DeliveryFacts:
     runs_failed: int | None
     since: datetime | None
     until: datetime | None
+    anomaly: int | None = None
+    seen: int | None = None
+    usual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,20 @@ def run_notice(facts: DeliveryFacts, public_url: str, zone: ZoneInfo) -> Notice:
             "rows_failed": facts.rows_failed,
             "codes": [{"code": code.name, "rows": rows} for code, rows in _codes(facts)],
         },
+    )
+
+
+def anomaly_notice(facts: DeliveryFacts, public_url: str) -> Notice:
+    """Return the notice of something unusual about a run."""
+    title = facts.title or "A sync"
+    unusual = anomaly_of(AnomalyKind(facts.anomaly or 0), facts.seen or 0, facts.usual or 0)
+    return Notice(
+        subject=f"{title}: something unusual",
+        text=f"{unusual.text}\n{unusual.remedy}",
+        link=f"{public_url}/runs/{facts.run_id}",
+        key=str(facts.notice_id),
+        event=facts.kind,
+        facts={"sync": title, "anomaly": unusual.kind.name.lower(), "seen": unusual.seen, "usual": unusual.usual},
     )
 
 

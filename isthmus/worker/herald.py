@@ -22,7 +22,7 @@ from isthmus.notices.channels import Channel
 from isthmus.notices.model import Notice
 from isthmus.notices.sending import Sender, Sent
 from isthmus.sync.alerting import NoticeKind
-from isthmus.sync.telling import DeliveryFacts, DigestRow, digest_notice, digest_span, run_notice
+from isthmus.sync.telling import DeliveryFacts, DigestRow, anomaly_notice, digest_notice, digest_span, run_notice
 from isthmus.values import Secret
 
 HERALD_TICK_S: Final = 5.0
@@ -124,6 +124,8 @@ class Herald:
         return result is Sent.OK
 
     async def _made(self, facts: DeliveryFacts, channel: Channel) -> Notice:
+        if facts.kind == NoticeKind.ANOMALY:
+            return anomaly_notice(facts, self.public_url)
         if facts.kind != NoticeKind.DIGEST:
             return run_notice(facts, self.public_url, channel.zone)
         async with self.database.system() as tx:

@@ -1,7 +1,7 @@
 -- What is told to people outside the portal: that something fails, works again, or how a day went. Ids, numbers, times.
 -- To whom stands in the operator's own file; here a channel is a number. Texts are made when a notice is sent.
 
-create type sync.notice_kind as enum ('failure', 'reminder', 'recovery', 'digest');
+create type sync.notice_kind as enum ('failure', 'reminder', 'recovery', 'digest', 'anomaly');
 
 -- Whether a sync is in trouble and whether that was told: one row per sync, so that one trouble is told once.
 create table sync.alert (
@@ -27,7 +27,8 @@ grant select
 grant select, insert (sync_id, failing_since, told_at, runs_failed), update (failing_since, told_at, runs_failed)
     on sync.alert to isthmus_worker;
 
--- A notice to be sent. A digest has no sync: it is about all of a tenant's, from `since` to `until`.
+-- A notice to be sent. A digest has no sync: it is about all of a tenant's, from `since` to `until`. An anomaly is a kind and
+-- two numbers.
 create table sync.notice (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null default gen_random_uuid(),
@@ -36,6 +37,9 @@ create table sync.notice (
     run_id uuid,
     since timestamptz,
     until timestamptz,
+    anomaly smallint,
+    seen bigint,
+    usual bigint,
     made_at timestamptz not null default now(),
     spread_at timestamptz,
     primary key (tenant_id, id),
@@ -51,7 +55,7 @@ create policy own_insert on sync.notice for insert to isthmus_worker
     with check (tenant_id = (select ctx.tenant()));
 grant select
     on sync.notice to isthmus_portal;
-grant select, insert (kind, sync_id, run_id, since, until)
+grant select, insert (kind, sync_id, run_id, since, until, anomaly, seen, usual)
     on sync.notice to isthmus_worker;
 
 -- A notice on its way to one channel. `attempts` and the next try are written before the attempt: after a crash it is
@@ -108,7 +112,8 @@ create function sync.take_deliveries(at_most integer) returns table (
     tenant_id uuid, tenant_name text, notice_id uuid, channel bigint, attempts smallint, kind text, made_at timestamptz,
     sync_id uuid, title text, run_id uuid, run_state text, end_reason smallint, end_code smallint,
     rows_read bigint, rows_written bigint, rows_failed bigint, codes smallint[], code_rows bigint[],
-    failing_since timestamptz, runs_failed integer, since timestamptz, until timestamptz)
+    failing_since timestamptz, runs_failed integer, since timestamptz, until timestamptz,
+    anomaly smallint, seen bigint, usual bigint)
 language sql volatile security definer set search_path = ''
 as $$
     with due as (
@@ -124,7 +129,8 @@ as $$
     )
     select tried.tenant_id, t.name::text, tried.notice_id, tried.channel, tried.attempts, n.kind::text, n.made_at,
         n.sync_id, s.title::text, n.run_id, r.state::text, r.end_reason, r.end_code,
-        c.read, c.written, c.failed, o.codes, o.code_rows, a.failing_since, a.runs_failed, n.since, n.until
+        c.read, c.written, c.failed, o.codes, o.code_rows, a.failing_since, a.runs_failed, n.since, n.until,
+        n.anomaly, n.seen, n.usual
     from tried
     join sync.notice n on n.tenant_id = tried.tenant_id and n.id = tried.notice_id
     join accounts.tenant t on t.tenant_id = tried.tenant_id

@@ -9,15 +9,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import LiteralString
 
+import msgspec
 import pytest
 
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role
+from isthmus.db.storable import Blob
 from isthmus.egress.outside import OutsideDialer
 from isthmus.egress.tls import tls_context
 from isthmus.notices.channels import Channels, read_channels
 from isthmus.notices.sending import Sender
-from isthmus.sync.model import RunState
+from isthmus.sync import definitions
+from isthmus.sync.alerts import note_unusual
+from isthmus.sync.model import Plan, RunState
+from isthmus.values import ConnectionId, RunId, UserText
 from isthmus.worker.herald import Herald
 from tests.integration.notices.test_sending import Hook, hook_server
 from tests.support.copying import two_orgs
@@ -136,6 +141,46 @@ async def test_a_channel_is_told_only_what_it_asked_for(product: Installation) -
         await again(product)
         assert await tell(await herald(product, hooked(hook, ", tenant: Somebody else"))) == 0
     assert hook.bodies == []
+
+
+async def test_something_unusual_is_told_once_a_day_from_numbers_alone(
+    product: Installation, fresh_database: FreshDatabase
+) -> None:
+    async with product.transaction() as tx:
+        sync = await definitions.save(tx, UserText(SLOW), ConnectionId(product.source), ConnectionId(product.target))
+        plan = Blob(msgspec.json.encode(Plan(steps=())))
+        await tx.execute(
+            "insert into sync.plan (sync_id, version, document) values (%(sync)s, 1, %(plan)s)", sync=sync, plan=plan
+        )
+    await by_hand(
+        product,
+        """
+        insert into sync.run (tenant_id, sync_id, plan_version, kind, state, requested_at, started_at, ended_at)
+        select tenant_id, sync_id, 1, 'scheduled', 'done', now() - n * interval '2 minutes',
+            now() - n * interval '2 minutes', now() - n * interval '2 minutes' + interval '3 seconds'
+        from sync.plan, generate_series(1, 12) n
+        """,
+    )
+    await by_hand(
+        product,
+        """
+        insert into sync.run_step (tenant_id, run_id, step, path, rows_expected, rows_read, rows_written, rows_created,
+            rows_failed, settled)
+        select tenant_id, id, 0, 1, 10, 10 + 4990 * (row_number() over (order by requested_at desc) = 1)::int, 10, 0, 0,
+            true from sync.run
+        """,
+    )
+    async with product.transaction() as tx:
+        (latest, *_) = await definitions.runs(tx, sync)
+    worker = await product.database.open_as(Role.WORKER)
+    for _ in range(2):
+        async with worker.tenant(fresh_database.ticket(Role.WORKER, product.tenant)) as tx:
+            await note_unusual(tx, sync, RunId(latest.id))
+    async with hook_server() as hook:
+        assert await tell(await herald(product, hooked(hook))) == 1
+    told = json.loads(hook.bodies[0])
+    assert (told["event"], told["anomaly"], told["seen"], told["usual"]) == ("anomaly", "surge", 5_000, 10)
+    assert told["text"].startswith("The run read 5,000 rows; none of those before it read more than 10.")
 
 
 async def test_a_digest_is_mailed_once_per_day_with_counts_by_sync(product: Installation) -> None:

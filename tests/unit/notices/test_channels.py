@@ -39,7 +39,7 @@ def test_channels_are_read_with_their_defaults() -> None:
     by_name = {channel.name: channel for channel in channels.channels}
     assert [c.kind.value for c in channels.channels] == ["mail", "slack", "teams", "webhook"]
     assert by_name["ops"].digest == "daily"
-    assert by_name["chat"].events == {"failure", "recovery", "digest", "audit"}
+    assert by_name["chat"].events == {"failure", "recovery", "anomaly", "digest", "audit"}
     assert by_name["office"].digest is None
     assert by_name["pager"].serves("1", "Acme")
     assert not by_name["pager"].serves("1", "Other")
