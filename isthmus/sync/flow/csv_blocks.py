@@ -23,9 +23,11 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.sync.flow.cell_places import find_cells, find_quoted_cells
 from isthmus.sync.flow.cells import MalformedCsv, decoded_cell
 from isthmus.sync.flow.parent_columns import NULL_STATE, ParentOutput, parent_states
 from isthmus.sync.flow.swaps import NO_TABLES, Swap, Tables, Values, distinct, swapped
+from isthmus.sync.flow.verbatim import cut, mark, unmark
 
 BLOCK_BYTES: Final = 128 * 1024
 """Mapping a block takes some 40 bytes of indexes for each of its bytes: larger blocks cost memory and gain nothing."""
@@ -168,6 +170,8 @@ class Block:
     nulls: Flags
     lost: Flags | None = None
     """Rows that cannot go and are counted already."""
+    marked: bytes | None = None
+    """The content ready to go as it came, see `verbatim`; None where rows must be taken apart."""
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""
@@ -186,6 +190,10 @@ class Codec:
         self._columns = columns
         self._outputs = tuple(outputs)
         self._parents = tuple(parents)
+        cells = [None if output.table is not None else output.cell for output in self._outputs]
+        one_kind = not any(parent.prefixes for parent in self._parents)
+        self._in_order = one_kind and [*cells, *(parent.cell for parent in self._parents)] == list(range(columns))
+        self._blanks = [output.cell for output in self._outputs if output.blank and output.cell is not None]
 
     def header(self, nulls: int) -> bytes:
         """Return the header row of the files for rows with these parents null."""
@@ -203,7 +211,14 @@ class Codec:
     def parse(self, content: bytes) -> Block:
         """Find the cells of `content` (whole records without header). Raises `MalformedCsv`."""
         buffer = np.frombuffer(content, np.uint8)
-        starts, lengths = _cells(buffer, self._columns)
+        quoted_cells = find_quoted_cells(buffer, self._columns)
+        if quoted_cells is not None:
+            starts, lengths = quoted_cells.starts, quoted_cells.lengths
+            marked = mark(content, buffer, quoted_cells, self._blanks) if self._in_order else None
+            return Block(
+                content, buffer, starts, lengths, np.ones(starts.shape, bool), lengths == _QUOTED_EMPTY, marked=marked
+            )
+        starts, lengths = find_cells(buffer, self._columns)
         opening = buffer[np.minimum(starts, len(buffer) - 1)]
         quoted = (lengths > 0) & (opening == _QUOTE)
         nulls = (lengths == 0) | (quoted & (lengths == _QUOTED_EMPTY))
@@ -236,7 +251,7 @@ class Codec:
         parts: list[Part] = []
         for mask in np.unique(masks[sendable]).tolist():
             chosen = np.flatnonzero(sendable & (masks == mask))
-            content = self._gather(block, chosen, swaps, int(mask))
+            content = self._laid_out(block, chosen, swaps, int(mask))
             parts.append(Part(int(mask), len(chosen), content))
         return Mapped(
             rows=len(starts),
@@ -245,6 +260,13 @@ class Codec:
             keyless=int(np.count_nonzero(keyless)),
             unmapped=unmapped,
         )
+
+    def _laid_out(self, block: Block, chosen: Ints, swaps: Mapping[int, Swap], mask: int) -> bytes:
+        """Return the chosen rows as an upload has them; what is to go as it came is cut out in whole pieces."""
+        left_out = any(state == NULL_STATE and parent.lookup is None for parent, state in self._states(mask))
+        if block.marked is None or left_out:
+            return self._gather(block, chosen, swaps, mask)
+        return unmark(cut(block.marked, block.starts[:, 0], chosen), NULL_CELL)
 
     def _gather(self, block: Block, chosen: Ints, swaps: Mapping[int, Swap], mask: int) -> bytes:
         """Copy the chosen cells: each as (place, length) in the block or in a tail of constants, then all at once."""
@@ -302,40 +324,6 @@ def _copied(buffer: Bytes, tail: bytes, begins: Sequence[Ints | int], sizes: Seq
     return content.tobytes()
 
 
-def _cells(buffer: Bytes, columns: int) -> tuple[Ints, Ints]:
-    """Return start and length of every cell, one row per record. Raises `MalformedCsv`."""
-    is_quote = buffer == _QUOTE
-    places = np.flatnonzero(is_quote | (buffer == _COMMA) | (buffer == _LINE_FEED))
-    kinds = is_quote[places]
-    inside = np.logical_xor.accumulate(kinds)
-    ends = places[~(kinds | inside)]
-    if len(ends) == 0 or len(ends) % columns or ends[-1] != len(buffer) - 1:
-        message = "every record has as many cells as the header"
-        raise MalformedCsv(message)
-    last = buffer[ends] == _LINE_FEED
-    grid = last.reshape(-1, columns)
-    if not grid[:, -1].all() or grid[:, :-1].any():
-        message = "every record has as many cells as the header"
-        raise MalformedCsv(message)
-    _check_quotes(buffer, places[kinds])
-    starts = np.empty_like(ends)
-    starts[0] = 0
-    starts[1:] = ends[:-1] + 1
-    return starts.reshape(-1, columns), (ends - starts).reshape(-1, columns)
-
-
-def _check_quotes(buffer: Bytes, quotes: Ints) -> None:
-    """A quote opens a cell at its start, closes it at its end, or is doubled; else the parity would lie."""
-    opens, closes = quotes[0::2], quotes[1::2]
-    before = buffer[np.maximum(opens, 1) - 1]
-    after = buffer[closes + 1]
-    opened = (before == _COMMA) | (before == _LINE_FEED) | (before == _QUOTE) | (opens == 0)
-    closed = (after == _COMMA) | (after == _LINE_FEED) | (after == _QUOTE)
-    if not (opened.all() and closed.all()):
-        message = "a quote stands at a border of its cell, or doubled within it"
-        raise MalformedCsv(message)
-
-
 def _loose_rows(buffer: Bytes, starts: Ints, lengths: Ints, quoted: Flags) -> Flags:
     """Return which rows a file cannot carry."""
     too_long = (lengths > FIELD_BYTES_MAX).any(axis=1)
@@ -377,6 +365,6 @@ def header_names(record: bytes) -> tuple[str, ...]:
 
 def rows_of(content: bytes, columns: int) -> Iterator[tuple[bytes, ...]]:
     """Yield the raw cells of each record of a file that `Codec` wrote (without its header): for a few rows only."""
-    starts, lengths = _cells(np.frombuffer(content, np.uint8), columns)
+    starts, lengths = find_cells(np.frombuffer(content, np.uint8), columns)
     for row_starts, row_lengths in zip(starts.tolist(), lengths.tolist(), strict=True):
         yield tuple(content[start : start + length] for start, length in zip(row_starts, row_lengths, strict=True))

@@ -60,7 +60,10 @@ class StepMapping:
         """
         self.step = step
         self._tables = tables
-        sources = [name for column in (*step.columns, *step.clears) for name in column.reads]
+        # In the order in which an upload has them, so that rows which go as they came need not be taken apart.
+        first = [column for column in step.columns if column.kind is not ColumnKind.PARENT]
+        last = [column for column in step.columns if column.kind is ColumnKind.PARENT]
+        sources = [name for column in (*first, *step.clears, *last) for name in column.reads]
         spelt = {name.casefold(): name for name in reversed((step.key_source, *sources))}
         self.select: tuple[str, ...] = tuple(
             dict.fromkeys(spelt[name.casefold()] for name in (step.key_source, *sources))
@@ -70,7 +73,6 @@ class StepMapping:
         self._computed = Computed(step, self._place, tools)
         self._place |= {_computed_name(name): len(self.select) + n for n, name in enumerate(self._computed.targets)}
         self._ordinals = _ordinals(step)
-        parents = [column for column in step.columns if column.kind is ColumnKind.PARENT]
         plain = [(n, column) for n, column in enumerate(step.columns) if column.kind is not ColumnKind.PARENT]
         self._mapped_columns = [(n, self._place_of(column)) for n, column in plain if column.rule is not None]
         keep_null = step.kind is StepKind.LOAD
@@ -88,7 +90,7 @@ class StepMapping:
                     lookup=column.target if keep_null else None,
                     prefixes=tuple(kind.prefix.encode() for kind in column.kinds),
                 )
-                for column in parents
+                for column in last
             ),
         )
 
