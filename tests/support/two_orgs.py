@@ -26,7 +26,7 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow import pump
 from isthmus.sync.flow.frames import Frame, WindowSettled, decode
-from isthmus.sync.flow.job import SyncJob
+from isthmus.sync.flow.job import BULK_ROWS_MIN, SyncJob
 from isthmus.sync.model import TRACKING_FIELD, Drawn, EndReason, Plan, Window
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, advance, begin
@@ -169,7 +169,10 @@ class _Wire:
         if trouble is not None and trouble.half_after_bytes is not None:
             raise Interrupted
         parts: Any = response.body
-        whole = parts if isinstance(parts, bytes) else b"".join(parts)
+        if isinstance(parts, AsyncIterator):
+            whole = b"".join([part async for part in cast("AsyncIterator[bytes]", parts)])
+        else:
+            whole = parts if isinstance(parts, bytes) else b"".join(parts)
         date = format_datetime(emulator.clock.now(), usegmt=True)
         return _reply(response.status, {**{n.lower(): v for n, v in response.headers}, "date": date}, whole)
 
@@ -221,6 +224,7 @@ class TwoOrgs:
     seen: dict[int, datetime] = field(default_factory=dict[int, datetime])
     waiting: list[tuple[int, Window, int, bool]] = field(default_factory=list[tuple[int, Window, int, bool]])
     kill_at: int | None = None
+    bulk_rows_min: int = BULK_ROWS_MIN
     echoes: int = 0
     _reached: int = 0
     _retries: list[tuple[int, Window, int, bool]] = field(default_factory=list[tuple[int, Window, int, bool]])
@@ -287,7 +291,7 @@ class TwoOrgs:
         report = _Report(self, begin(len(self.plan.steps)))
         world = MoverWorld(self._sessions(), report, _OurClock(self.left))
         try:
-            await pump.work(SyncJob([], steps), world)
+            await pump.work(SyncJob([], steps, self.bulk_rows_min), world)
         except Killed:
             await self._finish_jobs()
             return report.run

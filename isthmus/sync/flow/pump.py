@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
-from isthmus.salesforce.query import count
+from isthmus.salesforce.query import Compare, FieldPath, count, soql_select
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.both import Both, look_at_both
 from isthmus.sync.flow.computed import NO_TOOLS, tools_for
@@ -33,6 +33,7 @@ from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
 from isthmus.sync.flow.tally import Tally, calls_of, send
 from isthmus.sync.model import Column, ColumnKind, EndReason, Path, Step, StepKind, Window
+from isthmus.values import ApiName
 
 PERCENT: Final = 100
 PACE_ROWS_MIN: Final = 200
@@ -166,8 +167,13 @@ class _Pump:
             rest_rows_per_s=self._rest_rows_per_s,
             usage=self._sides().sessions[TARGET].usage,
         )
-        # Pairs are looked at row by row.
-        path = Path.COLLECTIONS if rows and _looks_first(job.step, bounds) else chosen.path
+        path = chosen.path
+        if (
+            rows
+            and _looks_first(job.step, bounds)
+            and not (path is Path.BULK and await self._is_blank(job, bounds, window_job.retry))
+        ):
+            path = Path.COLLECTIONS  # pairs are looked at row by row
         await send(self._report, [WindowFixed(job.ordinal, window, path, rows)])
         own = window_job.retry == 0 and not self._job.dry_run and not self._job.unbounded
         source = self._sides().sessions[SOURCE]
@@ -214,17 +220,33 @@ class _Pump:
             self._idle.add(same)
         return rows
 
+    async def _is_blank(self, job: StepJob, window: Window | None, retry: int) -> bool:
+        """Whether no row of the window can be paired yet: a first load has nothing to look at, and may go by Bulk."""
+        step, pairing = job.step, job.step.pairing
+        first = step.kind is StepKind.LOAD and (window is None or window.since is None) and not retry
+        if not first or pairing is None or pairing.adoption is not None:
+            return False
+        until = [] if window is None else [Compare(FieldPath.of(step.stamp), "<", window.until)]
+        for side, name, before in ((TARGET, step.target, []), (SOURCE, step.source, until)):
+            paired = [Compare(FieldPath.of(step.key), "!=", None), *before]
+            soql = soql_select(ApiName.parse(name), [FieldPath.of("Id")], paired)
+            with asking(side):
+                if await count(self._sides().sessions[side], soql):
+                    return False
+        return True
+
     async def _move(self, job: StepJob, bounds: Window | None, path: Path, rows: int, *, again: bool) -> None:
         tally = self._tally(job)
-        if _looks_first(job.step, bounds):
+        sessions = self._sides().sessions
+        if path is not Path.BULK and _looks_first(job.step, bounds):
             await move_pairs(job, bounds, self._sides(), tally, self._tools, again=again)
             return
-        writer = SmallWriter(job.step, self._sessions, tally, self._tools)
+        writer = SmallWriter(job.step, sessions, tally, self._tools)
         if path is Path.BULK:
             await move_large(
                 job.step,
                 bounds,
-                self._sessions,
+                sessions,
                 writer,
                 tally,
                 rows_expected=rows,
@@ -233,7 +255,7 @@ class _Pump:
             )
         else:
             began_s = self._sessions[SOURCE].clock.monotonic_s()
-            await move_small(job.step, bounds, self._sessions[SOURCE], writer, tally)
+            await move_small(job.step, bounds, sessions[SOURCE], writer, tally)
             took_s = self._sessions[SOURCE].clock.monotonic_s() - began_s
             if rows >= PACE_ROWS_MIN and took_s > 0:
                 self._rest_rows_per_s = rows / took_s

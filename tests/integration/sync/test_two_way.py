@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from isthmus.sync.looping import ECHO_RUNS_MAX, echoed
+from isthmus.sync.model import Path
 from isthmus.sync.run import Run
 from orgsim.store.rules import Trigger
 from tests.support.two_orgs import KEY, Side, SkippingLoop, TwoOrgs
@@ -281,3 +282,23 @@ def test_the_first_run_adopts_what_both_orgs_have_already() -> None:
         assert len(world.right.live("Account")) == 3
 
     between(story, more="    adopt_on: Site\n")
+
+
+def test_a_first_load_of_many_rows_goes_by_bulk_and_later_runs_find_its_pairs() -> None:
+    async def story(world: TwoOrgs) -> None:
+        world.bulk_rows_min = 10
+        left = [world.left.insert("Account", {"Name": f"l{n}"}) for n in range(60)]
+        for n in range(60):
+            world.right.insert("Account", {"Name": f"r{n}"})
+        world.pass_time(5)
+        run = await world.cycle()
+        loads = [step.path for step in run.steps if step.rows_expected >= 60]
+        # These clocks stand still, so the way back sees the copies that were just made, and looks at its pairs.
+        assert loads == [Path.BULK, Path.COLLECTIONS]
+        assert [len(side.live("Account")) for side in world.sides] == [120, 120]
+        world.left.update("Account", left[0], {"Phone": "changed"})
+        await world.cycle()
+        assert phones(world)[1].count("changed") == 1
+        assert [written(await world.cycle()) for _ in range(2)] == [0, 0]
+
+    between(story)
