@@ -41,6 +41,7 @@ def plain_run(detail: RunDetail) -> dict[str, object]:
         "message": detail.message,
         "rows_read": detail.run.rows_read,
         "rows_written": detail.run.rows_written,
+        "rows_retried": detail.run.rows_retried,
         "rows_failed": detail.run.rows_failed,
         "api_calls": {"source": detail.run.calls_source, "target": detail.run.calls_target},
         "steps": [
