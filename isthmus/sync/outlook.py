@@ -153,7 +153,7 @@ async def notices_of(tx: TenantTx, sync: SyncId) -> list[NoticeView]:
     return await tx.fetch_all(
         """
         select n.kind::text as kind, n.made_at, n.run_id, count(d.sent_at) as sent,
-               count(*) filter (where d.notice_id is not null and d.sent_at is null and d.given_up_at is null) as waiting,
+               count(d.notice_id) - count(d.sent_at) - count(d.given_up_at) as waiting,
                count(d.given_up_at) as given_up
         from sync.notice n
         left join sync.delivery d on d.tenant_id = n.tenant_id and d.notice_id = n.id

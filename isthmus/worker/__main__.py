@@ -11,6 +11,7 @@ from typing import Final
 from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db.errors import DatabaseError
+from isthmus.egress.tls import NoRoots
 from isthmus.journal import Journal, silence_libraries
 from isthmus.notices.channels import ChannelsRefused
 from isthmus.worker.app import run_worker
@@ -24,7 +25,7 @@ def main() -> int:
     silence_libraries()
     try:
         asyncio.run(_serve(read_settings(os.environ)))
-    except (SettingsInvalid, DatabaseError, ChannelsRefused) as reason:
+    except (SettingsInvalid, DatabaseError, ChannelsRefused, NoRoots) as reason:
         print(f"worker: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why it does not start
         return EXIT_REFUSED
     return 0

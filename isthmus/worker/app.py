@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Final
 
 import procrastinate
@@ -84,9 +85,11 @@ def queue_app(settings: Settings) -> procrastinate.App:
 
 
 def herald_of(database: Database, settings: Settings, clock: Clock) -> Herald:
-    """Return who tells the operator's channels. Raises `ChannelsRefused` if their file cannot be used."""
+    """Return who tells the operator's channels. Raises `ChannelsRefused` if their file cannot be used, `NoRoots`."""
     channels = load_channels(settings.notices_file, Secret(settings.smtp_url) if settings.smtp_url else None)
-    sender = Sender(channels, OutsideDialer(), tls_context(settings.ca_file), clock)
+    # Without a channel nothing is ever dialled, and a machine may do without certificate authorities.
+    tls = tls_context(settings.ca_file) if channels.channels else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    sender = Sender(channels, OutsideDialer(), tls, clock)
     return Herald(database, sender, settings.public_url)
 
 
