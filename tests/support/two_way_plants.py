@@ -1,4 +1,4 @@
-"""Planted faults of two-way syncs: each takes one guard away or turns one comparison round. The stories must notice.
+"""Planted faults of two-way syncs: each takes one guard away or turns one comparison round. A story or a scene must notice.
 
 | plant | what it takes away |
 |---|---|
@@ -8,7 +8,6 @@
 | nothing_is_uncarried | changes of the other side that nobody has carried yet |
 | ours_is_carried_back | deletions that we carried ourselves are known as ours |
 | bin_is_not_looked_at | what was deleted is not made again |
-| deletions_come_last | deletions before records |
 | copies_are_natives | copies go back to their original by its Id |
 | parents_by_key_only | parents that are copies are named by their original's Id |
 | clocks_are_one | the difference of the two orgs' clocks |
@@ -25,12 +24,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
-
 from isthmus.sync.flow import counterparts, deciding, pairs, pump, removing_pairs
 from isthmus.sync.flow.both import Both
 from isthmus.sync.flow.removing import Removal
-from isthmus.sync.model import StepKind
 from tests.support import two_orgs
 
 Plant = Callable[[], AbstractContextManager[object]]
@@ -82,20 +78,6 @@ def _ours_is_carried_back() -> AbstractContextManager[object]:
 
 def _bin_is_not_looked_at() -> AbstractContextManager[object]:
     return patch.object(pairs.Pairs, "_gone", _always(None))
-
-
-@contextmanager
-def _deletions_come_last() -> Generator[None]:
-    drawn = two_orgs.draw_plan
-
-    def last(*given: Any) -> Any:
-        found: Any = drawn(*given)
-        order = (StepKind.LOAD, StepKind.LINK, StepKind.DELETE)
-        steps = tuple(step for kind in order for step in found.plan.steps if step.kind is kind)
-        return type(found)(msgspec.structs.replace(found.plan, steps=steps), found.issues)
-
-    with patch.object(two_orgs, "draw_plan", last):
-        yield
 
 
 def _copies_are_natives() -> AbstractContextManager[object]:
@@ -150,7 +132,6 @@ PLANTS: Mapping[str, Plant] = {
     "nothing_is_uncarried": _nothing_is_uncarried,
     "ours_is_carried_back": _ours_is_carried_back,
     "bin_is_not_looked_at": _bin_is_not_looked_at,
-    "deletions_come_last": _deletions_come_last,
     "copies_are_natives": _copies_are_natives,
     "parents_by_key_only": _parents_by_key_only,
     "clocks_are_one": _clocks_are_one,

@@ -9,7 +9,7 @@ import pytest
 from tests.support.two_orgs import SkippingLoop
 from tests.support.two_way_model import tell
 
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
