@@ -97,5 +97,44 @@ def test_plan_apply_export_and_compare_end_as_documented(
     page = member.send("GET", f"/syncs/{listed['id']}").text
     assert "a first run would carry 5 rows" in page
     assert "API calls for the activation" in page
+    assert "dry run" in page
     schema = json.loads(member.send("GET", "/api/v1/sync-schema").text)
     assert schema["title"] == "Isthmus sync, version 1"
+
+
+def test_how_a_sync_stands_is_told_by_command_and_by_api(product: Product, member: Client, tmp_path: Path) -> None:
+    def isthmus(*words: str, **environ: str) -> Said:
+        return run(*words, environ={**product.environ, **environ})
+
+    (listed,) = isthmus("sync", "list", "--json").json
+    assert isthmus("sync", "run", "As code", "--json").status == 0
+    shown = isthmus("sync", "show", "As code", "--json").json
+    assert shown["outlook"]["schedule"] == "every 2 minutes"
+    assert [org["alias"] for org in shown["outlook"]["orgs"]] == ["prod", "uat"]
+    assert shown["outlook"]["orgs"][1]["forecast"]["allowed"] == 100_000
+    assert "Next run: " in isthmus("sync", "show", "As code").out
+    (latest, *_) = isthmus("sync", "runs", "As code", "--json").json
+    assert isthmus("sync", "show", "As code", "--run", latest["id"], "--json").json["anomalies"] == []
+    place = f"/api/v1/syncs/{listed['id']}"
+    assert json.loads(member.send("GET", place).text)["outlook"]["zone"] == "UTC"
+    assert json.loads(member.send("GET", "/api/v1/codes/duplicate_value").text)["code"] == "DUPLICATE_VALUE"
+    assert member.send("GET", "/api/v1/codes/nonsense").status == 404
+    assert isthmus("org", "budget", "uat", "--day", "60", "--own", "20", "--json").json["own_percent"] == 20
+    assert "20 % by syncs" in isthmus("org", "budget", "uat").out
+    assert "prod" not in isthmus("org", "budget", "nowhere", "--json").refusal()
+
+
+def test_codes_are_explained_and_channels_tried_without_an_installation(tmp_path: Path) -> None:
+    file = tmp_path / "notices.yaml"
+    file.write_text('version: 1\nchannels: {pager: {webhook: "http://127.0.0.1:9/hush", private: yes}}\n')
+    file.chmod(0o600)
+    environ = {"HOME": str(tmp_path), "ISTHMUS_NOTICES_FILE": str(file)}
+    told = run("sync", "explain", "unable_to_lock_row", "--json", environ=environ).json
+    assert told["again"] is True
+    assert "UNABLE_TO_LOCK_ROW" in run("sync", "explain", "LOCK_ROW", "--json", environ=environ).refusal()
+    assert run("notices", "list", "--json", environ=environ).json[0]["name"] == "pager"
+    tried = run("notices", "test", "pager", environ=environ)
+    assert tried.status == 1
+    assert "hush" not in tried.out + tried.err
+    file.chmod(0o644)
+    assert "chmod 600" in run("notices", "list", "--json", environ=environ).refusal()
