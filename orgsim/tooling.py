@@ -15,6 +15,7 @@ from orgsim.ids import normalize_id
 from orgsim.org import Org
 from orgsim.router import Call, Route
 from orgsim.schema.model import FieldDef, ObjectDef
+from orgsim.soql.definitions import DEFINITIONS
 from orgsim.store.results import Row, WriteContext
 from orgsim.wire import ApiError, NotEmulated, Response, empty_response, json_response
 
@@ -157,16 +158,14 @@ class Tooling:
         found = _FROM.search(soql)
         if found is None:
             raise ApiError(400, "MALFORMED_QUERY", "unexpected token: <EOF>")
+        if found[1].lower() in DEFINITIONS:
+            return self._definitions(call, soql)
         if found[1].lower() != "customfield":
             what = f"the tooling object {found[1]}"
             raise NotEmulated(what)
-        session = session_of(call.request)
         whole = _WHOLE_COLUMNS.search(soql) is not None
         shadow = self._shadow(call.org)
-        context = WriteContext(session.user_id, via="tooling")
-        page = shadow.query(_WHOLE_COLUMNS.sub("", soql), ctx=context, page_rows=_ROWS_MAX)
-        payload = page.payload(call.version)
-        records = cast("list[dict[str, object]]", payload["records"])
+        payload, records = _asked(shadow, call, _WHOLE_COLUMNS.sub("", soql))
         if whole and len(records) > 1:
             text = (
                 "When retrieving results with Metadata or FullName fields, the query qualifications must specify no "
@@ -175,15 +174,16 @@ class Tooling:
             raise ApiError(400, "MALFORMED_QUERY", text)
         for record in records:
             self._finish(call, record, whole=whole)
-        view = {
-            "size": len(records),
-            "totalSize": payload["totalSize"],
-            "done": True,
-            "queryLocator": None,
-            "entityTypeName": "CustomField",
-            "records": records,
-        }
-        return json_response(view)
+        return _result_page(payload, records, "CustomField")
+
+    def _definitions(self, call: Call, soql: str) -> Response:
+        """Answer a query of EntityDefinition or FieldDefinition, which the data API knows too."""
+        payload, records = _asked(call.org, call, soql)
+        for record in records:
+            attributes = cast("dict[str, str]", record["attributes"])
+            attributes["url"] = attributes["url"].replace("/sobjects/", "/tooling/sobjects/", 1)
+        kind = next((cast("dict[str, str]", record["attributes"])["type"] for record in records), None)
+        return _result_page(payload, records, kind)
 
     def _finish(self, call: Call, record: dict[str, object], *, whole: bool) -> None:
         attributes = cast("dict[str, str]", record.get("attributes") or {})
@@ -267,6 +267,26 @@ class Tooling:
             "required": not entry.nillable,
         }
         return view | {name: value for name, value in self.given.get(field_id, {}).items() if name in view}
+
+
+def _asked(org: Org, call: Call, soql: str) -> tuple[dict[str, object], list[dict[str, object]]]:
+    context = WriteContext(session_of(call.request).user_id, via="tooling")
+    page = org.query(soql, ctx=context, page_rows=_ROWS_MAX)
+    payload = page.payload(call.version)
+    payload["records"] = records = [dict(record) for record in cast("list[dict[str, object]]", payload["records"])]
+    return payload, records
+
+
+def _result_page(payload: dict[str, object], records: list[dict[str, object]], kind: str | None) -> Response:
+    view = {
+        "size": len(records),
+        "totalSize": payload["totalSize"],
+        "done": True,
+        "queryLocator": None,
+        "entityTypeName": kind,
+        "records": records,
+    }
+    return json_response(view)
 
 
 def _custom_field_object() -> ObjectDef:

@@ -13,6 +13,7 @@ from orgsim.soql.bind import Getter, Scope, as_value, bind_child, bind_path, ope
 from orgsim.soql.bunches import can_bunch, quick_groups
 from orgsim.soql.choose import candidates
 from orgsim.soql.complaints import malformed, positioned
+from orgsim.soql.definitions import DEFINITIONS, ROWS_MAX, org_of_definitions
 from orgsim.soql.filters import Predicate, compile_condition
 from orgsim.soql.grouping import group_rows, is_grouped
 from orgsim.soql.lazy import Choice, Lot, VirtualTable
@@ -55,6 +56,8 @@ def query_steps(
     """
     query = parse(soql)
     _check_size(query)
+    if query.object_name.lower() in DEFINITIONS:
+        org, page_rows = org_of_definitions(org, query, user_id), ROWS_MAX
     scope = scope_of(org, query, user_id, version=version, all_rows=all_rows)
     page = page_rows or org.settings.query_page_rows
     if query.counts_only:
