@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.sync.budget import OrgCalls
-from isthmus.sync.schedule import DueReason, ScheduleSpec, read_schedule
+from isthmus.sync.schedule import DueReason, ScheduleSpec, next_due, read_schedule
 from isthmus.sync.ticking import PLACES_PER_SLOT, Candidate, Room, Verdict, decide
 
-NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
+NOON = NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 PLAIN = read_schedule(None)
 QUIET = read_schedule(ScheduleSpec(quiet_hours=("11:00-13:00",)))
 SPENT = OrgCalls(15_000, 15_000, NOW)
@@ -107,3 +108,37 @@ def test_whatever_is_due_nobody_gets_more_than_a_fair_part(
     for tenant in waiting:
         assert all(after[tenant] >= after[c.tenant_id] - 1 for c in starts)
     assert all(d.due is None or d.due.at > NOW for d in decisions)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(1, 4), st.lists(st.sampled_from((A, A, A, B, C)), min_size=1, max_size=25), st.randoms())
+def test_over_an_hour_no_sync_runs_twice_at_once_and_every_one_runs(
+    workers: int, tenants: list[UUID], chance: Random
+) -> None:
+    syncs = {UUID(int=n): tenant for n, tenant in enumerate(tenants)}
+    due_at = dict.fromkeys(syncs, NOON)
+    last = dict.fromkeys(syncs, NOON - timedelta(hours=1))
+    ends: dict[UUID, tuple[datetime, datetime]] = {}
+    began = Counter[UUID]()
+    now = NOON
+    while now < NOON + timedelta(hours=1):
+        for sync in [sync for sync, (_, end) in ends.items() if end <= now]:
+            started, _ = ends.pop(sync)
+            due_at[sync] = next_due(PLAIN, started=started, now=now, idle_runs=0).at
+        waiting = [
+            due(syncs[s], 0, sync_id=s, due_at=at, busy=s in ends) for s, at in sorted(due_at.items()) if at <= now
+        ]
+        flying = Counter(syncs[sync] for sync in ends)
+        for decision in decide(waiting, Room(4 * workers, flying), now):
+            sync = decision.candidate.sync_id
+            if decision.verdict is Verdict.BEGINS:
+                assert sync not in ends, "two runs of one sync"
+                assert now >= last[sync] + timedelta(seconds=PLAIN.interval_s), "from start to start"
+                last[sync] = now
+                ends[sync] = (now, now + timedelta(seconds=chance.choice((2, 30, 200))))
+                began[sync] += 1
+            if decision.due is not None:
+                assert decision.due.at > now
+                due_at[sync] = decision.due.at
+        now += timedelta(seconds=5)
+    assert all(began[sync] >= 3 for sync in syncs), began
