@@ -10,6 +10,7 @@ from orgsim.oauth.authorize import PAGE_PATH, AuthorizePages
 from orgsim.oauth.identity import IdentityService
 from orgsim.oauth.tokens import TokenEndpoint
 from orgsim.router import Route
+from orgsim.soap.deploying import Deployments
 from orgsim.soap.metadata import MetadataService
 from orgsim.soap.partner import PartnerService
 from orgsim.tooling import Tooling
@@ -22,15 +23,17 @@ def wire_routes(
     authority: Authority, queries: QueryJobs, ingests: IngestJobs, bulk_one: BulkOne, tooling: Tooling
 ) -> tuple[Route, ...]:
     """Return the routes of sign-in, bulk and tooling."""
-    return (*_sign_in(authority, tooling), *_bulk(queries, ingests), *bulk_one.routes(), *tooling.routes())
+    deployments = Deployments(tooling)
+    rest = (*_bulk(queries, ingests), *bulk_one.routes(), *tooling.routes(), *deployments.routes())
+    return (*_sign_in(authority, tooling, deployments), *rest)
 
 
-def _sign_in(authority: Authority, tooling: Tooling) -> tuple[Route, ...]:
+def _sign_in(authority: Authority, tooling: Tooling, deployments: Deployments) -> tuple[Route, ...]:
     pages = AuthorizePages(authority)
     tokens = TokenEndpoint(authority)
     who = IdentityService(authority)
     partner = PartnerService(authority)
-    metadata = MetadataService(authority, tooling)
+    metadata = MetadataService(authority, tooling, deployments)
     table = (
         ("GET", f"{_OAUTH}/authorize", pages.authorize),
         ("POST", f"{_OAUTH}/authorize", pages.authorize),

@@ -54,7 +54,7 @@ class IngestJobs:
         if not kind.lower().startswith("multipart/form-data"):
             job = self._new_job(call, call.request.json_object())
             return json_response(job.created_view())
-        parts = _multipart(call.request.body or b"", kind)
+        parts = multipart_parts(call.request.body or b"", kind)
         try:
             wanted = msgspec.json.decode(parts.get("job", b""), type=dict[str, object])
         except msgspec.DecodeError:
@@ -352,7 +352,7 @@ def _chained(head: bytes, rows: Sequence[bytes]) -> Iterator[bytes]:
     yield from rows
 
 
-def _multipart(body: bytes, content_type: str) -> dict[str, bytes]:
+def multipart_parts(body: bytes, content_type: str) -> dict[str, bytes]:
     """Return the parts of a form by name; ApiError if the form is malformed."""
     found = re.search(r'boundary="?([^";]+)"?', content_type, re.IGNORECASE)
     if found is None:

@@ -1,7 +1,8 @@
-"""The CRUD calls of the Metadata API for custom fields, and its lists; other types and deployments answer 501."""
+"""The Metadata API for custom fields: CRUD calls, lists, deployments with custom objects; the rest answers 501."""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -9,13 +10,13 @@ from typing import Final
 from orgsim.errors import ApiError, NotEmulated
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
+from orgsim.schema.model import ObjectDef
+from orgsim.soap.deploying import Deployments, metadata_value
 from orgsim.soap.envelope import METADATA, Operation, SoapCall, SoapDoor, SoapFault
+from orgsim.soql.definitions import CUSTOMIZABLE
 from orgsim.tooling import Tooling
 from orgsim.wire import Response
-from orgsim.xmltree import Element
 
-_NUMBERS: Final = frozenset({"length", "precision", "scale", "visibleLines", "startingNumber"})
-_MANY: Final = frozenset({"value"})
 _PER_CALL_MAX: Final = 10
 _QUERIES_MAX: Final = 3
 Results = list[Mapping[str, object] | None]
@@ -27,6 +28,7 @@ class MetadataService:
 
     authority: Authority
     tooling: Tooling
+    deployments: Deployments
 
     def handle(self, call: Call) -> Response:
         """Answer one envelope."""
@@ -38,6 +40,8 @@ class MetadataService:
             "readMetadata": self._read,
             "describeMetadata": _describe,
             "listMetadata": self._list,
+            "deploy": self._deploy,
+            "checkDeployStatus": self._check_deploy,
         }
         return SoapDoor(self.authority, METADATA, METADATA).answer(call, operations, frozenset())
 
@@ -57,7 +61,7 @@ class MetadataService:
         results: Results = []
         for entry in found:
             _custom_fields_only(entry.kind)
-            values = {child.name: _value(child) for child in entry.children if child.name != "fullName"}
+            values = {child.name: metadata_value(child) for child in entry.children if child.name != "fullName"}
             results.append(_tried(entry.value("fullName").strip(), values, work))
         return results
 
@@ -112,7 +116,13 @@ class MetadataService:
             raise SoapFault(code="LIMIT_EXCEEDED", message=f"at most {_QUERIES_MAX} queries per call")
         results: Results = []
         for query in queries:
-            _custom_fields_only(query.value("type").strip())
+            kind = query.value("type").strip()
+            if kind == "CustomObject":
+                results += [
+                    _object_entry(entry) for entry in org.objects.values() if entry.custom or entry.name in CUSTOMIZABLE
+                ]
+                continue
+            _custom_fields_only(kind)
             for definition in org.objects.values():
                 for entry in definition.fields:
                     name = f"{definition.name}.{entry.name}"
@@ -128,6 +138,37 @@ class MetadataService:
                             }
                         )
         return results
+
+    def _deploy(self, soap: SoapCall) -> Results:
+        """Start a deployment; its AsyncResult says only which one to ask for."""
+        options = soap.operation.find("DeployOptions")
+        chosen = {child.name: metadata_value(child) for child in options.children} if options is not None else {}
+        try:
+            archive = b64decode("".join(soap.operation.value("ZipFile").split()), validate=True)
+        except ValueError:
+            raise SoapFault(code="INVALID_OPERATION", message="ZipFile is no base64") from None
+        deploy_id = self.deployments.start(soap.call.org, soap.call.user_id, archive, chosen)
+        return [{"done": False, "id": deploy_id, "state": "Queued"}]
+
+    def _check_deploy(self, soap: SoapCall) -> Results:
+        details = soap.operation.value("includeDetails").strip() in {"true", "1"}
+        wanted = soap.operation.value("asyncProcessId").strip()
+        try:
+            return [self.deployments.status(wanted, details=details)]
+        except ApiError:
+            text = f"invalid cross reference id: {wanted}"
+            raise SoapFault(code="INVALID_CROSS_REFERENCE_KEY", message=text) from None
+
+
+def _object_entry(definition: ObjectDef) -> Mapping[str, object]:
+    return {
+        "fileName": f"objects/{definition.name}.object",
+        "fullName": definition.name,
+        "id": "",
+        "manageableState": "unmanaged",
+        "namespacePrefix": "",
+        "type": "CustomObject",
+    }
 
 
 def _describe(soap: SoapCall) -> Results:
@@ -154,21 +195,6 @@ def _tried(
         errors = {"message": refused.message, "statusCode": refused.code}
         return {"errors": errors, "fullName": name, "success": False}
     return {**more, "fullName": name, "success": True}
-
-
-def _value(element: Element) -> object:
-    if element.children:
-        shown: dict[str, object] = {}
-        for child in element.children:
-            if child.name in _MANY:
-                shown[child.name] = [_value(entry) for entry in element.all(child.name)]
-            else:
-                shown[child.name] = _value(child)
-        return shown
-    text = element.text.strip()
-    if element.name in _NUMBERS and text.isdigit():
-        return int(text)
-    return {"true": True, "false": False}.get(text, text)
 
 
 def _custom_fields_only(kind: str) -> None:

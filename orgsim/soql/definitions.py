@@ -18,7 +18,7 @@ DEFINITIONS: Final = frozenset({ENTITY.lower(), FIELD.lower()})
 ROWS_MAX: Final = 100_000
 """The whole result is one page: these objects have no queryMore."""
 
-_CUSTOMIZABLE: Final = frozenset(
+CUSTOMIZABLE: Final = frozenset(
     """Account Asset Campaign CampaignMember Case Contact Contract Event Individual Lead OperatingHours Opportunity
     OpportunityContactRole OpportunityLineItem Order OrderItem Pricebook2 PricebookEntry Product2 Task User""".split()
 )
@@ -149,7 +149,7 @@ def _entity_row(definition: ObjectDef) -> Row:
         "Label": definition.label,
         "PluralLabel": definition.label_plural,
         "KeyPrefix": definition.key_prefix,
-        "IsCustomizable": definition.custom or definition.name in _CUSTOMIZABLE,
+        "IsCustomizable": definition.custom or definition.name in CUSTOMIZABLE,
     }
     return names | {shown: bool(getattr(definition, attribute)) for shown, attribute in _ENTITY_FLAGS.items()}
 

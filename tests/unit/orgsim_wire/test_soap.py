@@ -52,7 +52,7 @@ def test_unknown_calls_are_loud(org: Orgsim, name: str):
     assert org.transcript()[-1]["note"]
 
 
-@pytest.mark.parametrize("name", ["retrieve", "deploy", "checkDeployStatus", "renameMetadata"])
+@pytest.mark.parametrize("name", ["retrieve", "checkRetrieveStatus", "cancelDeploy", "renameMetadata"])
 def test_unknown_calls_of_the_metadata_api_are_loud(org: Orgsim, name: str):
     assert soap(org, f"<{name}/>", service="m")[0] == 501
 
