@@ -20,13 +20,14 @@ from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
 from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
-from isthmus.sync import definitions
+from isthmus.sync import definitions, timetable
 from isthmus.sync.beside import CallsBeside, calls_beside_runs
 from isthmus.sync.compare import Comparison
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.looking import list_syncs
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
+from isthmus.sync.schedule import in_words
 from isthmus.sync.relay import WorkerGone
 from isthmus.sync.rollbacks import request_rollback
 from isthmus.sync.spec import SpecRefused
@@ -252,22 +253,25 @@ def rollback(ctx: click.Context, run: UUID, tenant: str | None, *, yes: bool, as
 def list_command(tenant: str | None, *, as_json: bool) -> None:
     """List the saved syncs with their state and last run."""
 
-    async def work(installation: Installation) -> tuple[list[SyncView], dict[UUID, CallsBeside]]:
+    async def work(installation: Installation) -> tuple[list[SyncView], dict[UUID, CallsBeside], dict[UUID, str]]:
         async with installation.transaction() as tx:
-            return await list_syncs(tx), await calls_beside_runs(tx)
+            syncs = await list_syncs(tx)
+            schedules = {sync.id: await timetable.schedule_of(tx, sync.id) for sync in syncs}
+            words = {sync: in_words(kept[0]) if kept else "" for sync, kept in schedules.items()}
+            return syncs, await calls_beside_runs(tx), words
 
-    syncs, beside = _with(work, tenant)
+    syncs, beside, schedules = _with(work, tenant)
     if as_json:
         print_json([{**plain_sync(sync), "calls_beside_runs": plain_calls(beside[sync.id])} for sync in syncs])
         return
-    head = ("name", "from", "to", "state", "every", "last run", "calls beside runs")
+    head = ("name", "from", "to", "state", "runs", "last run", "calls beside runs")
     rows = [
         (
             s.title,
             s.source_alias,
             s.target_alias,
             standing(s),
-            f"{s.interval_s} s",
+            schedules[s.id],
             s.last_run_state.value if s.last_run_state else "none yet",
             sum(plain_calls(beside[s.id]).values()),
         )
