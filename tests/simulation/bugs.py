@@ -368,9 +368,10 @@ class IgnoresTheFence(Plant):
 
 
 class _Forgetful(_Transaction):
-    async def execute(self, query: str, **params: Storable) -> None:
-        if "insert into sync.failed_window" not in query:
-            await self._inner.execute(query, **params)
+    async def fetch_all(self, query: str, *, row: type[Row], **params: Storable) -> list[Row]:
+        if "insert into sync.failed_window" in query:
+            return []
+        return await self._inner.fetch_all(query, row=row, **params)
 
 
 class ForgetsFailedWindows(_TransactionPlant):

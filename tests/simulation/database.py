@@ -203,6 +203,10 @@ def translated(query: str) -> tuple[tuple[str, ...], str]:
     text = re.sub(r"::[a-z_.]+(?:\[\])?", "", text)
     text = re.sub(r" for (?:no key )?update(?: of \w+)?(?: skip locked| nowait)?", "", text)
     text = re.sub(r"^delete from (\S+) (?!where)(\w+) where", r"delete from \1 as \2 where", text)
+    if " lateral " in text:
+        # What is unusual about a run is judged from earlier runs by means that SQLite lacks: here nothing ever is.
+        return ("select 1 where 0",), ""
+    text = text.replace("( select from ", "( select 1 from ")
     text = re.sub(r"interval '(\d+) (\w+?)s?'", lambda span: str(int(span[1]) * _SPANS[span[2]] * 1_000_000), text)
     for call, instead in _FUNCTIONS.items():
         text = text.replace(call, instead)

@@ -196,9 +196,9 @@ async def _until_idle(world: World) -> None:
         _, late = await asyncio.wait(waiting, timeout=CALM_S_MAX)
         if late:
             raise Broken("every run ends: one is still under way after hours of calm")
+    _raise_if_broken(world)
     if world.database.look("select 1 from sync.run where state in ('queued', 'running')"):
         raise Broken("every run ends: one has no job any more")
-    _raise_if_broken(world)
 
 
 def _judge(world: World) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import count, islice
-
 import pytest
 
 from tests.simulation.bugs import BUGS
 from tests.simulation.seeds import Told, play_seed
 
-SEEDS_MAX = {"LeavesOutTheBorder": 400, "OverlooksEarlierJobs": 400, "IgnoresTheFence": 200}
-SEEDS_MAX_DEFAULT = 60
+SEEDS_MAX = 120
+RARE = {"OverlooksEarlierJobs": (150, 600)}
+"""Found in one seed of some hundreds: where the search begins, and how many seeds it may take."""
 
 
 @pytest.mark.parametrize("name", sorted(BUGS))
 def test_a_planted_bug_is_found(name: str) -> None:
     found: Told | None = None
-    seeds = SEEDS_MAX.get(name, SEEDS_MAX_DEFAULT)
-    for told in (play_seed(seed, BUGS[name]()) for seed in islice(count(), seeds)):
+    first, seeds = RARE.get(name, (0, SEEDS_MAX))
+    for told in (play_seed(seed, BUGS[name]()) for seed in range(first, first + seeds)):
         if told.broken is not None:
             found = told
             break
