@@ -144,6 +144,7 @@ class _Wire:
         allowed = decide(call, Purpose.SYNC, self.host, ROUTES, loopback=True)
         assert isinstance(allowed, Allowed), allowed
         content = body if isinstance(body, bytes) or body is None else b"".join([block async for block in body])
+        content = content if allowed.body is None else allowed.body
         headers = {name.lower(): value for name, value in allowed.headers}
         if content is not None:
             headers.setdefault("content-type", "text/csv" if content[:1] != b"{" else "application/json")
