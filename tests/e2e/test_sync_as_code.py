@@ -138,3 +138,5 @@ def test_codes_are_explained_and_channels_tried_without_an_installation(tmp_path
     assert "hush" not in tried.out + tried.err
     file.chmod(0o644)
     assert "chmod 600" in run("notices", "list", "--json", environ=environ).refusal()
+    (seen,) = [look for look in run("doctor", "--json", environ=environ).json if look["thing"] == "Notices"]
+    assert (seen["health"], "chmod 600" in seen["remedy"]) == ("bad", True)

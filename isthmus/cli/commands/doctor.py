@@ -20,6 +20,8 @@ from isthmus.cli.headless import find_org
 from isthmus.cli.output import EXIT_DONE, EXIT_REFUSED, print_json, say
 from isthmus.cli.running import settings_here
 from isthmus.config import Settings
+from isthmus.notices.channels import ChannelsRefused, load_channels
+from isthmus.values import Secret
 from isthmus.db.embedded import check_socket_path
 from isthmus.db.embedded_account import launch_for
 from isthmus.db.errors import DatabaseUnusable
@@ -170,6 +172,19 @@ def _loopback(settings: Settings) -> Look:
     return Look(thing, Health.GOOD, "https only")
 
 
+def _notices(settings: Settings) -> Look:
+    thing = "Notices"
+    try:
+        channels = load_channels(settings.notices_file, Secret(settings.smtp_url) if settings.smtp_url else None)
+    except ChannelsRefused as refused:
+        what, _, remedy = str(refused).partition(". ")
+        return Look(thing, Health.BAD, f"{what}; the worker does not start like this", remedy)
+    if not channels.channels:
+        return Look(thing, Health.NOTE, "nobody is told when a sync fails", "docs/notices.md says how to name channels.")
+    names = ", ".join(channel.name for channel in channels.channels)
+    return Look(thing, Health.GOOD, f"told to {names}; `isthmus notices test` tries them")
+
+
 def look_at_org(name: str, settings: Settings) -> Look:
     """Look whether the org that `name` stands for has a permitted host and can be reached."""
     thing = f"Org {name}"
@@ -197,5 +212,5 @@ LOOKS: Final[tuple[Callable[[Settings], Look], ...]] = (
     _key,
     _portal,
     _assets,
-    _loopback,
+    _loopback, _notices,
 )
