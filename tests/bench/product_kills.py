@@ -44,6 +44,8 @@ LOOKUPS: Final = {
     "Opportunity": {"AccountId": "Account"},
 }
 SHARES: Final = {"Account": 0.3, "Contact": 0.5, "Opportunity": 0.2}
+SOURCE: Final = "north"
+TARGET: Final = "south"
 VICTIMS: Final = ("mover", "worker", "keeper", "postgres")
 AWAY: Final = (PageUnexpected, OSError)
 KILLS_PER_MINUTE_MAX: Final = 4
@@ -62,6 +64,7 @@ class Seen:
     """What the rounds brought."""
 
     rounds: int = 0
+    reconnected: int = 0
     points: Counter[str] = field(default_factory=Counter[str])
     runs: Counter[str] = field(default_factory=Counter[str])
     wrong: list[str] = field(default_factory=list[str])
@@ -96,6 +99,22 @@ class Stage:
     def act(self, verb: str) -> None:
         """Activate, run or retry."""
         self.asked(lambda: self.portal.post(f"/api/v1/syncs/{self.sync}/{verb}"))
+
+    def reconnect(self) -> int:
+        """Connect again, as a person would, what lost its grant: a killed keeper may have used a refresh token up.
+
+        Returns how many there were.
+        """
+        found = 0
+        for entry in self.asked(lambda: self.portal.get("/api/v1/orgs"))["orgs"]:
+            for connection in entry["connections"]:
+                if connection["state"] == "needs_reauth":
+                    org = self.source if entry["alias"] == SOURCE else self.target
+                    self.asked(
+                        lambda org=org, entry=entry: self.portal.connect(_as_person(entry["alias"], org), "sync")
+                    )
+                    found += 1
+        return found
 
     def victim(self, kind: str) -> psutil.Process | None:
         """Return a living process of that kind, of this installation."""
@@ -132,13 +151,11 @@ def stage(rows: int) -> Generator[Stage]:
     with start_product() as product:
         more = ("--redirect-uri", f"{product.url}/oauth/callback")
         with (
-            start_orgsim(name="north", rows=counts, more=more) as source,
-            start_orgsim(name="south", seed=2, more=more) as target,
+            start_orgsim(name=SOURCE, rows=counts, more=more) as source,
+            start_orgsim(name=TARGET, seed=2, more=more) as target,
         ):
             portal = Portal(product.url, product.sign_in_url)
-            ends = [
-                portal.connect(_as_person(name, org), "sync") for name, org in (("north", source), ("south", target))
-            ]
+            ends = [portal.connect(_as_person(name, org), "sync") for name, org in ((SOURCE, source), (TARGET, target))]
             for org in (source, target):
                 org.control("POST", "/usage", {"per_day": CALLS_PER_DAY})
             steps = "".join(f"  - {{object: {n}, fields: {{{_pairs(f)}}}}}\n" for n, f in FIELDS.items())
@@ -195,6 +212,7 @@ def _until_done(at: Stage, rng: random.Random, kills: int, known: set[str], seen
         if not under_way:
             if runs and runs[0]["state"] == "done" and runs[0]["rows_failed"] == 0:
                 return
+            seen.reconnected += at.reconnect()
             if runs:
                 at.act("run")
             continue
@@ -251,7 +269,7 @@ def main() -> int:
     seen = campaign(given.points, given.seed, given.rows, given.kills)
     by_kind = ", ".join(f"{kind} {seen.points[kind]}" for kind in VICTIMS)
     print(f"{seen.points.total()} points in {seen.rounds} rounds of {given.rows} rows ({by_kind})")
-    print(f"runs: {dict(seen.runs)}; wrong: {len(seen.wrong)}")
+    print(f"runs: {dict(seen.runs)}; connected again by hand: {seen.reconnected}; wrong: {len(seen.wrong)}")
     for line in seen.wrong:
         print(line)
     return int(bool(seen.wrong))
