@@ -20,17 +20,17 @@ from isthmus.cli.headless import find_org
 from isthmus.cli.output import EXIT_DONE, EXIT_REFUSED, print_json, say
 from isthmus.cli.running import settings_here
 from isthmus.config import Settings
-from isthmus.notices.channels import ChannelsRefused, load_channels
-from isthmus.values import Secret
 from isthmus.db.embedded import check_socket_path
 from isthmus.db.embedded_account import launch_for
 from isthmus.db.errors import DatabaseUnusable
 from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.errors import EgressError
 from isthmus.egress.hosts import HostDenied, parse_login_host
+from isthmus.notices.channels import ChannelsRefused, load_channels
 from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
 from isthmus.sandbox.landlock import landlock_abi
 from isthmus.sandbox.libc import Libc, NotLinux, machine
+from isthmus.values import Secret
 
 PRIVATE: Final = 0o077
 
@@ -180,7 +180,9 @@ def _notices(settings: Settings) -> Look:
         what, _, remedy = str(refused).partition(". ")
         return Look(thing, Health.BAD, f"{what}; the worker does not start like this", remedy)
     if not channels.channels:
-        return Look(thing, Health.NOTE, "nobody is told when a sync fails", "docs/notices.md says how to name channels.")
+        return Look(
+            thing, Health.NOTE, "nobody is told when a sync fails", "docs/notices.md says how to name channels."
+        )
     names = ", ".join(channel.name for channel in channels.channels)
     return Look(thing, Health.GOOD, f"told to {names}; `isthmus notices test` tries them")
 
@@ -212,5 +214,6 @@ LOOKS: Final[tuple[Callable[[Settings], Look], ...]] = (
     _key,
     _portal,
     _assets,
-    _loopback, _notices,
+    _loopback,
+    _notices,
 )

@@ -27,9 +27,9 @@ from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.looking import list_syncs
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
-from isthmus.sync.schedule import in_words
 from isthmus.sync.relay import WorkerGone
 from isthmus.sync.rollbacks import request_rollback
+from isthmus.sync.schedule import in_words
 from isthmus.sync.spec import SpecRefused
 from isthmus.sync.viewing import LookBroken
 from isthmus.sync.views import RunDetail, SyncView
