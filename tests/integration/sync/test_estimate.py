@@ -16,11 +16,11 @@ RATIO_MAX = 1.5
 
 @pytest.mark.parametrize("bulk_rows_min", [100_000, 500], ids=["REST", "Bulk"])
 async def test_an_estimate_comes_close_to_the_calls_that_the_run_uses(tmp_path: Path, bulk_rows_min: int) -> None:
-    rows = {"Account": 900, "Contact": 2500, "Opportunity": 700}
+    rows = {"Account": 600, "Contact": 1300, "Opportunity": 600}
     with two_orgs(tmp_path) as pair:
         ids = pair.source.add_rows("Account", [{"Name": f"A{n}"} for n in range(rows["Account"])])
         pair.source.add_rows(
-            "Contact", [{"LastName": f"C{n}", "AccountId": ids[n % 900]} for n in range(rows["Contact"])]
+            "Contact", [{"LastName": f"C{n}", "AccountId": ids[n % 600]} for n in range(rows["Contact"])]
         )
         deal = {"StageName": "Prospecting", "CloseDate": "2026-12-31"}
         pair.source.add_rows("Opportunity", [{"Name": f"O{n}", **deal} for n in range(rows["Opportunity"])])
