@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -84,32 +85,57 @@ def canonical_lines(rows: Sequence[object]) -> bytes:
     return encoder.encode_lines(rows)
 
 
-def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> dict[str, bytes]:
+class MadeFiles(Mapping[str, bytes]):
+    """Files that are made each time they are asked for: of a large org's bundle one file at a time is held."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], bytes]]) -> None:
+        """Take a maker for each name; every call of it gives the same bytes."""
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> bytes:
+        """Make the file."""
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self._makers)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a file; makes none."""
+        return name in self._makers
+
+
+def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> Files:
     """Return the files of a bundle by name, the manifest last."""
-    files = {
-        "reading.json": canonical(snapshot.reading),
-        "licenses.jsonl": canonical_lines(snapshot.licenses),
-        "psls.jsonl": canonical_lines(snapshot.psls),
-        "psl_assigns.jsonl": canonical_lines(snapshot.assigns),
-        "users.jsonl": canonical_lines(snapshot.users),
-        "logins.jsonl": canonical_lines(snapshot.logins),
-        "prices.json": canonical(basis.prices),
-        "settings.json": canonical(Settings(org, basis.thresholds, basis.contract, basis.exempt)),
-        HISTORY: canonical(basis.history),
-        FIGURES: canonical(report),
+    settings = Settings(org, basis.thresholds, basis.contract, basis.exempt)
+    makers: dict[str, Callable[[], bytes]] = {
+        "reading.json": partial(canonical, snapshot.reading),
+        "licenses.jsonl": partial(canonical_lines, snapshot.licenses),
+        "psls.jsonl": partial(canonical_lines, snapshot.psls),
+        "psl_assigns.jsonl": partial(canonical_lines, snapshot.assigns),
+        "users.jsonl": partial(canonical_lines, snapshot.users),
+        "logins.jsonl": partial(canonical_lines, snapshot.logins),
+        "prices.json": partial(canonical, basis.prices),
+        "settings.json": partial(canonical, settings),
+        HISTORY: partial(canonical, basis.history),
+        FIGURES: partial(canonical, report),
     }
-    files[MANIFEST] = canonical(manifest_of(files))
-    return files
+    manifest = canonical(manifest_of(MadeFiles(makers)))
+    return MadeFiles({**makers, MANIFEST: lambda: manifest})
 
 
 def manifest_of(files: Files) -> Manifest:
     """Return the manifest of these files."""
-    entries = tuple(
-        FileEntry(name, len(content), sha256(content).hexdigest())
-        for name, content in sorted(files.items())
-        if name != MANIFEST
-    )
+    entries = tuple(_entry(name, files[name]) for name in sorted(files) if name != MANIFEST)
     return Manifest(FORMAT, entries, sha256(canonical((FORMAT, entries))).hexdigest())
+
+
+def _entry(name: str, content: bytes) -> FileEntry:
+    return FileEntry(name, len(content), sha256(content).hexdigest())
 
 
 def fingerprint_of(files: Files) -> str:
@@ -179,9 +205,9 @@ def zipped(files: Files) -> bytes:
     """Return the files as a ZIP archive whose bytes depend on nothing but the files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, content in sorted(files.items()):
+        for name in sorted(files):
             entry = zipfile.ZipInfo(f"bundle/{name}", _ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
-            archive.writestr(entry, content)
+            archive.writestr(entry, files[name])
     return buffer.getvalue()

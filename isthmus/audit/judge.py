@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.audit.analysis import Basis, analyse
-from isthmus.audit.bundle import bundle_files
+from isthmus.audit.bundle import Files, bundle_files
 from isthmus.audit.compose import compose
 from isthmus.audit.exemptions import resolve
 from isthmus.audit.figures import Report
@@ -19,12 +19,12 @@ from isthmus.audit.view import View
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of an audit. `documents` and `bundle` are file contents by name."""
+    """The outcome of an audit. `documents` and `bundle` are file contents by name; the bundle's are made when read."""
 
     view: View
     report: Report
     documents: dict[str, bytes]
-    bundle: dict[str, bytes]
+    bundle: Files
 
 
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:

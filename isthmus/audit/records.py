@@ -188,7 +188,8 @@ class CountRecord(msgspec.Struct, frozen=True):
 
 def instant(text: str) -> datetime:
     """Return a dateTime as Salesforce writes it (`2026-05-01T10:00:00.000+0000`), in UTC. Raises `ValueError`."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def instant_or_none(text: str | None) -> datetime | None:

@@ -169,7 +169,7 @@ class SnapshotBuilder:
         return self._end is not None
 
     def finish(self) -> Snapshot:
-        """Return the snapshot. Raises `ValueError` before the closing message has come."""
+        """Return the snapshot, once. Raises `ValueError` before the closing message has come."""
         end, taken_at = self._end, self._taken_at
         if end is None or taken_at is None:
             message = "the reading has not been completed"
@@ -193,7 +193,8 @@ class SnapshotBuilder:
             psls=tuple(sorted(self._psls, key=lambda row: row.id)),
             assigns=tuple(sorted(self._assigns, key=lambda row: row.id)),
             users=users,
-            logins=tuple(_user_logins(key, total) for key, total in sorted(self._logins.items(), key=_by_key)),
+            # Each sum is let go as its row is made: logins are most of what an audit holds.
+            logins=tuple(_user_logins(key, self._logins.pop(key)) for key in sorted(self._logins)),
         )
 
     def _add_login(self, row: LoginRow, taken_at: datetime | None) -> None:
@@ -210,10 +211,6 @@ class SnapshotBuilder:
         if 0 <= index < DAYS_KEPT:
             total.bits |= 1 << index
             total.weeks[index // DAYS_A_WEEK] += row.count
-
-
-def _by_key(item: tuple[tuple[str, LoginKind, bool], _Sum]) -> tuple[str, LoginKind, bool]:
-    return item[0]
 
 
 def _user_logins(key: tuple[str, LoginKind, bool], total: _Sum) -> UserLogins:

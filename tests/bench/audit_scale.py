@@ -1,38 +1,41 @@
-"""How long an audit of a large org takes, with how much CPU and memory and how many API calls.
+"""How long an audit of a large org takes, with how much CPU and memory of which process and how many API calls.
 
-    python -m tests.bench.audit_scale [--users 5000] [--logins 1000000] [--json]
+    python -m tests.bench.audit_scale [--users 5000] [--logins 1000000] [--grants 2500] [--json]
 
-The org is the stand-in of `tests.bench.audit_org` on this machine, so wall time is shared with it. Memory is the peak
-of the sum of resident sets of this process and the mover, sampled; what both map in common counts twice.
+The org is orgsim with virtual users and logins, on this machine: wall time is shared with it, its CPU is stated apart.
+The command (which here is this process) and its mover are measured each; memory is the peak of resident sets, sampled,
+and their sum counts twice what both map in common. Verifying runs in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 
-from isthmus.audit.once import OnceResult, audit_once
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.verify import verify_bundle
-from isthmus.clock import SystemClock
-from isthmus.egress.hosts import HostDenied, parse_login_host
-from isthmus.salesforce.endpoint import Endpoint
-from isthmus.salesforce.lease import Lease
-from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.values import Purpose, Secret
-from tests.support.auditing import MOVER
+from isthmus.audit.once import OnceResult
+from tests.support.auditing import audit_org
+from tests.support.orgsim import start_orgsim
 
 SAMPLE_S = 0.1
+VERIFY = """
+import resource, sys, time
+from pathlib import Path
+from isthmus.audit.verify import verify_bundle
+began = time.monotonic()
+verify_bundle(Path(sys.argv[1]), sys.argv[2])
+used = resource.getrusage(resource.RUSAGE_SELF)
+peak = next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM'))
+print(round(time.monotonic() - began, 1), round(used.ru_utime + used.ru_stime, 1), round(peak / 1000))
+"""
 
 
 class Peak(threading.Thread):
@@ -61,31 +64,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--logins", type=int, default=1_000_000)
+    parser.add_argument("--grants", type=int)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    command = [sys.executable, "-m", "tests.bench.audit_org"]
-    command += ["--users", str(options.users), "--logins", str(options.logins)]
-    with tempfile.TemporaryDirectory() as out, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as org:
-        try:
-            assert org.stdout is not None
-            port = json.loads(org.stdout.readline())["port"]
-            peak = Peak(org.pid)
-            peak.start()
-            began_cpu = time.process_time()
-            result = asyncio.run(_audit(f"http://127.0.0.1:{port}", Path(out)))
-            cpu = time.process_time() - began_cpu
-            peak.over.set()
-            peak.join()
-            figures = _figures(result) | {
-                "own_cpu_s": round(cpu, 1),
-                "peak_all_mb": round(peak.bytes / 1e6),
-                "peak_own_mb": round(peak.own / 1e6),
-            }
-            began = time.monotonic()
-            verify_bundle(Path(out) / "bundle", result.fingerprint)
-            figures["verify_s"] = round(time.monotonic() - began, 1)
-        finally:
-            org.terminate()
+    grants = options.users // 2 if options.grants is None else options.grants
+    figures = measured(options.users, options.logins, grants)
     if options.json:
         print(json.dumps(figures))
     else:
@@ -94,14 +77,35 @@ def main() -> int:
     return 0
 
 
-async def _audit(origin: str, out: Path) -> OnceResult:
-    host = parse_login_host(origin, allow_loopback_http=True)
-    assert not isinstance(host, HostDenied)
-    endpoint = Endpoint(uuid4(), origin, Purpose.AUDIT, API_VERSION_DEFAULT)
-    lease = Lease(Secret("token"), host)
-    return await audit_once(
-        endpoint, lease, org="scale", out_dir=out, options=AuditOptions(), mover=MOVER, clock=SystemClock()
-    )
+def measured(users: int, logins: int, grants: int) -> dict[str, object]:
+    """Audit an org of that size and verify its bundle; return the figures by name."""
+    rows = {"User": users, "LoginHistory": logins, "PermissionSetLicenseAssign": grants}
+    with tempfile.TemporaryDirectory() as out, start_orgsim(profile="bench", rows=rows) as org:
+        assert org.process is not None
+        server = psutil.Process(org.process.pid)
+        server_before = sum(server.cpu_times()[:2])
+        peak = Peak(org.process.pid)
+        peak.start()
+        began_cpu = time.process_time()
+        result = audit_org(org, Path(out))
+        cpu = time.process_time() - began_cpu
+        peak.over.set()
+        peak.join()
+        figures = _figures(result) | {
+            "command_cpu_s": round(cpu, 1),
+            "command_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+            "all_peak_mb": round(peak.bytes / 1e6),
+            "orgsim_cpu_s": round(sum(server.cpu_times()[:2]) - server_before, 1),
+            "documents_mb": {p.name: round(_size(p) / 1e6, 1) for p in result.files},
+        }
+        command = [sys.executable, "-c", VERIFY, str(Path(out) / "bundle"), result.fingerprint]
+        took = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        names = ("verify_s", "verify_cpu_s", "verify_peak_mb")
+        return figures | {name: float(value) for name, value in zip(names, took, strict=True)}
+
+
+def _size(place: Path) -> int:
+    return sum(file.stat().st_size for file in place.iterdir()) if place.is_dir() else place.stat().st_size
 
 
 def _figures(result: OnceResult) -> dict[str, object]:

@@ -27,8 +27,8 @@ from isthmus.audit.figures import (
 )
 from isthmus.audit.report.tables import evidence
 
-FINDINGS_PRINTED_MAX: Final = 3_000
-"""More findings than this make the document unreadable; all of them are in the workbook."""
+FINDINGS_PRINTED_MAX: Final = 500
+"""More make the document unreadable, and setting them costs 100 MB a thousand; the workbook and CSV have them all."""
 LICENSES_ON_SUMMARY_MAX: Final = 6
 NOT_PRINTED: Final = "\N{EN DASH}"
 WITHHELD: Final = "withheld"
