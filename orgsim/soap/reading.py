@@ -1,25 +1,27 @@
-"""The partner API's calls that read: queries with their pages, rows by id, describes."""
+"""The partner API's calls that read: queries with their pages, rows by id, searches, what changed, describes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final, cast
+from urllib.parse import urlencode
 
 import msgspec
 
-from orgsim.describe import describe_global, describe_object
-from orgsim.errors import ApiError
+from orgsim.errors import ApiError, NotEmulated
 from orgsim.ids import normalize_id
+from orgsim.soap.describing import soap_describe, soap_describe_global
 from orgsim.soap.envelope import Operation, SoapCall, SoapFault
 from orgsim.soql.result import QueryResult
 from orgsim.store.results import WriteContext
+from orgsim.wire import Request
 
 Results = list[Mapping[str, object] | None]
 _IDS_MAX: Final = 2000
 _OBJECTS_MAX: Final = 100
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000")
-_REST_ONLY: Final = frozenset({"urls", "listviewable", "lookupLayoutable", "sobjectDescribeOption"})
 
 
 def reading_operations() -> Mapping[str, Operation]:
@@ -29,6 +31,9 @@ def reading_operations() -> Mapping[str, Operation]:
         "queryAll": lambda soap: _query(soap, all_rows=True),
         "queryMore": _query_more,
         "retrieve": _retrieve,
+        "getUpdated": lambda soap: _changed(soap, "updated"),
+        "getDeleted": lambda soap: _changed(soap, "deleted"),
+        "search": _search,
         "describeGlobal": _describe_global,
         "describeSObject": lambda soap: _describe(soap, soap.operation.value("sObjectType")),
         "describeSObjects": _describe_several,
@@ -120,8 +125,7 @@ def _retrieve(soap: SoapCall) -> Results:
 
 
 def _describe_global(soap: SoapCall) -> Results:
-    answer = describe_global(soap.call.org, soap.call.user_id, soap.version)
-    return [_bare(answer)]
+    return [soap_describe_global(soap.call.org, soap.call.user_id, soap.version)]
 
 
 def _describe_several(soap: SoapCall) -> Results:
@@ -133,20 +137,47 @@ def _describe_several(soap: SoapCall) -> Results:
 
 def _describe(soap: SoapCall, kind: str) -> Results:
     try:
-        return [_bare(describe_object(soap.call.org, kind.strip(), soap.call.user_id, soap.version))]
+        return [soap_describe(soap.call.org, kind.strip(), soap.call.user_id, soap.version)]
     except ApiError:
         text = f"sObject type '{kind.strip()}' is not supported."
         raise SoapFault(code="INVALID_TYPE", message=text, kind="InvalidSObjectFault") from None
 
 
-def _bare(entry: Mapping[str, object]) -> dict[str, object]:
-    """Return a describe without what is null and what only REST has."""
-    return {name: _bare_value(value) for name, value in entry.items() if value is not None and name not in _REST_ONLY}
+def _by_rest(soap: SoapCall, path: str, **parameters: str) -> dict[str, object]:
+    """Return the answer of the REST resource that says the same; SoapFault with its code if it refuses."""
+    base = f"/services/data/v{soap.version}"
+    target = f"{base}/{path}?{urlencode(parameters)}"
+    answer = soap.call.dispatch(Request.build("GET", target, session=soap.call.request.session))
+    if answer.status == HTTPStatus.NOT_IMPLEMENTED:
+        what = "a clause of this call"
+        raise NotEmulated(what)
+    if answer.status != HTTPStatus.OK:
+        refused = cast("list[dict[str, str]]", answer.payload)[0]
+        raise SoapFault(code=refused["errorCode"], message=refused["message"])
+    return cast("dict[str, object]", answer.payload)
 
 
-def _bare_value(value: object) -> object:
-    if isinstance(value, dict):
-        return _bare(cast("dict[str, object]", value))
-    if isinstance(value, list):
-        return [_bare_value(part) for part in cast("list[object]", value)]
-    return value
+def _changed(soap: SoapCall, kind: str) -> Results:
+    """Answer getUpdated and getDeleted."""
+    name = soap.operation.value("sObjectType").strip()
+    if soap.call.org.visible_object(name, soap.call.user_id) is None:
+        text = f"sObject type '{name}' is not supported."
+        raise SoapFault(code="INVALID_TYPE", message=text, kind="InvalidSObjectFault")
+    start, end = soap.operation.value("startDate").strip(), soap.operation.value("endDate").strip()
+    answer = _by_rest(soap, f"sobjects/{name}/{kind}", start=start, end=end)
+    shown: dict[str, object] = {key: _cell(value) for key, value in answer.items()}
+    if kind == "deleted":
+        gone = cast("list[dict[str, object]]", answer["deletedRecords"])
+        shown["deletedRecords"] = [{"deletedDate": _cell(row["deletedDate"]), "id": row["id"]} for row in gone]
+    return [dict(sorted(shown.items()))]
+
+
+def _search(soap: SoapCall) -> Results:
+    answer = _by_rest(soap, "search", q=soap.operation.value("searchString"))
+    found = cast("list[dict[str, object]]", answer["searchRecords"])
+    return [
+        {
+            "queryId": soap.call.org.new_id("000"),
+            "searchRecords": [{"record": {**_record(row), "@xsi:type": "sf:sObject"}} for row in found],
+        }
+    ]

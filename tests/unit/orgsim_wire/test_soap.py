@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from orgsim.xmltree import Element, parse_xml
@@ -44,7 +46,7 @@ def test_a_bad_session_and_a_bad_envelope_are_faults(org: Orgsim):
 
 @pytest.mark.parametrize(
     "name",
-    ["describeTabs", "describeLayout", "search", "getUpdated", "getDeleted", "process", "sendEmail", "setPassword",
+    ["describeTabs", "describeLayout", "describeDataCategoryGroups", "process", "sendEmail", "setPassword",
      "resetPassword", "findDuplicates", "executeListView"],
 )  # fmt: skip
 def test_unknown_calls_are_loud(org: Orgsim, name: str):
@@ -253,3 +255,39 @@ def test_an_id_that_was_asked_for_stands_twice(org: Orgsim):
         assert record.value("Name") == "A"
     read = f"<retrieve><fieldList>Name</fieldList><sObjectType>Account</sObjectType><ids>{account}</ids></retrieve>"
     assert results(org, read)[0].value("Name") == "A"
+
+
+@pytest.mark.fact("soap-describes-follow-the-wsdl")
+def test_describes_have_the_elements_of_the_wsdl_in_its_order(org: Orgsim):
+    described = results(org, "<describeSObject><sObjectType>Account</sObjectType></describeSObject>")[0]
+    names = list(dict.fromkeys(child.name for child in described.children))
+    assert names == sorted(names)
+    assert {"idEnabled", "urlDetail", "urlNew"} <= set(names)
+    assert not {"urls", "listviewable", "sobjectDescribeOption"} & set(names)
+    assert described.find("networkScopeFieldName").is_nil  # pyright: ignore[reportOptionalMemberAccess]
+    field = described.all("fields")[0]
+    assert field.find("calculatedFormula") is None
+    entry = results(org, "<describeGlobal/>")[0].all("sobjects")[0]
+    assert (entry.value("idEnabled"), entry.find("urls")) == ("false", None)
+
+
+@pytest.mark.fact("soap-changes-and-search")
+def test_changes_and_hits_are_told_by_soap_as_by_rest(org: Orgsim):
+    kept, gone = org.add_rows("Account", [{"Name": "Zebra Works"}, {"Name": "Quagga Works"}])
+    org.call("DELETE", f"/services/data/v62.0/sobjects/Account/{gone}")
+    org.control("POST", "/clock", {"advance_s": 120})
+    now = datetime.now(UTC) + timedelta(minutes=3)
+    window = f"<startDate>{(now - timedelta(days=1)).isoformat()}</startDate><endDate>{now.isoformat()}</endDate>"
+    inner = f"<sObjectType>Account</sObjectType>{window}"
+    [updated] = results(org, f"<getUpdated>{inner}</getUpdated>")
+    assert kept in {entry.text for entry in updated.all("ids")}
+    assert updated.value("latestDateCovered").endswith("Z")
+    [deleted] = results(org, f"<getDeleted>{inner}</getDeleted>")
+    assert [entry.value("id") for entry in deleted.all("deletedRecords")] == [gone]
+    found = "<search><searchString>FIND {Zebra} RETURNING Account(Id, Name)</searchString></search>"
+    [hit] = results(org, found)[0].all("searchRecords")
+    assert hit.find("record").value("Name") == "Zebra Works"  # pyright: ignore[reportOptionalMemberAccess]
+    unknown = f"<getUpdated><sObjectType>Nope</sObjectType>{window}</getUpdated>"
+    assert soap(org, unknown)[1].value("faultcode") == "sf:INVALID_TYPE"
+    loud = "<search><searchString>FIND {a} RETURNING Account WITH SNIPPET</searchString></search>"
+    assert soap(org, loud)[0] == 501
