@@ -83,6 +83,21 @@ async def test_a_two_way_sync_lives_from_its_activation_to_its_pause(
             assert (rows(left)["Acme"]["Phone"], rows(right)["Acme"]["Phone"]) == ("left", "left")
 
             await _automation_pauses_it(installed, sync)
+            kept = await _everything_kept(fresh_database)
+            assert "CONFLICT" not in kept  # codes are numbers
+            for value in (acme, acme[:15], rows(right)["Native"]["Id"], "acme.example", "Acme 2"):
+                assert value not in kept
+
+
+async def _everything_kept(database: FreshDatabase) -> str:
+    """Every row of every table about syncs, as text: nothing of a record may be in it."""
+    admin: Any = await database.superuser()
+    tables = await (await admin.execute("select tablename from pg_tables where schemaname = 'sync'")).fetchall()
+    found: list[str] = []
+    for (name,) in tables:
+        rows = await (await admin.execute(f'select t::text from sync."{name}" t')).fetchall()
+        found += [text for (text,) in rows]
+    return "\n".join(found)
 
 
 async def _automation_pauses_it(installed: Installation, sync: Any) -> None:
