@@ -13,19 +13,22 @@ import shlex
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from isthmus.clock import SystemClock
 from isthmus.sync.copy import CopyOrg, CopyResult, copy_once
 from isthmus.sync.flow.mapping import StepMapping
+from isthmus.sync.model import StepKind
 from isthmus.sync.spec import parse_spec
 from isthmus.values import OrgHost, Secret
 from tests.support.copying import sync_settings
 from tests.support.orgsim import Orgsim, start_orgsim
 
-TEXT = "version: 1\nname: bench\nsteps:\n  - object: Account\n"
+HEAD = "version: 1\nname: bench\nsteps:\n"
+ACCOUNTS = ("Account",)
+BOTH = ("Account", "Contact")
 VERSION = "v62.0"
 CA_FILE = "ca.pem"
 LOCATOR = "sforce-locator"
@@ -37,6 +40,7 @@ class Figures:
     """What one bench measured. `relay_cpu_s` is the CPU of both curls of the relay, None if it was not run."""
 
     rows: int
+    objects: tuple[str, ...]
     tls: bool
     message: str | None
     rows_in_target: int
@@ -45,7 +49,7 @@ class Figures:
     mover_peak_rss_bytes: int
     calls_source: int
     calls_target: int
-    columns: tuple[str, ...] = ()
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     relay_bytes: int | None = None
     relay_cpu_s: float | None = None
     relay_seconds: float | None = None
@@ -53,6 +57,7 @@ class Figures:
     def told(self) -> dict[str, object]:
         told: dict[str, object] = {
             "rows": self.rows,
+            "objects": " + ".join(self.objects),
             "tls": self.tls,
             "message": self.message,
             "rows_in_target": self.rows_in_target,
@@ -70,16 +75,16 @@ class Figures:
         return told
 
 
-def measure(rows: int, *, tls: bool, relay: bool) -> Figures:
-    """Copy `rows` accounts once; with `relay` also let two curls carry the same export into the same target."""
+def measure(rows: int, *, tls: bool, relay: bool, objects: tuple[str, ...] = ACCOUNTS) -> Figures:
+    """Copy `rows` of each object once; with `relay` also let two curls carry the same export into the same target."""
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "tls" if tls else None
         with (
-            start_orgsim(name="from", profile="bench", rows={"Account": rows}, tls=folder) as source,
-            start_orgsim(name="to", profile="bench", rows={"Account": 0}, seed=2, tls=folder) as target,
+            start_orgsim(name="from", profile="bench", rows=dict.fromkeys(objects, rows), tls=folder) as source,
+            start_orgsim(name="to", profile="bench", rows=dict.fromkeys(objects, 0), seed=2, tls=folder) as target,
         ):
             ca_file = folder / CA_FILE if folder else None
-            figures = _copied(rows, source, target, Path(home), ca_file)
+            figures = _copied(rows, objects, (source, target), Path(home), ca_file)
             return _relayed(figures, source, target, ca_file) if relay else figures
 
 
@@ -90,26 +95,31 @@ def measure_calls(rows: int) -> tuple[Figures, Figures]:
         start_orgsim(name="from", profile="bench", rows={"Account": rows}) as source,
         start_orgsim(name="to", profile="bench", rows={"Account": 0}, seed=2) as target,
     ):
-        empty = _copied(rows, source, target, Path(home), None)
-        return empty, _copied(rows, source, target, Path(home), None)
+        empty = _copied(rows, ACCOUNTS, (source, target), Path(home), None)
+        return empty, _copied(rows, ACCOUNTS, (source, target), Path(home), None)
 
 
-def _copied(rows: int, source: Orgsim, target: Orgsim, home: Path, ca_file: Path | None) -> Figures:
+def _copied(
+    rows: int, objects: tuple[str, ...], orgs: tuple[Orgsim, Orgsim], home: Path, ca_file: Path | None
+) -> Figures:
+    source, target = orgs
+    text = HEAD + "".join(f"  - object: {name}\n" for name in objects)
     settings = replace(sync_settings(home), ca_file=ca_file)
     began = time.monotonic()
-    copying = copy_once(parse_spec(TEXT), _side(source), _side(target), settings=settings, clock=SystemClock())
+    copying = copy_once(parse_spec(text), _side(source), _side(target), settings=settings, clock=SystemClock())
     result: CopyResult = asyncio.run(copying)
     return Figures(
         rows=rows,
+        objects=objects,
         tls=ca_file is not None,
         message=result.message,
-        rows_in_target=target.control("GET", "/counts")["Account"],
+        rows_in_target=sum(target.control("GET", "/counts")[name] for name in objects),
         seconds=time.monotonic() - began,
         mover_cpu_s=result.mover_cpu_s or 0.0,
         mover_peak_rss_bytes=result.mover_peak_rss_bytes or 0,
         calls_source=result.calls_source,
         calls_target=result.calls_target,
-        columns=StepMapping(result.plan.steps[0]).select if result.plan else (),
+        columns=_selected(result),
     )
 
 
@@ -119,28 +129,37 @@ def _side(org: Orgsim) -> CopyOrg:
     return CopyOrg(OrgHost(scheme, name, int(port)), Secret(org.access_token))
 
 
+def _selected(result: CopyResult) -> dict[str, tuple[str, ...]]:
+    """Return what the first reading of each object asked for."""
+    steps = () if result.plan is None else result.plan.steps
+    return {step.source: StepMapping(step).select for step in steps if step.kind is StepKind.LOAD}
+
+
 def _relayed(figures: Figures, source: Orgsim, target: Orgsim, ca_file: Path | None) -> Figures:
-    """Ask for the same export, then pipe its pages from one curl into another."""
+    """Ask for the same exports, then pipe their pages from one curl into another, one object after the other."""
     ask = _Asking(ca_file)
-    query = f"SELECT {','.join(figures.columns)} FROM Account"
-    export = ask(source, "POST", "/jobs/query", {"operation": "query", "query": query, "contentType": "CSV"})["id"]
-    while ask(source, "GET", f"/jobs/query/{export}")["state"] != "JobComplete":
-        time.sleep(0.2)
-    wanted = {"object": "Account", "operation": "upsert", "externalIdFieldName": "SwiftPort_Source_Id__c"}
-    upload = ask(target, "POST", "/jobs/ingest", {**wanted, "contentType": "CSV", "lineEnding": "LF"})["id"]
-    pages = ask.pages(source, export)
-    reading = " && ".join(shlex.join(ask.curl(source, page)) for page in pages)
-    put = ask.curl(
-        target, f"/jobs/ingest/{upload}/batches", "-X", "PUT", "-T", "-", "-H", "Content-Type: text/csv", *SAY_BYTES
-    )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    pipe = f"({reading}) | {shlex.join(put)}"
-    done = subprocess.run(["bash", "-c", pipe], capture_output=True, check=True)
-    seconds = time.monotonic() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return replace(figures, relay_bytes=int(done.stdout), relay_cpu_s=cpu_s, relay_seconds=seconds)
+    size, cpu_s, seconds = 0, 0.0, 0.0
+    for name, columns in figures.columns.items():
+        query = f"SELECT {','.join(columns)} FROM {name}"
+        export = ask(source, "POST", "/jobs/query", {"operation": "query", "query": query, "contentType": "CSV"})["id"]
+        while ask(source, "GET", f"/jobs/query/{export}")["state"] != "JobComplete":
+            time.sleep(0.2)
+        wanted = {"object": name, "operation": "upsert", "externalIdFieldName": "SwiftPort_Source_Id__c"}
+        upload = ask(target, "POST", "/jobs/ingest", {**wanted, "contentType": "CSV", "lineEnding": "LF"})["id"]
+        pages = ask.pages(source, export)
+        reading = " && ".join(shlex.join(ask.curl(source, page)) for page in pages)
+        put = ask.curl(
+            target, f"/jobs/ingest/{upload}/batches", "-X", "PUT", "-T", "-", "-H", "Content-Type: text/csv", *SAY_BYTES
+        )
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.monotonic()
+        pipe = f"({reading}) | {shlex.join(put)}"
+        done = subprocess.run(["bash", "-c", pipe], capture_output=True, check=True)
+        seconds += time.monotonic() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_s += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        size += int(done.stdout)
+    return replace(figures, relay_bytes=size, relay_cpu_s=cpu_s, relay_seconds=seconds)
 
 
 class _Asking:

@@ -1,7 +1,8 @@
 """PostgreSQL played by SQLite: the product's own schema file and its own statements, in a transaction of their own.
 
-What SQLite spells differently is translated; what cannot be translated raises `NotModelled`. That both give the same
-answers is shown by `test_database_agrees.py`. Row-level security and grants are not modelled: other tests have them.
+What SQLite spells differently is translated; what cannot be translated raises `NotModelled`. Row-level security, grants
+and checks are not modelled, and one transaction follows the other: the integration tests run the same statements in
+PostgreSQL.
 """
 
 from __future__ import annotations
