@@ -9,10 +9,11 @@ from isthmus.sync.model import TRACKING_FIELD, ColumnKind, Issue
 from isthmus.sync.pairing import Adoption, Pairing
 
 
-def adopting(draft: Draft, issues: list[Issue]) -> Pairing | None:
-    """Return how a one-way step adopts, or None if it does not."""
+def looking(draft: Draft, issues: list[Issue]) -> Pairing | None:
+    """Return how a one-way step looks at what is there: to adopt it, or to spare it fields that it takes only once."""
     adoption = adoption_of(draft, issues)
-    return None if adoption is None else Pairing(two_way=False, adoption=adoption)
+    once = any(column.create_only for column in draft.columns)
+    return Pairing(two_way=False, adoption=adoption, always=once) if adoption is not None or once else None
 
 
 def adoption_of(draft: Draft, issues: list[Issue]) -> Adoption | None:

@@ -48,7 +48,7 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
                 columns.append(made[0])
                 parents[target_field.name] = made[1]
             continue
-        column = _column(draft, target_field, filler)
+        column = _column(draft, target_field, filler, wanted=explicit)
         if isinstance(column, Unfit):
             severity = Severity.ERROR if explicit else Severity.HINT
             text = f"{target_field.name} {column.why}"
@@ -78,13 +78,15 @@ def with_columns(draft: Draft, drafts: Sequence[Draft], issues: list[Issue]) -> 
     return replace(draft, columns=tuple(columns), parents=parents)
 
 
-def _column(draft: Draft, target: FieldDescribe, filler: FieldDescribe | str) -> Column | Unfit:
+def _column(draft: Draft, target: FieldDescribe, filler: FieldDescribe | str, *, wanted: bool) -> Column | Unfit:
     """Return what fills `target`, or why it cannot be filled: an address or a person's name is made of its parts."""
     parts = [field.name for field in draft.target.fields if field.compound == target.name]
     if parts and not (writable(target) and carriable(target)):
         remedy = f"Map its parts instead: {', '.join(parts)}."
         return Unfit("compound_field", "is made of its parts in the target", remedy)
-    return constant_column(filler, target) if isinstance(filler, str) else copy_column(filler, target)
+    if isinstance(filler, str):
+        return constant_column(filler, target)
+    return copy_column(filler, target, wanted=wanted)
 
 
 def _wanted(draft: Draft, issues: list[Issue]) -> list[tuple[FieldDescribe, Filler, bool]]:

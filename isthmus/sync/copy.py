@@ -33,6 +33,7 @@ from isthmus.sync.model import Drawn, EndReason, Issue, Plan, Rejected
 from isthmus.sync.moving import moving_to
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, begin
+from isthmus.sync.run_tag import tag_of
 from isthmus.sync.schemas import SchemaUnread, read_schemas
 from isthmus.sync.spec import SyncSpec
 from isthmus.sync.suggestions import Suggestion, suggest
@@ -204,7 +205,7 @@ class _Copy:
             )
 
     async def _moved(self, plan: Plan) -> Driven:
-        steps = step_jobs(plan, settled=(), marks={}, retries=())
+        steps = step_jobs(plan, settled=(), marks={}, retries=(), tag=tag_of(uuid4()))
         job = SyncJob(self._endpoints, steps, self._bulk_rows_min, plan.budget, unbounded=True, dry_run=self._dry_run)
         async with self._leases() as lease:
             return await drive(

@@ -39,16 +39,26 @@ def writable(field: FieldDescribe) -> bool:
     return field.createable and field.updateable and not field.calculated and not field.auto_number
 
 
+def set_once(field: FieldDescribe, *, wanted: bool) -> bool:
+    """Whether the field is carried although it can be set on creation only: it is required, or a person `wanted` it."""
+    once = field.createable and not field.updateable and not field.calculated and not field.auto_number
+    return once and (wanted or not (field.nillable or field.defaulted_on_create))
+
+
 def carriable(field: FieldDescribe) -> bool:
     """Whether the field's type can travel at all (no compounds, no files, nothing masked)."""
     return field.type not in COMPOUND_TYPES and field.type not in UNREADABLE_TYPES and not field.encrypted
 
 
-def copy_column(source: FieldDescribe, target: FieldDescribe) -> Column | Unfit:
-    """Return the column that copies `source` into `target`; lookups are not the business of this function."""
+def copy_column(source: FieldDescribe, target: FieldDescribe, *, wanted: bool = False) -> Column | Unfit:
+    """Return the column that copies `source` into `target`; lookups are not the business of this function.
+
+    `wanted`: a person asked for it.
+    """
+    once = set_once(target, wanted=wanted)
     if not carriable(source):
         return Unfit("type_not_carried", f"has type {source.type} in the source, which is not carried", "Leave it out.")
-    if not writable(target):
+    if not (writable(target) or once):
         return _not_writable(target)
     if not carriable(target):
         return Unfit("type_not_carried", f"has type {target.type} in the target, which is not carried", "Leave it out.")
@@ -61,7 +71,7 @@ def copy_column(source: FieldDescribe, target: FieldDescribe) -> Column | Unfit:
         )
     if value_type is ValueType.TEXT and source.type in _WRITTEN_IN_TWO_WAYS and target.type != source.type:
         return _as_text(source, target)
-    return Column(target=target.name, kind=ColumnKind.COPY, type=value_type, source=source.name)
+    return Column(target=target.name, kind=ColumnKind.COPY, type=value_type, source=source.name, create_only=once)
 
 
 def _as_text(source: FieldDescribe, target: FieldDescribe) -> Column:
@@ -77,7 +87,8 @@ def _as_text(source: FieldDescribe, target: FieldDescribe) -> Column:
 
 def constant_column(text: str, target: FieldDescribe) -> Column | Unfit:
     """Return the column that sets `target` to the constant `text`."""
-    if not writable(target):
+    once = set_once(target, wanted=True)
+    if not (writable(target) or once):
         return _not_writable(target)
     kind = ValueType.TEXT
     if text == "#N/A":
@@ -92,7 +103,7 @@ def constant_column(text: str, target: FieldDescribe) -> Column | Unfit:
             return Unfit("constant_no_boolean", "is a checkbox, the constant is neither", "Write `=true` or `=false`.")
     elif target.length and len(text) > target.length:
         return Unfit("constant_too_long", f"takes {target.length} characters at most", "Shorten the constant.")
-    return Column(target=target.name, kind=ColumnKind.CONSTANT, type=kind, constant=text)
+    return Column(target=target.name, kind=ColumnKind.CONSTANT, type=kind, constant=text, create_only=once)
 
 
 def is_number(text: str) -> bool:
@@ -196,7 +207,7 @@ def _not_writable(field: FieldDescribe) -> Unfit:
     elif field.auto_number:
         why = "is numbered by the target itself"
     elif field.createable:
-        why = "can be set on creation only, so an upsert cannot carry it"
+        why = "can be set on creation only, and is carried only where it is required or named in `fields`"
     else:
         why = "is read-only for the connected user in the target"
     return Unfit("read_only", why, "Leave it out, or give the user edit access to the field.")

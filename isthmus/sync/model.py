@@ -167,6 +167,8 @@ class Column(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kinds: tuple[ParentKind, ...] = ()
     rule: Rule | None = None
     transform: Transform | None = None
+    create_only: bool = False
+    """The target takes the field when a record is created, and never again: master-detail, a price's product."""
 
     @property
     def reads(self) -> tuple[str, ...]:

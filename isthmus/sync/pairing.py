@@ -49,6 +49,7 @@ class Pairing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     of which both were changed, `fields` the rule of single target fields; `ties` decides where two times are too close.
     `parents` gives, by target lookup, the source's own name of the relationship. `recreates`: a record whose
     counterpart was deleted is made again if that deletion was ours or is the older event; else it is left alone.
+    `always`: not only the first run looks, because what is there must not get fields that it takes on creation only.
     """
 
     two_way: bool = True
@@ -59,3 +60,4 @@ class Pairing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parents: dict[str, str] = {}
     recreates: bool = False
     adoption: Adoption | None = None
+    always: bool = False

@@ -13,7 +13,7 @@ import msgspec
 
 from isthmus.salesforce.schema import FieldDescribe
 from isthmus.sync.drafts import Draft
-from isthmus.sync.field_rules import writable
+from isthmus.sync.field_rules import set_once, writable
 from isthmus.sync.issues import error, hint, warning
 from isthmus.sync.model import Column, ColumnKind, Issue, ParentKind
 
@@ -34,7 +34,8 @@ def parent_column(
     """
     target, source = pair
     place = f"{draft.where}.fields.{target.name}"
-    if not writable(target):
+    once = set_once(target, wanted=explicit)
+    if not (writable(target) or once):
         if explicit:
             issues.append(error("read_only", place, f"{target.name} is read-only in the target", "Leave it out."))
         return None
@@ -57,7 +58,8 @@ def parent_column(
             issues.append(error("parent_matched_otherwise", place, text, "Leave `match` out in that step."))
             return None
     chosen = tuple(d for d in parents if kinds[d.source.name] is d)
-    return _reference(place, target, source, chosen, issues), frozenset(d.number for d in chosen)
+    column = msgspec.structs.replace(_reference(place, target, source, chosen, issues), create_only=once)
+    return column, frozenset(d.number for d in chosen)
 
 
 def _reference(

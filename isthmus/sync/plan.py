@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from isthmus.salesforce.schema import ObjectDescribe
-from isthmus.sync.adoption import adopting
+from isthmus.sync.adoption import looking
 from isthmus.sync.columns import with_columns
 from isthmus.sync.drafts import Draft, Schema, refuse_twice, stamp_of, started
 from isthmus.sync.issues import error
@@ -71,13 +71,13 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
     issues.extend(_critical_issues(spec))
     drafts = [_tagged(with_columns(draft, drafts, issues), spec.run_tag, issues) for draft in drafts]
     ordered = parents_first(drafts, issues)
-    pairings = {draft.number: adopting(draft, issues) for draft in ordered}
+    pairings = {draft.number: looking(draft, issues) for draft in ordered}
     if len(drafts) > OBJECTS_MAX:
         issues.append(error("too_many_steps", "steps", "the sync has too many steps", "Split it into several syncs."))
     if any(issue.severity is Severity.ERROR for issue in issues):
         return Rejected(tuple(issues))
     loads = [_step(draft, StepKind.LOAD, pairings[draft.number]) for draft in ordered]
-    links = [_step(draft, StepKind.LINK) for draft in ordered if draft.deferred]
+    links = [_step(draft, StepKind.LINK, _for_links(pairings[draft.number])) for draft in ordered if draft.deferred]
     removals = [_step(draft, StepKind.DELETE) for draft in reversed(ordered) if draft.spec.deletes != "ignore"]
     tracking = dict.fromkeys(
         draft.target.name for draft in ordered if draft.key == TRACKING_FIELD and draft.target.field(draft.key) is None
@@ -94,6 +94,11 @@ def _draw(spec: SyncSpec, source: Schema, target: Schema) -> Drawn | Rejected:
         retry_times=spec.retry.times,
     )
     return Drawn(plan, tuple(issues))
+
+
+def _for_links(pairing: Pairing | None) -> Pairing | None:
+    """A second pass looks only where the first one always does; it never adopts."""
+    return Pairing(two_way=False, always=True) if pairing is not None and pairing.always else None
 
 
 def _tagged(draft: Draft, field: str | None, issues: list[Issue]) -> Draft:

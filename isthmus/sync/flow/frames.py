@@ -136,9 +136,7 @@ class Usage:
     allowed: int
 
 
-Frame: TypeAlias = (
-    WindowFixed | Moved | RowsFailed | Noted | WindowSettled | StepDone | Calls | Ended | Usage | Tagged
-)
+Frame: TypeAlias = WindowFixed | Moved | RowsFailed | Noted | WindowSettled | StepDone | Calls | Ended | Usage | Tagged
 
 
 def encode(frame: Frame) -> bytes:  # noqa: C901, PLR0911 - one line per kind

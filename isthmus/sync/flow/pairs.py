@@ -193,7 +193,7 @@ class Pairs:
 
     def _meet(self, row: _Row, found: Counterpart) -> None:
         """Both records are there."""
-        columns = (*self._step.columns, *self._step.clears)
+        columns = [column for column in (*self._step.columns, *self._step.clears) if not column.create_only]
         fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
         decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
         if decision.held:
@@ -243,7 +243,7 @@ class Pairs:
 
         Where the other side wins, the other direction adopts: it writes its values together with the key.
         """
-        columns = (*self._step.columns, *self._step.clears)
+        columns = [column for column in (*self._step.columns, *self._step.clears) if not column.create_only]
         fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
         decision = decide(self._pairing, row.trace or found.trace, replace(found.trace, uncarried=True), fields)
         if decision.held:

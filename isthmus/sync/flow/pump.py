@@ -227,7 +227,8 @@ class _Pump:
         if not first or pairing is None or pairing.adoption is not None:
             return False
         until = [] if window is None else [Compare(FieldPath.of(step.stamp), "<", window.until)]
-        for side, name, before in ((TARGET, step.target, []), (SOURCE, step.source, until)):
+        keepers = ((TARGET, step.target, []), (SOURCE, step.source, until))
+        for side, name, before in keepers if pairing.two_way else keepers[:1]:
             paired = [Compare(FieldPath.of(step.key), "!=", None), *before]
             soql = soql_select(ApiName.parse(name), [FieldPath.of("Id")], paired)
             with asking(side):
@@ -264,4 +265,5 @@ class _Pump:
 
 def _looks_first(step: Step, window: Window | None) -> bool:
     """Whether a window's rows are written with a look at what is there: always both ways, else to adopt at first."""
-    return step.pairing is not None and (step.pairing.two_way or window is None or window.since is None)
+    pairing = step.pairing
+    return pairing is not None and (pairing.two_way or pairing.always or window is None or window.since is None)

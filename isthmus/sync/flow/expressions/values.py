@@ -76,8 +76,15 @@ def number_text(number: Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # at the ends of the calendar a zone leads out of it
+        raise Failed from None
+
+
 def text_of(value: Value) -> str | None:  # noqa: PLR0911 - one line per type
-    """Return how Salesforce writes `value`, the same for JSON and CSV; null and empty text give None."""
+    """Return how Salesforce writes `value`, the same for JSON and CSV; null and empty text give None. Raises `Failed`."""
     match value:
         case None:
             return None
@@ -88,7 +95,7 @@ def text_of(value: Value) -> str | None:  # noqa: PLR0911 - one line per type
         case Decimal():
             return number_text(value)
         case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z".rjust(24, "0")
+            return f"{_in_utc(value):%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z".rjust(24, "0")
         case date():
             return value.isoformat()
         case time():
