@@ -134,6 +134,8 @@ def scope_of(org: Org, query: Query, user_id: str, *, version: int, all_rows: bo
 def shape_of(org: Org, soql: str, *, user_id: str, version: int = NEWEST_VERSION) -> tuple[Query, Scope]:
     """Return a query and its scope without running it."""
     query = parse(soql)
+    if query.object_name.lower() in DEFINITIONS:
+        org = org_of_definitions(org, query, user_id)
     return query, scope_of(org, query, user_id, version=version, all_rows=False)
 
 

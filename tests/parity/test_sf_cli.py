@@ -128,6 +128,24 @@ def test_it_assigns_a_permission_set_and_names_one_that_is_not_there(sf: Clients
     assert "not found" in refused.out
 
 
+@pytest.mark.parametrize("by_rest", ["false", "true"])
+def test_it_deploys_a_custom_field_and_finds_it(sf: Clients, org: Orgsim, by_rest: str):
+    name = f"Deployed_{by_rest}__c"
+    folder = sf.home / "force-app/main/default/objects/Account/fields"
+    folder.mkdir(parents=True, exist_ok=True)
+    project = {"packageDirectories": [{"path": "force-app", "default": True}], "sourceApiVersion": "62.0"}
+    (sf.home / "sfdx-project.json").write_text(json.dumps(project))
+    (folder / f"{name}.field-meta.xml").write_text(
+        '<CustomField xmlns="http://soap.sforce.com/2006/04/metadata">'
+        f"<fullName>{name}</fullName><label>Deployed</label><type>Text</type><length>18</length></CustomField>"
+    )
+    good(sf.sf("config", "set", f"org-metadata-rest-deploy={by_rest}"))
+    done = good(sf.sf("project", "deploy", "start", "-d", "force-app", "--json")).result["result"]
+    assert (done["status"], done["numberComponentErrors"]) == ("Succeeded", 0)
+    listed = good(sf.sf("org", "list", "metadata", "-m", "CustomField", "--json")).result["result"]
+    assert f"Account.{name}" in {entry["fullName"] for entry in listed}
+
+
 def test_it_is_told_in_its_own_words_what_is_not_emulated(sf: Clients):
     refused = sf.sf("org", "open", "--url-only", "--json")
     assert refused.status == 1

@@ -81,3 +81,30 @@ def test_a_whole_run_makes_the_target_equal_and_a_second_carries_changes(orgs: t
     assert_equal(source, target)
     for org in orgs:
         assert [call for call in org.transcript() if call["status"] == 501] == []
+
+
+def test_all_fields_are_selected_and_their_parents_found(clients: Clients):
+    with start_orgsim(name="alpha", rows=FEW_ROWS) as source, start_orgsim(name="beta", seed=2) as target:
+        for org in (source, target):
+            for name in FIELDS:
+                org.control("POST", "/fields", {"FullName": f"{name}.{KEY_NAME}", "Metadata": KEY})
+        for name in FIELDS:
+            for row in source.rows(name):
+                source.control("PATCH", f"/rows/{name}/{row['Id']}", {KEY_NAME: row["Id"]})
+        named = [
+            {"name": name, "instanceUrl": org.instance_url, "accessToken": org.access_token}
+            for name, org in (("alpha", source), ("beta", target))
+        ]
+        steps = [
+            {"query": f"SELECT all FROM {name}", "operation": "Upsert", "externalId": KEY_NAME,
+             "excludedFields": ["ContactId"] if name == "Opportunity" else []}
+            for name in FIELDS
+        ]  # fmt: skip
+        (clients.home / "export.json").write_text(json.dumps({"orgs": named, "objects": steps}))
+        clients.sf("plugins", "link", str(clients.modules / "node_modules/sfdmu"), "--no-install")
+        run = clients.sf(
+            "sfdmu", "run", "--sourceusername", "alpha", "--targetusername", "beta", "--noprompt", "-p", "."
+        )
+        assert run.status == 0, run.out + run.err
+        for name in FIELDS:
+            assert len(target.rows(name)) == len(source.rows(name)) > 0

@@ -30,6 +30,8 @@ def test_objects_are_listed_as_rows(org: Orgsim):
     (row,) = _ask(org, soql)[1]["records"]
     assert (row["KeyPrefix"], row["IsCustomizable"]) == ("001", True)
     assert row["attributes"]["url"] == f"{V}/sobjects/EntityDefinition/Account"
+    columns = org.call("GET", f"{V}/query?columns=true&q={quote(soql)}")[2]["columnMetadata"]
+    assert [column["columnName"] for column in columns] == ["KeyPrefix", "IsCustomizable"]
     page = _ask(org, soql, "/tooling/query")[1]
     assert (page["size"], page["entityTypeName"]) == (1, "EntityDefinition")
     assert page["records"][0]["attributes"]["url"] == f"{V}/tooling/sobjects/EntityDefinition/Account"
