@@ -195,16 +195,16 @@ def run_message(state: RunState, end_reason: int | None, end_code: int | None, r
             return f"Stopped: {why.cause}. {why.remedy}"
 
 
-def path_name(path: int) -> str:
-    """Return how rows travelled, for people: `-`, `REST` or `Bulk`."""
-    return {Path.NONE: "-", Path.COLLECTIONS: "REST", Path.BULK: "Bulk"}[Path(path)]
-
 def _by_later(rows: int) -> str:
     """Return how many rows failed at first, if any."""
     return (
         f"; {rows} of them failed at first, and a later run brought {'it' if rows == 1 else 'them'} in" if rows else ""
     )
 
+
+def path_name(path: int) -> str:
+    """Return how rows travelled, for people: `-`, `REST` or `Bulk`."""
+    return {Path.NONE: "-", Path.COLLECTIONS: "REST", Path.BULK: "Bulk"}[Path(path)]
 
 
 def field_name(step: Step, ordinal: int | None) -> str | None:

@@ -227,9 +227,9 @@ class _Pump:
         if not first or pairing is None or pairing.adoption is not None:
             return False
         until = [] if window is None else [Compare(FieldPath.of(step.stamp), "<", window.until)]
-        keepers = ((TARGET, step.target, []), (SOURCE, step.source, until))
-        for side, name, before in keepers if pairing.two_way else keepers[:1]:
-            paired = [Compare(FieldPath.of(step.key), "!=", None), *before]
+        keepers = ((TARGET, step.target), (SOURCE, step.source))
+        for side, name in keepers[: 2 if pairing.two_way else 1]:
+            paired = [Compare(FieldPath.of(step.key), "!=", None), *(until if side == SOURCE else ())]
             soql = soql_select(ApiName.parse(name), [FieldPath.of("Id")], paired)
             with asking(side):
                 if await count(self._sides().sessions[side], soql):

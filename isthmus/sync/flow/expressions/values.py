@@ -84,7 +84,7 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 def text_of(value: Value) -> str | None:  # noqa: PLR0911 - one line per type
-    """Return how Salesforce writes `value`, the same for JSON and CSV; null and empty text give None. Raises `Failed`."""
+    """Return how Salesforce writes `value`, the same for JSON and CSV (null, empty: None). Raises `Failed`."""
     match value:
         case None:
             return None
