@@ -58,6 +58,7 @@ sync_environment() {
         stop "the packages of $lock could not be installed. Check the network or the package index, then run this again."
     .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . ||
         stop "the checkout itself could not be installed into .venv. Remove .venv and run this again."
+    .venv/bin/python -m compileall -q isthmus # a mover writes no file, so it would compile its modules at every start
     rm -f .venv/.isthmus-*
     cp "$lock" "$stamp"
 }
