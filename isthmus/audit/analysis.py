@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_
 from isthmus.audit.options import Thresholds
 from isthmus.audit.pricebook import PriceBook
 from isthmus.audit.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
-from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
+from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, Check
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View
 
@@ -58,16 +58,49 @@ class Analysis:
         )
 
 
-def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
-    """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
+@dataclass(slots=True)
+class Settled:
+    """What does not change with thresholds, prices and exemptions: made by the first analysis, used by the next ones.
+
+    One for each snapshot with its contract and history.
+    """
+
+    view: View | None = None
+    gates: tuple[GateResult, ...] = ()
+    findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict[str, tuple[Finding, ...]])
+
+    def begin(self, view: View) -> tuple[GateResult, ...]:
+        """Give the view the indexes of the first one, and return the gates' results."""
+        if self.view is None:
+            self.view = view
+            self.gates = tuple(result for gate in GATES for result in gate.examine(view))
+        else:
+            view.borrow(self.view)
+        return self.gates
+
+    def found(self, check: Check, view: View) -> Iterable[Finding]:
+        """Return what the check finds."""
+        if check.by_settings:
+            return check.check(view)
+        if check.rule.id not in self.findings:
+            self.findings[check.rule.id] = tuple(check.check(view))
+        return self.findings[check.rule.id]
+
+
+def analyse(snapshot: Snapshot, basis: Basis, settled: Settled | None = None) -> Analysis:
+    """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone.
+
+    `settled` of an earlier analysis, which differs in thresholds, prices and exemptions only, saves most of the work.
+    """
+    settled = settled or Settled()
     prices = _prices(snapshot, basis)
     view = View(snapshot, basis.thresholds, prices=prices, exempt=basis.exempt, history=basis.history)
-    gates = tuple(result for gate in GATES for result in gate.examine(view))
+    gates = settled.begin(view)
     kept_back = {w for result in gates if result.verdict is Verdict.FAIL and not result.pools for w in result.withholds}
     found: list[Finding] = []
     for check in CHECKS:
         if not check.needs & kept_back:
-            found.extend(excused(view, finding) for finding in check.check(view))
+            found.extend(excused(view, finding) for finding in settled.found(check, view))
     direct = tuple(found)
     for derived in DERIVED:
         if not derived.needs & kept_back:

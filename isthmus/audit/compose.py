@@ -25,10 +25,11 @@ from isthmus.audit.figures import (
     WeekPoint,
 )
 from isthmus.audit.finding import Fact, Finding, Withhold
-from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow
+from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow, UserRow
 from isthmus.audit.prices import UNPRICED
 from isthmus.audit.rules.registry import GATES, RULES
 from isthmus.audit.snapshot import DAYS_A_WEEK
+from isthmus.audit.view import View
 
 SENSITIVITY_DAYS: Final = (60, 90, 120, 180)
 _RULE_BY_ID: Final = MappingProxyType({entry.rule.id: entry.rule for entry in RULES})
@@ -75,7 +76,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         findings=tuple(_finding_line(analysis, i, finding) for i, finding in enumerate(analysis.findings)),
         gates=_gate_lines(analysis),
         rules=_rule_lines(analysis),
-        sensitivity=_sensitivity(analysis, sums[0].currency if sums else None),
+        sensitivity=sensitivity(analysis, sums[0].currency if sums else None),
         weeks=_weeks(analysis),
         prices=_price_lines(analysis),
         contract=contract,
@@ -178,33 +179,38 @@ def _rule_lines(analysis: Analysis) -> tuple[RuleLine, ...]:
     return (*gates, *checks)
 
 
-def _sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPoint, ...]:
+def sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPoint, ...]:
+    """Return how many seats other thresholds would find, and what they cost a year in `currency`."""
     view = analysis.view
+    quiet, shown = analysis.withheld(Withhold.ACTIVITY), currency is not None and not analysis.withheld(Withhold.MONEY)
     points: list[SensitivityPoint] = []
+    last_of_pool = {
+        license_: [
+            view.last_seen(user) or _instead(view, user) for user in users if view.exemption_of(user.id, "R08") is None
+        ]
+        for license_, users in view.seat_pools()
+    }
     for days in SENSITIVITY_DAYS:
-        if analysis.withheld(Withhold.ACTIVITY) or view.history_days < days:
+        if quiet or view.history_days < days:
             points.append(SensitivityPoint(days, None, None, None))
             continue
         seats = 0
         value = money.ZERO
-        for user in view.seat_holders():
-            if view.exemption_of(user.id, "R08") is not None:
-                continue
-            last = view.last_seen(user)
-            # Who never came counts from the grace period on, whatever the threshold: as in R06.
-            if (
-                view.within(last, days)
-                if last is not None
-                else view.within(user.created_at, view.thresholds_of(user.license).grace_days)
-            ):
-                continue
-            seats += 1
-            price = analysis.prices.get(user.license or "")
+        since = view.now - timedelta(days=days)
+        for license_, lasts in last_of_pool.items():
+            gone = sum(1 for last in lasts if last <= since)
+            seats += gone
+            price = analysis.prices.get(license_)
             if price is not None and price.amount is not None and price.currency == currency:
-                value += money.annual(price.amount, 1)
-        shown = currency is not None and not analysis.withheld(Withhold.MONEY)
+                value += money.annual(price.amount, 1) * gone
         points.append(SensitivityPoint(days, seats, value if shown else None, currency if shown else None))
     return tuple(points)
+
+
+def _instead(view: View, user: UserRow) -> datetime:
+    """Return what stands for the last login of a user who never came, counted after the grace period, as in R06."""
+    new = view.within(user.created_at, view.thresholds_of(user.license).grace_days)
+    return view.now if new else datetime.min.replace(tzinfo=UTC)
 
 
 def _weeks(analysis: Analysis) -> tuple[WeekPoint, ...]:

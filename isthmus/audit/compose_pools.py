@@ -24,7 +24,7 @@ def license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
     def active(days: int) -> int | None:
         if blind or view.history_days < days:
             return None
-        return sum(1 for user in holders if view.within(view.activity(user.id).human_last, days))
+        return view.active_people(row.id, days)
 
     machines = [user for user in holders if view.within(view.activity(user.id).machine_last, 90)]
     unused = [f for f in analysis.findings if f.rule in SEAT_RULES and f.pool == row.id and f.grade is not Grade.D]

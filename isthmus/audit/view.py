@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
+from typing import Final
 
 from isthmus.audit.catalogue import Category, category_of
 from isthmus.audit.exemptions import Exempt, ExemptUser
@@ -42,6 +43,25 @@ NO_HISTORY = History()
 NOBODY_EXEMPT = Exempt()
 
 
+_OF_SNAPSHOT: Final = (
+    "now",
+    "history_start",
+    "history_days",
+    "licenses",
+    "psls",
+    "users",
+    "categories",
+    "holders",
+    "grants",
+    "grant_holders",
+    "_activities",
+    "_successes",
+    "_last_seen",
+    "_active",
+)
+"""What a view makes of its snapshot alone."""
+
+
 class View:
     """A snapshot with its indexes, and what to judge it by."""
 
@@ -61,22 +81,28 @@ class View:
         self.exempt = exempt
         self.history = history
 
-    @property
+    def borrow(self, other: View) -> None:
+        """Take over the indexes that `other` has made: it is of the same snapshot, whatever it judges by."""
+        for name in _OF_SNAPSHOT:
+            if name in other.__dict__:
+                self.__dict__[name] = other.__dict__[name]
+
+    @cached_property
     def now(self) -> datetime:
         """The instant of the audit."""
         return self.snapshot.reading.taken_at
 
-    @property
+    @cached_property
     def history_start(self) -> datetime | None:
         """Where the visible login history begins, or None if there is none."""
         return self.snapshot.reading.history_start
 
-    @property
+    @cached_property
     def history_days(self) -> int:
         """Whole days of login history."""
         return (self.now - self.history_start).days if self.history_start is not None else 0
 
-    @property
+    @cached_property
     def inactive_days(self) -> int:
         """The threshold in force: the one asked for, or the whole history where that is shorter."""
         return min(self.thresholds.inactive_days, self.history_days)
@@ -91,7 +117,11 @@ class View:
 
     def inactive_days_of(self, license_: str | None) -> int:
         """The threshold in force for one licence, by its id; never longer than the history."""
-        return min(self.thresholds_of(license_).inactive_days, self.history_days)
+        return self._inactive_days.get(license_ or "", self.inactive_days)
+
+    @cached_property
+    def _inactive_days(self) -> dict[str, int]:
+        return {id_: min(own.inactive_days, self.history_days) for id_, own in self._thresholds.items()}
 
     def exemption_of(self, user: str, rule: str) -> ExemptUser | None:
         """Return the exemption that excuses the user from the rule today, or None."""
@@ -143,9 +173,14 @@ class View:
 
     def seat_holders(self) -> Iterator[UserRow]:
         """Yield the active users whose seat costs money (or may do so: unclassified licences are looked at too)."""
+        for _, users in self.seat_pools():
+            yield from users
+
+    def seat_pools(self) -> Iterator[tuple[str, list[UserRow]]]:
+        """Yield the same users by licence."""
         for license_, users in sorted(self.holders.items()):
             if self.categories.get(license_, Category.UNCLASSIFIED).seat_costs:
-                yield from users
+                yield license_, users
 
     @cached_property
     def grants(self) -> dict[str, list[PslAssignRow]]:
@@ -203,9 +238,29 @@ class View:
 
     def last_seen(self, user: UserRow) -> datetime | None:
         """Return the later of LastLoginDate and the last successful login in the history."""
-        known = [at for at in (user.last_login_at, self.activity(user.id).last) if at is not None]
-        return max(known, default=None)
+        return self._last_seen[user.id]
+
+    @cached_property
+    def _last_seen(self) -> dict[str, datetime | None]:
+        return {user.id: _later(user.last_login_at, self.activity(user.id).last) for user in self.snapshot.users}
+
+    def active_people(self, license_: str, days: int) -> int:
+        """Return how many holders of the licence logged in in person in the last `days` days."""
+        key = license_, days
+        if key not in self._active:
+            since, holders = self.now - timedelta(days=days), self.holders.get(license_, [])
+            lasts = (self.activity(user.id).human_last for user in holders)
+            self._active[key] = sum(1 for at in lasts if at is not None and at > since)
+        return self._active[key]
+
+    @cached_property
+    def _active(self) -> dict[tuple[str, int], int]:
+        return {}
 
     def counter_lags(self, row: LicenseRow) -> bool:
         """Whether the org says that its count of used seats is older than a day."""
         return row.used_updated_at is not None and self.now - row.used_updated_at > COUNTER_LAG_MAX
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one is not None and other is not None else one or other

@@ -75,11 +75,13 @@ def _why(view: View, user: UserRow) -> str | None:
         return None
     if view.within(user.created_at, HISTORY_DAYS_MIN):
         return None
-    kinds = {row.kind for row in view.successes(user.id)}
-    if kinds == {LoginKind.COMMUNITY}:
+    rows = view.successes(user.id)
+    if rows and all(row.kind is LoginKind.COMMUNITY for row in rows):
         return "Logs in to a site only, never to Salesforce itself."
-    if not all(kind.human for kind in kinds):
-        return None  # software works in this user's name: days in person say little about the need
+    # Beyond so many days some month has more than its share; and where software works in this user's name, days in
+    # person say little about the need.
+    if human_days(view, user) > MONTHS * DAYS_A_MONTH_MAX or not all(row.kind.human for row in rows):
+        return None
     mask = (1 << MONTH_DAYS) - 1
     for month in range(MONTHS):
         if (activity.human_days >> month * MONTH_DAYS & mask).bit_count() > DAYS_A_MONTH_MAX:

@@ -47,11 +47,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule, its check, and what must not be withheld for it to run."""
+    """A rule, its check, and what must not be withheld for it to run.
+
+    `by_settings`: whether it looks at thresholds, prices or exemptions; the others find the same whatever these are.
+    """
 
     rule: Rule
     check: Callable[[View], Iterator[Finding]]
     needs: frozenset[Withhold] = frozenset()
+    by_settings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +78,21 @@ GATES: Final = (
     Gate(r05_vocabulary.RULE, r05_vocabulary.examine),
 )
 CHECKS: Final = (
-    Check(r06_never_logged_in.RULE, r06_never_logged_in.check, _ACTIVITY),
-    Check(r07_dormant.RULE, r07_dormant.check, _ACTIVITY),
-    Check(r08_inactive.RULE, r08_inactive.check, _ACTIVITY),
-    Check(r08b_software_only.RULE, r08b_software_only.check, _ACTIVITY),
+    Check(r06_never_logged_in.RULE, r06_never_logged_in.check, _ACTIVITY, by_settings=True),
+    Check(r07_dormant.RULE, r07_dormant.check, _ACTIVITY, by_settings=True),
+    Check(r08_inactive.RULE, r08_inactive.check, _ACTIVITY, by_settings=True),
+    Check(r08b_software_only.RULE, r08b_software_only.check, _ACTIVITY, by_settings=True),
     Check(r09_integration.RULE, r09_integration.check, _ACTIVITY),
     Check(r10_psl_deactivated.RULE, r10_psl_deactivated.check),
     Check(r11_psl_never_used.RULE, r11_psl_never_used.check, _ACTIVITY),
     Check(r13_psl_expiry.RULE, r13_psl_expiry.check),
     Check(r15_duplicate.RULE, r15_duplicate.check, _ACTIVITY),
-    Check(r16_pool_surplus.RULE, r16_pool_surplus.check),
+    Check(r16_pool_surplus.RULE, r16_pool_surplus.check, by_settings=True),
     Check(r18_over_allocation.RULE, r18_over_allocation.check),
-    Check(r19_right_size.RULE, r19_right_size.check, _ACTIVITY),
+    Check(r19_right_size.RULE, r19_right_size.check, _ACTIVITY, by_settings=True),
     Check(r20_login_metered.RULE, r20_login_metered.check),
     Check(r22_deactivated_recent.RULE, r22_deactivated_recent.check, _ACTIVITY),
-    Check(r23_psl_pool.RULE, r23_psl_pool.check),
+    Check(r23_psl_pool.RULE, r23_psl_pool.check, by_settings=True),
     Check(r24_psl_wrong_base.RULE, r24_psl_wrong_base.check),
 )
 DERIVED: Final = (
