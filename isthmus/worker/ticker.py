@@ -83,6 +83,7 @@ async def tick_until(
             ticked = await queue_due(database, clock)
             wait_s = BACKLOG_TICK_S if ticked.waiting else TICK_S
             await retry_stalled(app)
+            await end_forsaken(database)
         except (DatabaseError, ProcrastinateException) as error:
             journal.unexpected(error)
         try:
@@ -166,6 +167,12 @@ async def _carry_out(tx: SystemTx, decision: Decision) -> None:
             tenant=sync.tenant_id,
             run=run.run_id,
         )
+
+
+async def end_forsaken(database: Database) -> int:
+    """Close runs that no job works on any more, so that they hold up none of their sync; return how many."""
+    async with database.system() as tx:
+        return len(await tx.call("sync.end_forsaken", row=_Begun, arguments={}))
 
 
 async def retry_stalled(app: procrastinate.App) -> int:
