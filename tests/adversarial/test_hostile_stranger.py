@@ -137,7 +137,7 @@ async def test_whatever_the_contract_leaves_open_everything_arrives_on_both_path
 
 
 REFUSED: dict[str, tuple[Callable[[], Ways], int, str]] = {
-    "no version that we know": (lambda: Ways(versions=("66.0", "67.0")), SMALL, "does not fit"),
+    "no version that we know": (lambda: Ways(versions=("66.0", "67.0")), SMALL, "none of the API versions"),
     "rows end in CR LF": (lambda: Ways(line_end="\r\n", quoting="needed"), LARGE, "CSV|readable|understood|answer"),
     "a page ends too early": (lambda: Ways(framing="close", drop_bulk_rows=1), LARGE, "rows|announced"),
     "ids of 15 characters (Bulk)": (lambda: Ways(short_ids=True), LARGE, "answer"),
