@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ IsRunning: TypeAlias = Callable[[], Awaitable[bool]]
 class _Channel:
     socket: socket.socket
     tenant: TenantId
+    run: UUID | None
     connections: frozenset[UUID]
     is_running: IsRunning
     generations: dict[UUID, int] = field(default_factory=dict[UUID, int])
@@ -59,17 +61,31 @@ class LeaseChannels:
         """How many channels are open."""
         return len(self._open)
 
-    def open(self, tenant: TenantId, connections: frozenset[UUID], is_running: IsRunning) -> socket.socket:
-        """Return the mover's end of a new channel. Raises `TooManyChannels`."""
+    def open(
+        self, tenant: TenantId, connections: frozenset[UUID], is_running: IsRunning, *, run: UUID | None = None
+    ) -> socket.socket:
+        """Return the mover's end of a new channel, and end an older one of the same `run`. Raises `TooManyChannels`.
+
+        The mover of an attempt whose worker is not heard of any more may still be at work: without its channel it stops
+        before it can write older values over what the new attempt writes.
+        """
+        if run is not None:
+            self._end_older(run)
         if len(self._open) >= CHANNELS_MAX:
             message = f"the keeper serves {CHANNELS_MAX} movers at most"
             raise TooManyChannels(message)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # noqa: FBT003 the standard library's own signature
-        channel = _Channel(ours, tenant, connections, is_running)
+        channel = _Channel(ours, tenant, run, connections, is_running)
         self._open.add(channel)
         self._tasks.create_task(self._serve(channel))
         return theirs
+
+    def _end_older(self, run: UUID) -> None:
+        for channel in self._open:
+            if channel.run == run:
+                with contextlib.suppress(OSError):  # gone already
+                    channel.socket.shutdown(socket.SHUT_RDWR)
 
     def push_revoked(self, connection: ConnectionId) -> None:
         """Tell every mover that holds a lease of `connection`, now; later answers on its channel are refusals."""

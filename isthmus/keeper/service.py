@@ -190,7 +190,8 @@ class Keeper:
         async def is_running() -> bool:
             return await _still(self._custodian.database, subject, request.subject)
 
-        return wire.Done(), self._channels.open(claims.tenant, wanted, is_running)
+        run = request.subject if subject.kind is RunKind.SYNC else None
+        return wire.Done(), self._channels.open(claims.tenant, wanted, is_running, run=run)
 
     async def _custody(self) -> wire.Answer:
         settings = self._settings

@@ -30,6 +30,7 @@ class SimKeeper:
         self._orgs = orgs
         self._origins = origins
         self._channels: list[Pipe] = []
+        self._of_subject: dict[UUID, Pipe] = {}
         self._process = Process("keeper")
         self.trouble = 0.0
         self.revoked: dict[UUID, float] = {}
@@ -48,9 +49,13 @@ class SimKeeper:
 
     async def open_lease_channel(self, ticket: Ticket, subject: UUID, connections: Sequence[UUID]) -> Any:
         """Return the mover's end of a lease socket."""
-        del ticket, subject, connections
+        del ticket, connections
         await self._answering()
+        older = self._of_subject.pop(subject, None)
+        if older is not None:
+            older.close()
         ours, theirs = Pipe.pair()
+        self._of_subject[subject] = ours
         self._channels.append(ours)
         self._loop.spawn(self._process, self._answer(ours))
         return theirs

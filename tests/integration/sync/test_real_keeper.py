@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from isthmus.db.address import Role
 from isthmus.orgs import store
 from isthmus.orgs.connections import list_connections
 from isthmus.orgs.custodian import open_credential
-from isthmus.orgs.model import ConnectionState
+from isthmus.orgs.model import ConnectionState, RunKind
+from isthmus.salesforce.lease import FromKeeper, LeaseGranted, LeaseRequest
 from isthmus.sync import definitions
 from isthmus.sync.flow.masks import Masks
 from isthmus.sync.model import MaskKind, PauseReason, RunState, SyncState
@@ -266,3 +268,17 @@ async def test_a_grant_that_the_admin_revokes_in_mid_run_ends_it_plainly_and_wit
 def _says_why(ended: RunDetail, side: str) -> None:
     assert ended.run.state is RunState.FAILED, ended
     assert ended.message == f"Stopped: the {side} no longer accepts our grant. Connect the {side} org again.", ended
+
+
+async def test_a_second_attempt_at_a_run_ends_the_mover_of_the_first(real: Real) -> None:
+    run, connections = await real.request(), [ConnectionId(real.working.source), ConnectionId(real.working.target)]
+    client = real.keeper.worker
+    first = await client.open_lease_channel(await client.ticket_for_run(RunKind.SYNC, run), run, connections)
+    second = await client.open_lease_channel(await client.ticket_for_run(RunKind.SYNC, run), run, connections)
+    loop = asyncio.get_running_loop()
+    with first, second:
+        async with asyncio.timeout(10):
+            assert await loop.sock_recv(first, 1) == b""
+        await loop.sock_sendall(second, msgspec.json.encode(LeaseRequest(connections[0], stale=False)))
+        async with asyncio.timeout(10):
+            assert isinstance(msgspec.json.decode(await loop.sock_recv(second, 65536), type=FromKeeper), LeaseGranted)
