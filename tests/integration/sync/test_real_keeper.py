@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from isthmus.db.address import Role
@@ -18,7 +17,6 @@ from isthmus.orgs import store
 from isthmus.orgs.connections import list_connections
 from isthmus.orgs.custodian import open_credential
 from isthmus.orgs.model import ConnectionState, RunKind
-from isthmus.salesforce.lease import FromKeeper, LeaseGranted, LeaseRequest
 from isthmus.sync import definitions
 from isthmus.sync.flow.masks import Masks
 from isthmus.sync.model import MaskKind, PauseReason, RunState, SyncState
@@ -279,6 +277,3 @@ async def test_a_second_attempt_at_a_run_ends_the_mover_of_the_first(real: Real)
     with first, second:
         async with asyncio.timeout(10):
             assert await loop.sock_recv(first, 1) == b""
-        await loop.sock_sendall(second, msgspec.json.encode(LeaseRequest(connections[0], stale=False)))
-        async with asyncio.timeout(10):
-            assert isinstance(msgspec.json.decode(await loop.sock_recv(second, 65536), type=FromKeeper), LeaseGranted)
