@@ -18,7 +18,7 @@ from isthmus.sync.errors import explain_end
 from isthmus.sync.flow.frames import BadFrame
 from isthmus.sync.flow.inspect import END, ROWS_SHOWN_MAX, SEALED, LookEnded, decode_end
 from isthmus.sync.flow.sealing import viewer_key
-from isthmus.sync.model import EndReason, Plan, StepKind
+from isthmus.sync.model import EndReason, Plan, Step, StepKind
 from isthmus.sync.relay import Waiting, WorkerGone
 from isthmus.values import SyncId
 
@@ -81,7 +81,10 @@ async def request_look(
         raise SyncProblem(message)
     found = next((w for w in await _windows(tx, sync) if window in {None, w.id}), None)
     if found is None:
-        message = "There is nothing to look at: no window of this sync has failed rows. See `isthmus sync list`."
+        message = (
+            "There is nothing to look at: no failed rows, or only of steps that look at both records before they write "
+            "and cannot be tried by themselves. `isthmus sync show` has the codes, `isthmus sync retry` tries them again."
+        )
         raise SyncProblem(message)
     await tx.execute(
         """
@@ -130,4 +133,13 @@ async def _windows(tx: TenantTx, sync: SyncId) -> Sequence[_Window]:
     if not rows:
         return []
     steps = msgspec.json.decode(rows[0].document, type=Plan).steps
-    return [row for row in rows if steps[row.step].kind is not StepKind.DELETE]
+    return [row for row in rows if can_be_looked_at(steps[row.step])]
+
+
+def can_be_looked_at(step: Step) -> bool:
+    """Whether the step's rows may be tried by their key alone.
+
+    A step that looks at both records first (two-way, adopting, with fields that are set on creation only) must not: an
+    upsert by the key would make a second record beside the one that its look would have found.
+    """
+    return step.kind is not StepKind.DELETE and step.pairing is None

@@ -182,6 +182,8 @@ class _Keeping:
     async def carry_out(self) -> Run:
         """Move, then close the run whatever happened."""
         refusal = refusal_of(self._job.endpoints)
+        if self._row.kind == ROLLBACK and self._job.rollback is None:
+            refusal = EndReason.BUG  # never a run of the sync itself in place of a rollback
         if refusal is not None:
             state = stopped(self._job.begun, refusal)
         else:

@@ -197,7 +197,13 @@ class _Look:
     async def _upsert(self, lot: Sequence[Record]) -> None:
         step = self._job.step
         with asking(TARGET):
-            results = await upsert(self._sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key), lot)
+            results = await upsert(
+                self._sessions[TARGET],
+                ApiName.parse(step.target),
+                ApiName.parse(step.key),
+                lot,
+                allow_duplicates=step.allow_duplicates,
+            )
         failed = [_failed(record, result) for record, result in zip(lot, results, strict=True) if not result.ok]
         await self._show(failed)
 

@@ -33,14 +33,14 @@ async def product(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterato
             yield running
 
 
-async def failing(product: Installation) -> SyncId:
+async def failing(product: Installation, text: str = ONLY_CONTACTS) -> SyncId:
     """Return an active sync with one failed window, in which one contact is refused by the target."""
     product.pair.fill()
     error = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": ["Phone"], "message": WORDS}
     product.pair.target.control(
         "POST", "/faults", {"object": "Contact", "where": {"LastName": SECRET}, "row_error": error}
     )
-    sync = await product.save(ONLY_CONTACTS)
+    sync = await product.save(text)
     await product.activate(sync)
     assert (await product.run(sync)).run.state is RunState.PARTIAL
     return sync
@@ -127,6 +127,18 @@ async def test_there_is_nothing_to_look_at_without_a_failed_window(product: Inst
             await request_look(tx, sync, uuid4(), viewer=Viewer().public, rows_max=51)
         with pytest.raises(BadViewerKey):
             await request_look(tx, sync, uuid4(), viewer=b"k" * 65, rows_max=5)
+
+
+async def test_a_step_that_looks_first_is_never_tried_by_its_key_alone(product: Installation) -> None:
+    adopting = ONLY_CONTACTS.replace("{object: Contact}", "{object: Contact, adopt_on: Email}")
+    async with product.worker():
+        sync = await failing(product, adopting)
+        rows = len(product.pair.target.rows("Contact"))
+        async with product.transaction() as tx:
+            assert await open_windows(tx, sync) == []
+            with pytest.raises(SyncProblem, match="look at both records"):
+                await request_look(tx, sync, uuid4(), viewer=Viewer().public, rows_max=5)
+        assert len(product.pair.target.rows("Contact")) == rows
 
 
 async def test_a_stranger_at_the_viewer_s_socket_is_not_heard(product: Installation) -> None:
