@@ -83,7 +83,8 @@ async def request_look(
     if found is None:
         message = (
             "There is nothing to look at: no failed rows, or only of steps that look at both records before they write "
-            "and cannot be tried by themselves. `isthmus sync show` has the codes, `isthmus sync retry` tries them again."
+            "and cannot be tried by themselves. `isthmus sync show` has the codes, "
+            "`isthmus sync retry` tries them again."
         )
         raise SyncProblem(message)
     await tx.execute(
