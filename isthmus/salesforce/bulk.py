@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +15,12 @@ import msgspec
 from isthmus.egress.errors import EgressError, Interrupted
 from isthmus.egress.policy import HoleValue, RouteName
 from isthmus.egress.transport import StreamReply
-from isthmus.salesforce import routes
-from isthmus.salesforce.csv_rows import BadCsv, CsvRows
+from isthmus.salesforce import bulk_results, routes
 from isthmus.salesforce.errors import Expired, Incomplete, LeaseLost, Refused, SalesforceError, Transient, Unexpected
 from isthmus.salesforce.query import Soql
 from isthmus.salesforce.refused_rows import RefusedRows
 from isthmus.salesforce.session import Session
-from isthmus.salesforce.status_code import StatusCode, row_code
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.waiting import JobState, ended
 from isthmus.values import ApiName
 
@@ -29,10 +28,6 @@ INGEST_BYTES_MAX: Final = 90_000_000
 """The most that a caller may put into one ingest job (Salesforce: 150 MB after base64, so at most about 100 MB)."""
 CLEAN_UP_S: Final = 10.0
 PAGE_OPENINGS_MAX: Final = 4
-RESULT_READINGS_MAX: Final = 3
-CHARGED_FIELDS_MAX: Final = 10_000
-"""How many different (code, field) pairs are counted apart; an org that names more is making them up."""
-
 JOB_LISTS_MAX: Final = 10
 """Pages of 1,000 jobs: an org keeps those of seven days."""
 
@@ -47,7 +42,6 @@ _ABORT: Final = b'{"state":"Aborted"}'
 _CLOSE: Final = b'{"state":"UploadComplete"}'
 _COUNT = re.compile(r"[0-9]{1,12}")
 _JOB_ERROR = re.compile(r"[A-Za-z_]{3,64}")
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(?:[.:][A-Za-z][A-Za-z0-9_]{0,79}){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +313,7 @@ def _next_locator(headers: Mapping[str, str]) -> str | None:
 async def _outcome(session: Session, job: str, state: JobState, refused: RefusedRows | None) -> IngestOutcome:
     failures: Counter[tuple[StatusCode, str]] = Counter()
     if state.number_records_failed:
-        failures = await _failures(session, job, refused)
+        failures = await bulk_results.failures(session, job, refused)
     # What the org counts but does not list is not lost: it stands as OTHER.
     unlisted = state.number_records_failed - failures.total()
     if unlisted > 0:
@@ -328,71 +322,8 @@ async def _outcome(session: Session, job: str, state: JobState, refused: Refused
         raise Unexpected(routes.INGEST_STATE)
     unprocessed = 0
     if state.state != "JobComplete":
-        unprocessed = await _unprocessed(session, job)
+        unprocessed = await bulk_results.unprocessed(session, job)
     return IngestOutcome(state.number_records_processed, failures.total(), unprocessed, failures)
-
-
-async def _failures(session: Session, job: str, refused: RefusedRows | None) -> Counter[tuple[StatusCode, str]]:
-    """Reduce the failed rows to codes and fields while they stream by; only what `refused` wants is kept."""
-    counted: Counter[tuple[StatusCode, str]] = Counter()
-    column: int | None = None
-    async with aclosing(_result_rows(session, routes.INGEST_FAILED, job)) as rows:
-        async for index, row in rows:
-            if index == 0:
-                counted.clear()
-                column = row.index(b"sf__Error") if b"sf__Error" in row else None
-                if refused is not None:
-                    refused.begin(row)
-            elif column is None or len(row) <= column:
-                raise Unexpected(routes.INGEST_FAILED)
-            else:
-                charge = charge_of(row[column].decode(errors="replace"))
-                if refused is not None:
-                    await refused.take(charge[0], row)
-                if charge not in counted and len(counted) >= CHARGED_FIELDS_MAX:
-                    charge = (StatusCode.OTHER, "")
-                counted[charge] += 1
-    return counted
-
-
-async def _unprocessed(session: Session, job: str) -> int:
-    last = 0
-    async with aclosing(_result_rows(session, routes.INGEST_UNPROCESSED, job)) as rows:
-        async for index, _ in rows:
-            last = index
-    return last
-
-
-async def _result_rows(session: Session, route: RouteName, job: str) -> AsyncGenerator[tuple[int, list[bytes]]]:
-    """Yield (index, row), header row first with index 0; begins again with index 0 if the stream breaks."""
-    for reading in range(1, RESULT_READINGS_MAX + 1):
-        index = 0
-        parser = CsvRows()
-        try:
-            async with session.stream(route, {"job": job}) as reply:
-                async for chunk in reply.chunks():
-                    for row in parser.feed(chunk):
-                        yield index, row
-                        index += 1
-                for row in parser.finish():
-                    yield index, row
-                    index += 1
-        except Interrupted:
-            if reading == RESULT_READINGS_MAX:
-                raise Transient(route) from None
-        except BadCsv:
-            raise Unexpected(route) from None
-        else:
-            return
-
-
-def charge_of(unverified_error: str) -> tuple[StatusCode, str]:
-    """Return code and first field of an `sf__Error` cell: `CODE:message:field1 field2 --`. The message goes nowhere."""
-    code, _, rest = unverified_error.partition(":")
-    # The message may hold colons and values; only what follows the last one and looks like a field name counts.
-    tail = rest.rpartition(":")[2].removesuffix("--").strip()
-    first = tail.replace(",", " ").split(" ", 1)[0]
-    return row_code(code, rest), first if _FIELD.fullmatch(first) else ""
 
 
 async def _clean_up(

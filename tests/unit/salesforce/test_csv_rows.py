@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.salesforce.bulk import charge_of
+from isthmus.salesforce.bulk_results import charge_of
 from isthmus.salesforce.csv_rows import ROW_BYTES_MAX, BadCsv, CsvRows
 from isthmus.salesforce.status_code import StatusCode
 
