@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import Final, Literal, NewType, TypeAlias
 from urllib.parse import quote
@@ -46,6 +47,7 @@ class Hole(StrEnum):
     API_NAME = "api_name"
     ID = "id"
     INSTANT = "instant"
+    HTTP_DATE = "http_date"
     LOCATOR = "locator"
     QUERY_LOCATOR = "query_locator"
     COUNT = "count"
@@ -63,7 +65,7 @@ class BodyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One request that may leave. `path` and the values of `query` have holes written `{name}`.
+    """One request that may leave. `path` and the values of `query` and `headers` have holes written `{name}`.
 
     `idempotent`: sending it twice leaves the org as sending it once, so it may be repeated after an interruption.
     `counted`: the org counts it as an API call. `compress`: the body goes out gzipped. `seconds_max`: how long it may
@@ -164,7 +166,7 @@ def decide(call: Call, reach: Reach, host: OrgHost, routes: Mapping[RouteName, R
     target = _target(route, filled)
     if len(target) > TARGET_BYTES_MAX:
         return Denied(DenyReason.TOO_LONG)
-    headers = (("Accept", route.accept), *route.headers)
+    headers = (("Accept", route.accept), *((name, _filled(template, filled)) for name, template in route.headers))
     body = None
     if route.carries or call.parts:
         body = _carried(call, route, [decide(part, reach, host, routes, loopback=loopback) for part in call.parts])
@@ -191,10 +193,8 @@ def _carried(call: Call, route: Route, parts: list[Decision]) -> bytes | None:
 
 def render_hole(kind: Hole, value: HoleValue) -> str | None:
     """Return how `value` is written into a hole of this kind, or None if it is not of the kind."""
-    if kind is Hole.INSTANT:
-        if not isinstance(value, datetime) or value.tzinfo is None:
-            return None
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value.year > 999 else None  # noqa: PLR2004 four digits
+    if kind in {Hole.INSTANT, Hole.HTTP_DATE}:
+        return _instant(kind, value) if isinstance(value, datetime) and value.tzinfo is not None else None
     if kind is Hole.COUNT:
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_MAX
         return str(value) if fits else None
@@ -212,6 +212,13 @@ def render_hole(kind: Hole, value: HoleValue) -> str | None:
     return str(value) if pattern.fullmatch(value) else None
 
 
+def _instant(kind: Hole, value: datetime) -> str | None:
+    utc = value.astimezone(UTC)
+    if kind is Hole.HTTP_DATE:
+        return format_datetime(utc, usegmt=True)
+    return utc.strftime("%Y-%m-%dT%H:%M:%SZ") if value.year > 999 else None  # noqa: PLR2004 four digits
+
+
 def _reads_only(soql: str) -> bool:
     """Whether a query is a SELECT without any clause that writes: `FOR VIEW`, `FOR REFERENCE`, `UPDATE VIEWSTAT`."""
     outside_quotes = _QUOTED.sub("''", soql)
@@ -227,10 +234,14 @@ def _reads_only(soql: str) -> bool:
 def _target(route: Route, filled: Mapping[str, str]) -> str:
     path = _HOLE.sub(lambda match: quote(filled[match[1]], safe=""), route.path)
     pairs = [
-        (key, _HOLE.sub(lambda match: filled[match[1]], template))
+        (key, _filled(template, filled))
         for key, template in (*route.query, *route.optional_query)
         if all(name in filled for name in _HOLE.findall(template))
     ]
     if not pairs:
         return path
     return path + "?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs)
+
+
+def _filled(template: str, filled: Mapping[str, str]) -> str:
+    return _HOLE.sub(lambda match: filled[match[1]], template)

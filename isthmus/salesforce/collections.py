@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
 from isthmus.salesforce import routes
-from isthmus.salesforce.errors import Unexpected
+from isthmus.salesforce.errors import Refused, Unexpected
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode, row_code
@@ -78,6 +80,23 @@ async def update(session: Session, name: ApiName, records: Sequence[Record]) -> 
     if len(results) != len(records):
         raise Unexpected(routes.UPDATE)
     return [_row_result(result) for result in results]
+
+
+async def update_unless_changed(
+    session: Session, name: ApiName, row_id: str, values: Record, *, unless_after: datetime
+) -> bool:
+    """Change one record unless it was changed after `unless_after` (to the second); return whether it was written.
+
+    Sent once: after `Transient` nobody knows whether the org has written it. Raises `Refused` where the org refuses.
+    """
+    holes = {"object": name, "row": row_id, "unless_after": unless_after}
+    try:
+        await session.call(routes.UPDATE_UNCHANGED, holes, _ENCODER.encode(values))
+    except Refused as refused:
+        if refused.http_status == HTTPStatus.PRECONDITION_FAILED:
+            return False
+        raise
+    return True
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")

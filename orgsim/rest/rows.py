@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from orgsim.describe import describe_briefly, describe_global, describe_object
@@ -154,8 +155,12 @@ def change(call: Call) -> Response:
 
 def _check_condition(call: Call, definition: ObjectDef) -> None:
     row = call.org.row(definition.name, normalize_id(call.params["id"]) or "")
-    if row is not None:
-        tag_condition(call, entity_tag(call, definition, row))
+    if row is None:
+        return
+    stamp = row.get("LastModifiedDate") or row.get("SystemModstamp")
+    if call.request.method == "PATCH" and isinstance(stamp, datetime):
+        not_modified(call, stamp)
+    tag_condition(call, entity_tag(call, definition, row))
 
 
 def delete(call: Call) -> Response:

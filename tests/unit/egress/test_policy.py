@@ -175,6 +175,15 @@ def test_an_instant_is_written_in_utc():
     assert render_hole(Hole.INSTANT, there.astimezone(UTC)) == "2026-01-01T06:30:00Z"
 
 
+def test_a_header_may_have_a_hole_and_takes_a_time_only():
+    known = datetime(2026, 3, 1, 2, 0, 0, tzinfo=timezone(timedelta(hours=2)))
+    holes = {"object": "Account", "row": "001000000000001AAA"}
+    built = build(routes.UPDATE_UNCHANGED, {**holes, "unless_after": known})
+    assert ("If-Unmodified-Since", "Sun, 01 Mar 2026 00:00:00 GMT") in built.headers
+    for value in ("Sun, 01 Mar 2026 00:00:00 GMT\r\nX: y", known.replace(tzinfo=None), 5):
+        assert build(routes.UPDATE_UNCHANGED, {**holes, "unless_after": value}) == Denied(DenyReason.HOLE_VALUE)
+
+
 @given(text=st.text(max_size=40))
 def test_no_text_in_a_name_hole_changes_the_path(text):
     built = build(routes.DESCRIBE, {"object": text})

@@ -148,6 +148,18 @@ def test_rows_of_account_have_entity_tags(org: Orgsim):
     assert org.call("GET", path, **{"If-None-Match": tag})[0] == 200
 
 
+def test_a_row_is_not_changed_if_it_was_changed_after_the_time_that_the_client_knows(org: Orgsim):
+    [row] = org.add_rows("Contact", [{"LastName": "A"}])
+    path = f"{V}/sobjects/Contact/{row}"
+    known = org.call("GET", path)[1]["date"]
+    assert org.call("PATCH", path, {"Title": "S"}, **{"If-Unmodified-Since": known})[0] == 204
+    org.control("POST", "/clock", {"advance_s": 5})
+    assert org.call("PATCH", path, {"Title": "T"}, **{"If-Unmodified-Since": known})[0] == 204
+    status, _, refused = org.call("PATCH", path, {"Title": "U"}, **{"If-Unmodified-Since": known})
+    assert (status, refused[0]["errorCode"]) == (412, "PRECONDITION_FAILED")
+    assert org.call("GET", path)[2]["Title"] == "T"
+
+
 @pytest.mark.fact("query-for-update")
 def test_for_update_locks_nothing_that_outlives_the_call(emulator: Emulator):
     emulator.org.load("Account", [{"Name": "A"}])
