@@ -20,6 +20,7 @@ from isthmus.audit.pricebook import PriceBook
 from isthmus.audit.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, Check
 from isthmus.audit.snapshot import Snapshot
+from isthmus.audit.snooze import Snoozes, put_off
 from isthmus.audit.view import View
 
 
@@ -31,6 +32,7 @@ class Basis(msgspec.Struct, frozen=True):
     contract: tuple[ContractItem, ...]
     exempt: Exempt = Exempt()
     history: History = History()
+    snoozes: Snoozes = Snoozes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def analyse(snapshot: Snapshot, basis: Basis, settled: Settled | None = None) ->
         if not derived.needs & kept_back:
             found.extend(excused(view, finding) for finding in derived.check(view, direct))
     skipped = frozenset(entry.rule.id for entry in RULES if entry.needs & kept_back)
+    found = put_off(found, basis.snoozes, view.now.date())
     findings = tuple(sorted(found, key=lambda finding: _order(view, finding)))
     valued = valued_findings(findings)
     worth = {position: _worth(findings[position], prices, basis) for position in sorted(valued)}

@@ -5,7 +5,7 @@
 | reading.json | host, instant, history, requests sent, what was not readable |
 | licenses.jsonl psls.jsonl psl_assigns.jsonl users.jsonl logins.jsonl | the extracts, one row a line, sorted |
 | prices.json | the price book and the customer's own prices |
-| settings.json | thresholds, contract, exemptions, what the org is called |
+| settings.json | thresholds, contract, exemptions, snoozes, what the org is called |
 | history.json | seats of earlier audits, and who was seen deactivated by them |
 | figures.json | the report that followed from all of this |
 | manifest.json | name, length and SHA-256 of each file, and one over all of them: the bundle's fingerprint |
@@ -33,6 +33,7 @@ from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.options import Thresholds
 from isthmus.audit.pricebook import PriceBook
 from isthmus.audit.snapshot import Reading, Snapshot, UserLogins
+from isthmus.audit.snooze import Snoozes
 
 MANIFEST: Final = "manifest.json"
 FIGURES: Final = "figures.json"
@@ -68,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     contract: tuple[ContractItem, ...]
     exempt: Exempt = Exempt()
+    snoozes: Snoozes = Snoozes()
 
 
 class BundleInvalid(Exception):
@@ -111,7 +113,7 @@ class MadeFiles(Mapping[str, bytes]):
 
 def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> Files:
     """Return the files of a bundle by name, the manifest last."""
-    settings = Settings(org, basis.thresholds, basis.contract, basis.exempt)
+    settings = Settings(org, basis.thresholds, basis.contract, basis.exempt, basis.snoozes)
     makers: dict[str, Callable[[], bytes]] = {
         "reading.json": partial(canonical, snapshot.reading),
         "licenses.jsonl": partial(canonical_lines, snapshot.licenses),
@@ -181,6 +183,7 @@ def read_bundle(files: Files) -> tuple[Snapshot, Basis, str]:
         settings.contract,
         settings.exempt,
         _decode(files, HISTORY, History),
+        settings.snoozes,
     )
     return snapshot, basis, settings.org
 

@@ -12,6 +12,7 @@ from isthmus.audit.contract import ContractItem
 from isthmus.audit.exemptions import Exemption
 from isthmus.audit.history import History
 from isthmus.audit.prices import CustomerPrice
+from isthmus.audit.snooze import Snooze, SnoozeLine
 from isthmus.values import Secret
 
 INACTIVE_DAYS_DEFAULT: Final = 90
@@ -53,7 +54,10 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class AuditOptions(msgspec.Struct, frozen=True):
-    """One audit's settings. `as_of`: judge as of that instant. `pseudonym_key`: replace names by keyed hashes."""
+    """One audit's settings. `as_of`: judge as of that instant. `pseudonym_key`: replace names by keyed hashes.
+
+    Findings are put off by `snoozes` (their ids are known) and by the lines of a file, `snooze_lines`.
+    """
 
     thresholds: Thresholds = Thresholds()
     prices: tuple[CustomerPrice, ...] = ()
@@ -62,3 +66,5 @@ class AuditOptions(msgspec.Struct, frozen=True):
     history: History = History()
     as_of: datetime | None = None
     pseudonym_key: Secret | None = None
+    snoozes: tuple[Snooze, ...] = ()
+    snooze_lines: tuple[SnoozeLine, ...] = ()
