@@ -12,6 +12,7 @@ from isthmus.audit.analysis import Analysis, contract_of
 from isthmus.audit.compose_money import totals, unpriced
 from isthmus.audit.compose_moves import move_lines
 from isthmus.audit.compose_pools import license_line, psl_line
+from isthmus.audit.compose_weeks import week_lines
 from isthmus.audit.figures import (
     FORMAT,
     ContractLine,
@@ -22,16 +23,14 @@ from isthmus.audit.figures import (
     Report,
     RuleLine,
     SensitivityPoint,
-    WeekPoint,
 )
 from isthmus.audit.finding import Fact, Finding, Withhold
-from isthmus.audit.model import DAYS_KEPT, LicenseRow, PslRow, UserRow
+from isthmus.audit.model import LicenseRow, PslRow, UserRow
 from isthmus.audit.prices import UNPRICED
 from isthmus.audit.rules.registry import GATES, RULES
-from isthmus.audit.snapshot import DAYS_A_WEEK
 from isthmus.audit.view import View
 
-SENSITIVITY_DAYS: Final = (60, 90, 120, 180)
+SENSITIVITY_DAYS: Final = (30, 60, 90, 120, 180)
 _RULE_BY_ID: Final = MappingProxyType({entry.rule.id: entry.rule for entry in RULES})
 PRODUCT: Final = "isthmus 0.1.0"
 
@@ -45,6 +44,10 @@ def compose(analysis: Analysis, org: str) -> Report:
     contract = _contract_lines(analysis)
     ready = renewal.readiness(analysis, licenses)
     moves, move_limits = move_lines(analysis)
+    license_weeks, weeks = week_lines(analysis)
+    unused = _sum(line.unused for line in paid)
+    active = _sum(line.active_90 for line in paid)
+    assigned = sum(line.assigned for line in paid)
     dates = sorted(line.notice_deadline for line in contract)
     ahead = [day for day in dates if day >= view.now.date()]
     return Report(
@@ -59,9 +62,9 @@ def compose(analysis: Analysis, org: str) -> Report:
         history_days=view.history_days,
         pseudonymous=reading.pseudonymous,
         seats_purchased=sum(line.purchased for line in paid),
-        seats_assigned=sum(line.assigned for line in paid),
-        seats_active=_sum(line.active_90 for line in paid),
-        seats_unused=_sum(line.unused for line in paid),
+        seats_assigned=assigned,
+        seats_active=active,
+        seats_unused=unused,
         users=len(view.users),
         users_active=sum(1 for user in view.users.values() if user.active),
         withheld=texts.withheld(analysis),
@@ -77,7 +80,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         gates=_gate_lines(analysis),
         rules=_rule_lines(analysis),
         sensitivity=sensitivity(analysis, sums[0].currency if sums else None),
-        weeks=_weeks(analysis),
+        weeks=weeks,
         prices=_price_lines(analysis),
         contract=contract,
         requests=tuple(sorted(reading.requests, key=lambda line: (line.name, line.text))),
@@ -89,6 +92,11 @@ def compose(analysis: Analysis, org: str) -> Report:
         plan=renewal.plan(analysis),
         moves=moves,
         move_limits=move_limits,
+        seats_unused_a=_sum(line.unused_a for line in paid),
+        seats_unused_b=_sum(line.unused_b for line in paid),
+        seats_unused_c=_sum(line.unused_c for line in paid),
+        seats_other=None if unused is None or active is None else max(0, assigned - unused - active),
+        license_weeks=license_weeks,
     )
 
 
@@ -113,6 +121,7 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
     price = analysis.prices.get(finding.pool)
     worth = analysis.worth.get(position) if valued else None
     saving = worth * finding.quantity if worth is not None else None
+    granted_at = view.grant_instants.get(finding.subject_id)
     return FindingLine(
         ordinal=position + 1,
         rule=finding.rule,
@@ -135,6 +144,9 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
         valued=valued,
         saving_monthly=money.to_cent(saving),
         currency=price.currency if price is not None and saving is not None else None,
+        created_at=user.created_at if user is not None else None,
+        last_login_at=view.last_seen(user) if user is not None else None,
+        granted_at=granted_at,
     )
 
 
@@ -213,24 +225,6 @@ def _instead(view: View, user: UserRow) -> datetime:
     return view.now if new else datetime.min.replace(tzinfo=UTC)
 
 
-def _weeks(analysis: Analysis) -> tuple[WeekPoint, ...]:
-    """Return the weeks that lie wholly in the history, oldest first."""
-    view = analysis.view
-    if analysis.withheld(Withhold.ACTIVITY) or analysis.withheld(Withhold.ESTIMATE) or view.history_start is None:
-        return ()
-    today = view.now.date()
-    whole = min(((today - view.history_start.date()).days) // DAYS_A_WEEK, DAYS_KEPT // DAYS_A_WEEK)
-    mask = (1 << DAYS_A_WEEK) - 1
-    bits = [view.activity(user.id).human_days for user in view.users.values()]
-    return tuple(
-        WeekPoint(
-            start=today - timedelta(days=week * DAYS_A_WEEK + DAYS_A_WEEK - 1),
-            people=sum(1 for days in bits if days >> week * DAYS_A_WEEK & mask),
-        )
-        for week in reversed(range(whole))
-    )
-
-
 def _price_lines(analysis: Analysis) -> tuple[PriceLine, ...]:
     view = analysis.view
     wanted = [row.id for row in view.snapshot.licenses if view.categories[row.id].seat_costs]
@@ -272,6 +266,9 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 days_left=(item.notice_deadline - view.now.date()).days,
                 minimum=item.minimum_quantity,
                 source=item.source,
+                notice_days=item.notice_days,
+                auto_renew=item.auto_renew,
+                uplift_cap=item.uplift_cap,
             )
             for item in items
         )

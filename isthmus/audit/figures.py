@@ -101,7 +101,11 @@ class MoneyTotal(msgspec.Struct, frozen=True):
 
 
 class FindingLine(msgspec.Struct, frozen=True):
-    """One finding. `subject` is a name, `detail` a user name or a key."""
+    """One finding. `subject` is a name, `detail` a user name or a key.
+
+    `created_at` and `last_login_at` (the later of LastLoginDate and the history) are the user's, `granted_at` is that
+    of the permission set licence.
+    """
 
     ordinal: int
     rule: str
@@ -124,6 +128,9 @@ class FindingLine(msgspec.Struct, frozen=True):
     valued: bool
     saving_monthly: Decimal | None
     currency: str | None
+    created_at: datetime | None = None
+    last_login_at: datetime | None = None
+    granted_at: datetime | None = None
 
 
 class GateLine(msgspec.Struct, frozen=True):
@@ -158,10 +165,31 @@ class SensitivityPoint(msgspec.Struct, frozen=True):
 
 
 class WeekPoint(msgspec.Struct, frozen=True):
-    """Distinct people with a login of their own in the seven days that begin on `start` (UTC)."""
+    """One week (Monday `start`, UTC) of all paid licences together: the sums of its `LicenseWeek`s.
+
+    None: not known. Logins reach back six months, assigned and purchased seats to the first audit that was kept.
+    """
 
     start: date
-    people: int
+    people: int | None
+    machines: int | None = None
+    assigned: int | None = None
+    purchased: int | None = None
+
+
+class LicenseWeek(msgspec.Struct, frozen=True):
+    """One week of one paid licence. `people`: holders, now active or not, with a login of their own in that week.
+
+    `machines`: holders who were there by software alone. Seats are those of the last audit in that week.
+    """
+
+    start: date
+    pool: str
+    product: str
+    people: int | None
+    machines: int | None
+    assigned: int | None
+    purchased: int | None
 
 
 class PriceLine(msgspec.Struct, frozen=True):
@@ -194,6 +222,9 @@ class ContractLine(msgspec.Struct, frozen=True):
     days_left: int
     minimum: int
     source: str
+    notice_days: int = 30
+    auto_renew: bool = True
+    uplift_cap: Decimal | None = None
 
 
 class ForecastLine(msgspec.Struct, frozen=True):
@@ -294,7 +325,11 @@ class PlanLine(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The whole report. `org` is what the operator calls it; `withheld` says in words what is not printed and why."""
+    """The whole report. `org` is what the operator calls it; `withheld` says in words what is not printed and why.
+
+    `seats_other` are assigned seats that are neither active nor unused: new starters, software, people just below the
+    threshold.
+    """
 
     format: int
     product: str
@@ -337,3 +372,8 @@ class Report(msgspec.Struct, frozen=True):
     plan: tuple[PlanLine, ...] = ()
     moves: tuple[MoveLine, ...] = ()
     move_limits: tuple[MoveLimitLine, ...] = ()
+    seats_unused_a: int | None = None
+    seats_unused_b: int | None = None
+    seats_unused_c: int | None = None
+    seats_other: int | None = None
+    license_weeks: tuple[LicenseWeek, ...] = ()

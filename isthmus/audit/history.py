@@ -29,6 +29,18 @@ class PoolPoint(msgspec.Struct, frozen=True):
     unused_c: int | None = None
 
 
+class PoolWeek(msgspec.Struct, frozen=True):
+    """Who was there in one week (`start` is its Monday, UTC): people, and holders seen by software alone.
+
+    Kept because Salesforce forgets logins after six months.
+    """
+
+    start: date
+    pool: str
+    people: int
+    machines: int
+
+
 class SeenDeactivated(msgspec.Struct, frozen=True):
     """A user whom an audit at this instant saw deactivated, the first one that did."""
 
@@ -41,6 +53,7 @@ class History(msgspec.Struct, frozen=True):
 
     points: tuple[PoolPoint, ...] = ()
     deactivated: tuple[SeenDeactivated, ...] = ()
+    weeks: tuple[PoolWeek, ...] = ()
 
 
 def weekly(points: Iterable[PoolPoint], pool: str, today: date) -> tuple[PoolPoint, ...]:
@@ -60,11 +73,12 @@ def by_week(points: Iterable[PoolPoint]) -> tuple[PoolPoint, ...]:
     filled: list[PoolPoint] = []
     for point in points:
         if filled:
-            gap = (_monday(point.day) - _monday(filled[-1].day)).days // 7
+            gap = (monday(point.day) - monday(filled[-1].day)).days // 7
             filled.extend([filled[-1]] * (gap - 1))
         filled.append(point)
     return tuple(filled)
 
 
-def _monday(day: date) -> date:
+def monday(day: date) -> date:
+    """Return the Monday of the day's week."""
     return day - timedelta(days=day.weekday())

@@ -30,6 +30,7 @@ class Activity:
     other_last: datetime | None = None
     human_days: int = 0
     logins: int = 0
+    machine_days: int = 0
 
     @property
     def last(self) -> datetime | None:
@@ -54,6 +55,7 @@ _OF_SNAPSHOT: Final = (
     "holders",
     "grants",
     "grant_holders",
+    "grant_instants",
     "_activities",
     "_successes",
     "_last_seen",
@@ -196,11 +198,17 @@ class View:
         return {row.id: row.user for row in self.snapshot.assigns}
 
     @cached_property
+    def grant_instants(self) -> dict[str, datetime]:
+        """When each grant was made, by the grant's id."""
+        return {row.id: row.created_at for row in self.snapshot.assigns}
+
+    @cached_property
     def _activities(self) -> dict[str, Activity]:
         human: dict[str, datetime] = {}
         machine: dict[str, datetime] = {}
         other: dict[str, datetime] = {}
         days: dict[str, int] = defaultdict(int)
+        machine_days: dict[str, int] = defaultdict(int)
         logins: dict[str, int] = defaultdict(int)
         for row in self.snapshot.logins:
             if not row.success:
@@ -210,8 +218,17 @@ class View:
             logins[row.user] += row.count
             if row.kind.human:
                 days[row.user] |= row.day_bits
+            elif row.kind.machine:
+                machine_days[row.user] |= row.day_bits
         return {
-            user: Activity(human.get(user), machine.get(user), other.get(user), days.get(user, 0), count)
+            user: Activity(
+                human.get(user),
+                machine.get(user),
+                other.get(user),
+                days.get(user, 0),
+                count,
+                machine_days.get(user, 0),
+            )
             for user, count in logins.items()
         }
 

@@ -35,7 +35,7 @@ def test_an_exempt_person_stays_in_the_report_as_information_without_money() -> 
     line = next(f for f in report.findings if f.rule == "R08")
     assert line.traps[-1] == "exempt until 2026-12-31: parental leave"
     assert (line.valued, line.saving_monthly, report.seats_unused) == (False, None, 0)
-    assert [point.seats for point in report.sensitivity] == [0, 0, 0, 0]
+    assert [point.seats for point in report.sensitivity] == [0] * 5
     assert any("1 people are exempt" in text for text in report.assumptions)
 
 

@@ -1,0 +1,98 @@
+"""The year's chart of the summary page as geometry in shares of one, with the same in words. Pure.
+
+Always 52 weeks, the last one that of the audit. A week of which nothing is known has no bar, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from isthmus.audit.figures import Report, WeekPoint
+from isthmus.audit.history import WEEKS_MAX, monday
+from isthmus.audit.report.wording import long_day, month, number
+
+STEPS: Final = (1, 2, 4, 5, 10)
+"""What the axis may end with, times a power of ten."""
+
+
+def chart(report: Report) -> dict[str, object] | None:
+    """Return the chart's slots, marks and words; None if no week has anything to show."""
+    by_start = {week.start: week for week in report.weeks}
+    last = monday(report.taken_at.date())
+    starts = [last - timedelta(days=7 * back) for back in reversed(range(WEEKS_MAX))]
+    weeks = [by_start.get(start) or WeekPoint(start, None) for start in starts]
+    seen = [(week.people, week) for week in weeks if week.people is not None]
+    audited = [week for week in weeks if week.assigned is not None]
+    if not seen and len(audited) <= 1:
+        return None
+    highest = max([n for week in weeks for n in (week.people, week.assigned, week.purchased) if n is not None])
+    top = _axis_end(highest)
+    peak = max(seen, key=lambda pair: pair[0])[1] if seen else None
+    low = min(seen, key=lambda pair: pair[0])[1] if seen else None
+    return {
+        "slots": [_slot(week, top, peak, low) for week in weeks],
+        "ticks": _ticks(weeks),
+        "top": number(top),
+        "half": number(top // 2) if top % 2 == 0 else "",
+        "says": f"{_peak_text(peak, low)} {_seats_text(report, audited)} {_unknown_text(weeks)}".strip(),
+    }
+
+
+def _axis_end(highest: int) -> int:
+    """Return the next round number that is not below `highest`."""
+    power = 1
+    while power * STEPS[-1] < highest:
+        power *= 10
+    return max(2, next(power * step for step in STEPS if power * step >= highest))
+
+
+def _slot(week: WeekPoint, top: int, peak: WeekPoint | None, low: WeekPoint | None) -> dict[str, object]:
+    return {
+        "people": _share(week.people, top),
+        "value": number(week.people),
+        "assigned": _share(week.assigned, top),
+        "purchased": _share(week.purchased, top),
+        "mark": "peak" if week is peak else "low" if week is low else "",
+    }
+
+
+def _share(count: int | None, top: int) -> float | None:
+    return None if count is None else round(count / top, 4)
+
+
+def _ticks(weeks: Sequence[WeekPoint]) -> list[dict[str, object]]:
+    """Name each month at its first Monday; a year's number goes with January."""
+    return [
+        {"slot": slot, "label": month(week.start)}
+        for slot, week in enumerate(weeks)
+        if slot and week.start.month != weeks[slot - 1].start.month
+    ]
+
+
+def _peak_text(peak: WeekPoint | None, low: WeekPoint | None) -> str:
+    if peak is None or low is None:
+        return "Logins are not visible, so no activity is shown."
+    return (
+        f"Peak: {number(peak.people)} people in the week from {long_day(peak.start)}; "
+        f"trough: {number(low.people)} from {long_day(low.start)}."
+    )
+
+
+def _seats_text(report: Report, audited: Sequence[WeekPoint]) -> str:
+    if not audited:
+        return ""
+    if len(audited) == 1:
+        return (
+            f"Assigned seats are known from this audit only ({number(report.seats_assigned)}): before the first "
+            "audit they are unknown, and cannot be rebuilt."
+        )
+    return f"Assigned seats are known since the first audit kept, in the week from {long_day(audited[0].start)}."
+
+
+def _unknown_text(weeks: Sequence[WeekPoint]) -> str:
+    known = [week for week in weeks if week.people is not None]
+    if not known or known[0] is weeks[0]:
+        return ""
+    return f"Weeks before {long_day(known[0].start)} are unknown: Salesforce keeps logins for six months."

@@ -1,0 +1,73 @@
+"""How counts, money and days are written in the PDF. Pure."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+NOT_PRINTED: Final = "\N{EN DASH}"
+WITHHELD: Final = "withheld"
+_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def number(value: int | None) -> str:
+    """Return a count with thousands apart, or a dash if it is withheld."""
+    return NOT_PRINTED if value is None else f"{value:,}"
+
+
+def counted(value: int, one: str, many: str) -> str:
+    """Return a count with its noun: `1 seat`, `2 seats`."""
+    return f"{value:,} {one if value == 1 else many}"
+
+
+def money_text(amount: Decimal | None, currency: str | None, *, cents: bool = False) -> str:
+    """Return an amount as it is printed, to the whole unit unless `cents`; a dash if there is none."""
+    if amount is None:
+        return NOT_PRINTED
+    rounded = amount.quantize(Decimal("0.01") if cents else Decimal(1), ROUND_HALF_UP)
+    return f"{currency or ''} {rounded:,}".strip()
+
+
+def price_text(amount: Decimal | None, currency: str | None) -> str:
+    """Return a price with cents where it has any, or say that there is none."""
+    if amount is None:
+        return "no price"
+    return money_text(amount, currency, cents=amount != amount.to_integral_value())
+
+
+def breakable(text: str) -> str:
+    """Return a user name that may be broken at its sign and dots, by zero-width spaces."""
+    return text.replace("@", "@\u200b").replace(".", ".\u200b")
+
+
+def shortened(text: str, length_max: int) -> str:
+    """Return the text, cut with an ellipsis if it is longer."""
+    return text if len(text) <= length_max else text[: length_max - 1].rstrip() + _ELLIPSIS
+
+
+def long_day(day: datetime | date) -> str:
+    """Return a day like 22 November 2026."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def month(day: date) -> str:
+    """Return a month like Nov."""
+    return _MONTHS[day.month - 1][:3]
+
+
+_MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+"""Not `strftime`, which asks the machine's locale."""
