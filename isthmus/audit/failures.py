@@ -25,6 +25,7 @@ class Failure(StrEnum):
     UNREACHABLE = CollectFailure.UNREACHABLE.value
     MOVER_STOPPED = CollectFailure.MOVER_STOPPED.value
     NO_SANDBOX = CollectFailure.NO_SANDBOX.value
+    WORKER_STOPPED = "worker_stopped"
     INTERNAL = "internal"
 
 
@@ -67,6 +68,10 @@ _WORDS: Final[Mapping[Failure, str]] = MappingProxyType(
         Failure.NO_SANDBOX: (
             "This kernel cannot lock the reading process down (Landlock and seccomp are needed). Use another machine, "
             "or set ISTHMUS_ALLOW_NO_SANDBOX=1, which the trust page shows as a withdrawn promise."
+        ),
+        Failure.WORKER_STOPPED: (
+            "The worker was ended in mid-audit, again and again, or its job is lost. Run the audit again; "
+            "`isthmus doctor` says if something is wrong with this machine."
         ),
         Failure.INTERNAL: "The audit met an error of our own. Run `isthmus doctor`, and report it with the journal.",
     }

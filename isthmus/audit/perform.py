@@ -5,6 +5,7 @@
 3. The lease channel goes straight to the mover; the worker never sees a token.
 4. Snapshot, findings and documents are stored in one transaction, with the state `done`.
 5. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
+6. What is to be told of the end is set down in the same transaction (`audit.afterwards`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 
 from isthmus.audit import store
+from isthmus.audit.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
 from isthmus.audit.failures import AuditFailed, Failure
 from isthmus.audit.judge import judge
@@ -39,6 +41,8 @@ from isthmus.values import AuditId, ConnectionId, Purpose
 
 TICKET_FRESH_S: Final = 120.0
 SAVE_EVERY_S: Final = 0.5
+ATTEMPTS_MAX: Final = 5
+"""An audit whose worker is ended so often is one that ends workers: each attempt reads the org anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class _Performing:
         return self._ticket
 
     async def carry_out(self, claimed: store.Claimed) -> None:
+        if claimed.attempt > ATTEMPTS_MAX:
+            raise AuditFailed(Failure.WORKER_STOPPED)
         options = await self._options(claimed)
         read = await self._read(claimed)
         async with self._app.database.tenant(await self.ticket()) as tx:
@@ -113,6 +119,7 @@ class _Performing:
         judged = await asyncio.to_thread(judge, read.snapshot, options, claimed.alias)
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_judged(tx, self._audit, claimed.attempt, judged)
+            await note_done(tx, self._audit, claimed.connection)
 
     async def _options(self, claimed: store.Claimed) -> AuditOptions:
         """Return what the installation and the tenant decide, and what earlier audits of the org knew."""
@@ -126,6 +133,7 @@ class _Performing:
         try:
             async with self._app.database.tenant(await self.ticket()) as tx:
                 await store.save_failure(tx, self._audit, claimed.attempt, failed.failure, failed.of)
+                await note_failed(tx, self._audit, claimed.connection, failed.failure, self._app.clock.now())
         except (KeeperRefused, store.AttemptLost):
             return
 

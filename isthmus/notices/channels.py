@@ -9,6 +9,7 @@ channels:
   chat: {slack: "https://hooks.slack.com/services/…"}
   office: {teams: "https://….webhook.office.com/…", events: [failure]}
   pager: {webhook: "https://alerts.acme.lan/isthmus", private: yes, secret: "for the signature", tenant: Acme}
+  cfo: {mail: [cfo@acme.com], events: [audit], audit: {orgs: [prod], attach: [pdf, xlsx], monthly: yes}}
 ```
 """
 
@@ -34,7 +35,9 @@ FILE_BYTES_MAX: Final = 64 * 1024
 CHANNELS_MAX: Final = 32
 EVENTS: Final = ("failure", "recovery", "anomaly", "digest", "audit")
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[A-Za-z0-9.-]{1,190}")
+_YES: Final = frozenset({"yes", "true"})
 Event = Literal["failure", "recovery", "anomaly", "digest", "audit"]
+_YesNo = Literal["yes", "no", "true", "false"]
 
 
 class ChannelKind(StrEnum):
@@ -51,6 +54,21 @@ class ChannelsRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AuditWish:
+    """What a channel is told of audits. `orgs`: by alias, none for all. `monthly`: the day of the finance summary.
+
+    `attach`: documents that go along by mail. They have names of people, so only a channel with an `audit` of its own
+    gets any.
+    """
+
+    orgs: frozenset[str] = frozenset()
+    attach: tuple[str, ...] = ()
+    results: bool = True
+    manual: bool = False
+    monthly: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """Whom to tell, how, of what. `tenant`: name or id of the only tenant that it is for; None: every tenant."""
 
@@ -63,6 +81,7 @@ class Channel:
     recipients: tuple[str, ...] = ()
     hook: HookAddress | None = None
     secret: Secret | None = None
+    audit: AuditWish = AuditWish()
 
     @property
     def key(self) -> int:
@@ -83,17 +102,26 @@ class Channels:
     sender: str = ""
 
 
+class _Audit(Struct, frozen=True, forbid_unknown_fields=True):
+    orgs: tuple[Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")], ...] = ()
+    attach: tuple[Literal["pdf", "xlsx"], ...] | None = None
+    results: _YesNo = "yes"
+    manual: _YesNo = "no"
+    monthly: Annotated[str, Meta(pattern=r"^(yes|no|true|false|[1-9]|1[0-9]|2[0-8])$")] = "no"
+
+
 class _Channel(Struct, frozen=True, forbid_unknown_fields=True):
     mail: tuple[str, ...] = ()
     webhook: str | None = None
     slack: str | None = None
     teams: str | None = None
-    private: Literal["yes", "no", "true", "false"] = "no"
+    private: _YesNo = "no"
     secret: str | None = None
     events: tuple[Event, ...] = EVENTS
     digest: Literal["daily", "weekly"] | None = None
     zone: str = "UTC"
     tenant: str | None = None
+    audit: _Audit | None = None
 
 
 _Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -150,7 +178,7 @@ def _channel(name: str, given: _Channel) -> Channel:
     if len(ways) != 1:
         _refuse(f"channel {name} needs exactly one of mail, webhook, slack and teams", "Keep one of them.")
     (kind,) = ways
-    private = given.private in {"yes", "true"}
+    private = given.private in _YES
     hook = None
     if kind is ChannelKind.MAIL:
         if not all(_ADDRESS.fullmatch(address) for address in given.mail):
@@ -174,6 +202,26 @@ def _channel(name: str, given: _Channel) -> Channel:
         recipients=given.mail,
         hook=hook,
         secret=Secret(given.secret) if given.secret else None,
+        audit=_audit(name, given, kind),
+    )
+
+
+def _audit(name: str, given: _Channel, kind: ChannelKind) -> AuditWish:
+    if given.audit is None:
+        return AuditWish()
+    wish = given.audit
+    if "audit" not in given.events:
+        _refuse(f"channel {name} says how it wants audits, but `events` leaves them out", "Add audit to its events.")
+    if kind is not ChannelKind.MAIL and wish.attach:
+        _refuse(f"channel {name}: only a mail can carry documents", "Leave `attach` out; the notice has a link.")
+    usual = ("pdf",) if kind is ChannelKind.MAIL else ()
+    monthly = {"yes": 1, "true": 1, "no": None, "false": None}
+    return AuditWish(
+        orgs=frozenset(wish.orgs),
+        attach=usual if wish.attach is None else wish.attach,
+        results=wish.results in _YES,
+        manual=wish.manual in _YES,
+        monthly=monthly[wish.monthly] if wish.monthly in monthly else int(wish.monthly),
     )
 
 

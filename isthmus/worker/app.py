@@ -23,6 +23,7 @@ from isthmus.notices.sending import Sender
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
 from isthmus.values import Secret
+from isthmus.worker.audit_ticker import audit_tick_until
 from isthmus.worker.herald import Herald, herald_until
 from isthmus.worker.tasks import WorkerServices, register
 from isthmus.worker.ticker import SLOTS_PER_WORKER, STALLED_AFTER_S, tick_until
@@ -98,14 +99,16 @@ async def _work(  # noqa: PLR0917 - the loops of a worker
 ) -> None:
     working = asyncio.create_task(app.run_worker_async())
     ticking = asyncio.create_task(tick_until(stop, database, app, journal, clock))
+    auditing = asyncio.create_task(audit_tick_until(stop, database, journal, clock))
     telling = asyncio.create_task(herald_until(stop, herald, journal))
     stopping = asyncio.create_task(stop.wait())
+    loops = (working, ticking, auditing, telling)
     try:
-        await asyncio.wait({working, ticking, telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         working.cancel()
-        results = await asyncio.gather(working, ticking, telling, stopping, return_exceptions=True)
-    for result in results[:3]:
+        results = await asyncio.gather(*loops, stopping, return_exceptions=True)
+    for result in results[: len(loops)]:
         if isinstance(result, Exception):
             raise result

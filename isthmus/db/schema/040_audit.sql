@@ -20,10 +20,11 @@ create type audit.document_kind as enum ('report.pdf', 'report.xlsx', 'findings.
     'renewal.ics', 'focus.csv');
 create type audit.failure as enum (
     'not_readable', 'field_missing', 'login_count_differs', 'window_too_dense', 'rows_differ', 'answer_unexpected',
-    'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'internal');
+    'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'worker_stopped', 'internal');
 
 -- One audit of one connection. `attempt` rises each time a worker takes it up; whoever writes must carry the latest.
--- Counts and money are null until it is done, and where a gate withheld them.
+-- Counts and money are null until it is done, and where a gate withheld them. Once its documents and names were removed
+-- (045_audit_cadence.sql) the row stays, for the history of counts.
 create table audit.audit (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null default gen_random_uuid(),
@@ -31,10 +32,12 @@ create table audit.audit (
     state audit.audit_state not null default 'queued',
     attempt integer not null default 0,
     percent audit.percent not null default 0,
+    scheduled boolean not null default false,
     requested_at timestamptz not null default now(),
     started_at timestamptz,
     finished_at timestamptz,
     taken_at timestamptz,
+    removed_at timestamptz,
     failure audit.failure,
     failure_object words.api_name,
     seats audit.seat_count,

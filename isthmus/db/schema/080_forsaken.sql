@@ -13,3 +13,24 @@ as $$
 $$;
 revoke execute on function sync.end_forsaken() from public;
 grant execute on function sync.end_forsaken() to isthmus_worker;
+
+-- End audits that no job works on any more (the queue gives a job up after ten tries): one that stays open would hold up
+-- every later one of its connection.
+create function audit.end_forsaken() returns table (
+    tenant_id uuid, connection_id uuid, audit_id uuid, scheduled boolean, failed_in_row smallint)
+language sql volatile security definer set search_path = ''
+as $$
+    with ended as (
+        update audit.audit a set state = 'failed', failure = 'worker_stopped', finished_at = now()
+        where a.state in ('queued', 'reading', 'reporting') and a.requested_at < now() - interval '1 minute'
+            and not exists (
+                select from jobs.procrastinate_jobs j
+                where j.args ->> 'subject_id' = a.id::text and j.status in ('todo', 'doing'))
+        returning a.tenant_id, a.connection_id, a.id, a.scheduled
+    )
+    select e.tenant_id, e.connection_id, e.id, e.scheduled, coalesce(s.failed_in_row, 0::smallint)
+    from ended e
+    left join audit.schedule s on s.tenant_id = e.tenant_id and s.connection_id = e.connection_id
+$$;
+revoke execute on function audit.end_forsaken() from public;
+grant execute on function audit.end_forsaken() to isthmus_worker;

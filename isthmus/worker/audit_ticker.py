@@ -1,0 +1,165 @@
+"""What a worker does for audits by the clock: begin those that are due, end the forsaken, remove what is old."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from isthmus.audit.cadence import Cadence, Candidate, Decision, Rhythm, after_failure, decide
+from isthmus.audit.failures import Failure
+from isthmus.clock import Clock
+from isthmus.db.database import Database, SystemTx
+from isthmus.db.errors import DatabaseError
+from isthmus.db.jobs import TaskName
+from isthmus.journal import Journal
+
+AUDIT_TICK_S: Final = 15.0
+DUE_AT_ONCE_MAX: Final = 50
+UNDER_WAY_MAX: Final = 2
+"""Scheduled audits at the same time, of all tenants: an audit is memory, and syncs are to go on."""
+ROWS_AT_ONCE_MAX: Final = 5_000
+BATCHES_MAX: Final = 20
+"""Batches of old rows that one tick removes: others may want the database too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    tenant_id: UUID
+    connection_id: UUID
+    cadence: Rhythm
+    weekday: int
+    month_day: int
+    minute: int
+    zone: str
+    due_at: datetime | None
+
+    def candidate(self) -> Candidate:
+        cadence = Cadence(self.cadence, self.weekday, self.month_day, self.minute, self.zone)
+        return Candidate(self.tenant_id, self.connection_id, cadence, self.due_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    tenant_id: UUID
+    audits: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    audit_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Forsaken:
+    tenant_id: UUID
+    connection_id: UUID
+    audit_id: UUID
+    scheduled: bool
+    failed_in_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    noted: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    audit_id: UUID
+    whole: bool
+
+
+async def audit_tick_until(stop: asyncio.Event, database: Database, journal: Journal, clock: Clock) -> None:
+    """Tick until `stop` is set. Several workers may tick: each due audit begins once."""
+    while not stop.is_set():
+        try:
+            await begin_due_audits(database, clock)
+            await end_forsaken_audits(database, clock)
+            await remove_old_audits(database)
+        except DatabaseError as error:
+            journal.unexpected(error)
+        try:
+            async with asyncio.timeout(AUDIT_TICK_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def begin_due_audits(database: Database, clock: Clock) -> int:
+    """Make an audit and its job for each schedule that is due and has room; return how many."""
+    async with database.system() as tx:
+        rows = await tx.call("audit.due", row=_Due, arguments={"at_most": DUE_AT_ONCE_MAX})
+        if not rows:
+            return 0
+        flying = await tx.call("audit.in_flight", row=_InFlight, arguments={})
+        in_flight = {tenant.tenant_id: tenant.audits for tenant in flying}
+        room = UNDER_WAY_MAX - sum(in_flight.values())
+        decisions = decide([row.candidate() for row in rows], in_flight, room, clock.now())
+        return sum([await _carry_out(tx, decision) for decision in decisions])
+
+
+async def _carry_out(tx: SystemTx, decision: Decision) -> int:
+    if decision.waits:
+        return 0
+    begun = await tx.call(
+        "audit.begin_due",
+        row=_Begun,
+        arguments={
+            "tenant": decision.candidate.tenant_id,
+            "connection": decision.candidate.connection_id,
+            "next_at": decision.next_at,
+            "begins": decision.begins,
+        },
+    )
+    for audit in begun:
+        await tx.execute(
+            """
+            select jobs.procrastinate_defer_jobs_v1(array[row(
+                'default', %(task)s, -1, %(connection)s::uuid::text, null,
+                jsonb_build_object('tenant_id', %(tenant)s::uuid, 'subject_id', %(audit)s::uuid), null
+            )::jobs.procrastinate_job_to_defer_v1])
+            """,
+            task=TaskName.RUN_AUDIT,
+            connection=decision.candidate.connection_id,
+            tenant=decision.candidate.tenant_id,
+            audit=audit.audit_id,
+        )
+    return len(begun)
+
+
+async def end_forsaken_audits(database: Database, clock: Clock) -> int:
+    """End audits that no job works on any more, with their reason; return how many."""
+    async with database.system() as tx:
+        ended = await tx.call("audit.end_forsaken", row=_Forsaken, arguments={})
+        for audit in ended:
+            after = after_failure(Failure.WORKER_STOPPED, audit.failed_in_row, clock.now())
+            await tx.call(
+                "audit.note_failure",
+                row=_Noted,
+                arguments={
+                    "tenant": audit.tenant_id,
+                    "connection": audit.connection_id,
+                    "audit": audit.audit_id,
+                    "tells": after.tells or not audit.scheduled,
+                    "retry_at": after.retry_at if audit.scheduled else None,
+                },
+            )
+    return len(ended)
+
+
+async def remove_old_audits(database: Database) -> int:
+    """Remove documents, findings and names that are older than their operator wants; return of how many audits.
+
+    Each batch is a transaction of its own, so that a big one holds up nobody.
+    """
+    whole = 0
+    for _ in range(BATCHES_MAX):
+        async with database.system() as tx:
+            removed = await tx.call("audit.remove_old", row=_Removed, arguments={"at_most": ROWS_AT_ONCE_MAX})
+        if not removed:
+            break
+        whole += sum(each.whole for each in removed)
+    return whole
