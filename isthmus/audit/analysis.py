@@ -100,14 +100,15 @@ def analyse(snapshot: Snapshot, basis: Basis, settled: Settled | None = None) ->
     gates = settled.begin(view)
     kept_back = {w for result in gates if result.verdict is Verdict.FAIL and not result.pools for w in result.withholds}
     found: list[Finding] = []
+    unreadable = frozenset(snapshot.reading.unavailable)
+    skipped = frozenset(rule.rule.id for rule in RULES if rule.needs & kept_back or rule.reads & unreadable)
     for check in CHECKS:
-        if not check.needs & kept_back:
+        if check.rule.id not in skipped:
             found.extend(excused(view, finding) for finding in settled.found(check, view))
     direct = tuple(found)
     for derived in DERIVED:
-        if not derived.needs & kept_back:
+        if derived.rule.id not in skipped:
             found.extend(excused(view, finding) for finding in derived.check(view, direct))
-    skipped = frozenset(entry.rule.id for entry in RULES if entry.needs & kept_back)
     found = put_off(found, basis.snoozes, view.now.date())
     findings = tuple(sorted(found, key=lambda finding: _order(view, finding)))
     valued = valued_findings(findings)

@@ -21,6 +21,9 @@ import msgspec
 from isthmus.audit.logins import Block, CollectFailed, Window, blocks, count_of, read_blocks
 from isthmus.audit.model import (
     DAYS_KEPT,
+    FEATURES_UNAVAILABLE,
+    PERMISSIONS_UNAVAILABLE,
+    PSLS_UNAVAILABLE,
     AuditMessage,
     CollectedMessage,
     CollectFailure,
@@ -37,9 +40,11 @@ from isthmus.audit.records import (
     LoginGroupRecord,
     OldestRecord,
     PslAssignRecord,
+    PslPermissionsRecord,
     PslRecord,
     UserRecord,
     instant_or_none,
+    permissions_of,
 )
 from isthmus.egress.errors import EgressError
 from isthmus.egress.policy import HoleValue
@@ -69,7 +74,6 @@ CALLS_FREE: Final = 1_000
 ALLOWANCE_PERCENT: Final = 25
 """The share of what is left of the day's allowance that reading logins may use."""
 OLDER_LOGINS_UNAVAILABLE: Final = "older logins"
-FEATURES_UNAVAILABLE: Final = "feature licences"
 STATIC_PERCENT: Final = 10
 
 Record = TypeVar("Record")
@@ -211,14 +215,28 @@ async def _read_licenses(reading: _Reading) -> None:
 async def _read_psls(reading: _Reading) -> None:
     pools, grants = await reading.describe("PermissionSetLicense"), await reading.describe("PermissionSetLicenseAssign")
     if not _has(pools, q.PSL_FIELDS) or not _has(grants, q.PSL_ASSIGN_FIELDS):
-        reading.unavailable.append("PermissionSetLicense")
+        reading.unavailable.append(PSLS_UNAVAILABLE)
         return
     records = await reading.select_all("psls", {}, PslRecord)
     reading.rows += len(records)
-    await reading.send_rows("psls", (record.row() for record in records))
+    granted = await _read_permissions(reading, pools) if records else {}
+    await reading.send_rows("psls", (record.row(granted.get(record.id, ())) for record in records))
     async for page in reading.select("psl_assigns", {}, PslAssignRecord):
         reading.rows += len(page)
         await reading.send_rows("psl_assigns", (record.row() for record in page))
+
+
+async def _read_permissions(reading: _Reading, pools: ObjectDescribe | None) -> dict[str, tuple[str, ...]]:
+    """Return what each pool can grant, by its id; nothing, and a note of it, where the org does not show it."""
+    if pools is not None and any(f.name.startswith(q.PSL_PERMISSION_PREFIX) for f in pools.fields):
+        try:
+            records = await reading.select_all("psl_permissions", {}, PslPermissionsRecord)
+        except Refused:
+            records = []
+        if records:
+            return dict(permissions_of(record) for record in records)
+    reading.unavailable.append(PERMISSIONS_UNAVAILABLE)
+    return {}
 
 
 async def _read_users(reading: _Reading) -> None:

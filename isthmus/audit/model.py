@@ -16,6 +16,11 @@ WEEKS_KEPT: Final = 27
 """Weeks of logins that are told apart: six months and the week in which they began."""
 DAYS_KEPT: Final = WEEKS_KEPT * 7
 
+# Words of `CollectedMessage.unavailable`: what the connected user may not read, besides whole objects by name.
+PSLS_UNAVAILABLE: Final = "PermissionSetLicense"
+PERMISSIONS_UNAVAILABLE: Final = "permissions of permission set licences"
+FEATURES_UNAVAILABLE: Final = "feature licences"
+
 
 class LoginKind(StrEnum):
     """What a login says about a person's presence (classes of the reference, section 4)."""
@@ -73,7 +78,10 @@ class LicenseRow(msgspec.Struct, frozen=True):
 
 
 class PslRow(msgspec.Struct, frozen=True):
-    """A pool of permission set licences (PermissionSetLicense)."""
+    """A pool of permission set licences (PermissionSetLicense).
+
+    `permissions`: what it can grant, by name, sorted; empty too where that is not visible (`Reading.unavailable`).
+    """
 
     id: str
     name: str
@@ -84,6 +92,7 @@ class PslRow(msgspec.Struct, frozen=True):
     used: int
     expires_on: date | None = None
     for_integrations: bool = False
+    permissions: tuple[str, ...] = ()
 
 
 class PslAssignRow(msgspec.Struct, frozen=True):

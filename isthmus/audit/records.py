@@ -5,11 +5,14 @@ A record names exactly the fields of its query: whatever else an org sends is dr
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from typing import Final, TypeAlias
 
 import msgspec
 
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
+from isthmus.salesforce.audit_queries import PSL_PERMISSION_PREFIX
 
 
 class LicenseRecord(msgspec.Struct, frozen=True, rename="pascal"):
@@ -55,8 +58,8 @@ class PslRecord(msgspec.Struct, frozen=True, rename="pascal"):
     expiration_date: str | None = None
     is_available_for_integrations: bool | None = None
 
-    def row(self) -> PslRow:
-        """Return it as the audit keeps it."""
+    def row(self, permissions: tuple[str, ...] = ()) -> PslRow:
+        """Return it as the audit keeps it, with what it can grant."""
         key = self.permission_set_license_key or self.developer_name or ""
         return PslRow(
             id=self.id,
@@ -68,7 +71,27 @@ class PslRecord(msgspec.Struct, frozen=True, rename="pascal"):
             used=self.used_licenses,
             expires_on=date.fromisoformat(self.expiration_date) if self.expiration_date else None,
             for_integrations=bool(self.is_available_for_integrations),
+            permissions=permissions,
         )
+
+
+PslPermissionsRecord: TypeAlias = dict[str, msgspec.Raw]
+"""PermissionSetLicense with all its standard fields; `permissions_of` keeps its id and what it can grant."""
+_PERMISSION: Final = re.compile(rf"{PSL_PERMISSION_PREFIX}([A-Za-z0-9]{{1,80}})")
+
+
+def permissions_of(record: PslPermissionsRecord) -> tuple[str, tuple[str, ...]]:
+    """Return the pool's id and the names of the permissions that it can grant. Raises `ValueError` without an id."""
+    pool = bytes(record.get("Id", b"")).decode("ascii").strip('"')
+    if not pool.isalnum():
+        message = "a pool without an id"
+        raise ValueError(message)
+    granted = sorted(
+        found[1]
+        for name, value in record.items()
+        if (found := _PERMISSION.fullmatch(name)) is not None and bytes(value) == b"true"
+    )
+    return pool, tuple(granted)
 
 
 class PslAssignRecord(msgspec.Struct, frozen=True, rename="pascal"):

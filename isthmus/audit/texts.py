@@ -6,6 +6,7 @@ from typing import Final
 
 from isthmus.audit.analysis import Analysis
 from isthmus.audit.finding import Verdict
+from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
 from isthmus.audit.prices import AT_LIST
 
 BLIND_SPOTS: Final = (
@@ -59,6 +60,10 @@ def assumptions(analysis: Analysis, unpriced: int) -> tuple[str, ...]:
             "Older logins were not read: they would have taken more than a quarter of what is left of the day's API "
             "allowance. The history begins later than it could."
         )
-    if "feature licences" in missing:
+    if FEATURES_UNAVAILABLE in missing:
         said.append("Feature licences of users are not visible to the connected user: R21 says nothing.")
+    if PERMISSIONS_UNAVAILABLE in missing and PSLS_UNAVAILABLE not in missing:
+        said.append(
+            "What each permission set licence can grant is not visible to the connected user: R14 says nothing."
+        )
     return tuple(said)

@@ -53,6 +53,11 @@ PSL_FIELDS: Final = (
     "UsedLicenses",
     "IsAvailableForIntegrations",
 )
+PSL_PERMISSION_PREFIX: Final = "MaximumPermissions"
+"""One boolean for each permission that a permission set licence can grant. There are hundreds, more with each release,
+and each org shows its own: so the one constant that asks for them is `FIELDS(STANDARD)`, not a text composed of names
+that an org sends, and not a list of ours, which would be too short in the next release and make pools look alike. What
+else that query returns (who created a pool, and so on) is dropped where it is decoded, in the mover."""
 PSL_ASSIGN_FIELDS: Final = ("Id", "AssigneeId", "PermissionSetLicenseId", "CreatedDate")
 USER_FIELDS: Final = (
     "Id",
@@ -124,6 +129,7 @@ AUDIT_QUERIES: Final[Mapping[str, AuditSoql]] = MappingProxyType(
             _select("licenses", "UserLicense", LICENSE_FIELDS),
             _select("licenses_metered", "UserLicense", LICENSE_FIELDS, LICENSE_METER_FIELDS),
             _select("psls", "PermissionSetLicense", PSL_FIELDS),
+            _select("psl_permissions", "PermissionSetLicense", ("FIELDS(STANDARD)",)),
             _select("psl_assigns", "PermissionSetLicenseAssign", PSL_ASSIGN_FIELDS),
             *_user_queries(),
             AuditSoql("logins_oldest", "SELECT MIN(LoginTime) firstTime FROM LoginHistory"),

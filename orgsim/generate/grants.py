@@ -32,7 +32,7 @@ PRODUCTS: Final = (
     Product("SalesforceCPQ_CPQStandardPerm", "Salesforce CPQ License", 60, None, 31, 6, 9, 5,
             permissions=("EditTask",)),
     Product("EinsteinAnalyticsPlusPsl", "CRM Analytics Plus", 40, 45, 22, 4, 6, 6, permissions=("InsightsAppUser",)),
-    Product("SalesConsoleUser", "Sales Console User", 100, 320, 58, 4, 8, 3),
+    Product("SalesConsoleUser", "Sales Console User", 100, 320, 58, 4, 8, 3, permissions=("EditTask", "RunFlow")),
     Product("FieldServiceMobilePsl", "Field Service Mobile", 50, 320, 24, 3, 4, 2, permissions=("RunFlow",)),
     Product("EinsteinGPTSalesEmailsPsl", "Einstein Sales Emails", 25, -12, 4, 0, 1, 1,
             permissions=("EinsteinGPTSalesEmails",)),

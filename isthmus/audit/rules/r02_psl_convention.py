@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from isthmus.audit.finding import Fact, GateResult, Rule, Verdict
+from isthmus.audit.model import PSLS_UNAVAILABLE
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -16,7 +17,8 @@ RULE: Final = Rule(
     doc=(
         "UsedLicenses of a permission set licence counts every holder for some products and active holders only for "
         "others. It is inferred for each: equal to all grants, equal to grants of active users, the same (nothing to "
-        "tell them apart), or unknown. This decides whether R10 is money."
+        "tell them apart), or unknown. This decides whether R10 is money. Fails if the connected user may not read "
+        "permission set licences: then R10 to R14, R23 and R24 say nothing, which is not zero."
     ),
     remedy="Ask Salesforce how holders of this permission set licence are counted.",
 )
@@ -45,10 +47,10 @@ def convention_of(view: View, psl: str) -> Convention:
 
 def examine(view: View) -> Iterator[GateResult]:
     """Say which pools' counts cannot be explained."""
-    if "PermissionSetLicense" in view.snapshot.reading.unavailable:
+    if PSLS_UNAVAILABLE in view.snapshot.reading.unavailable:
         says = "Permission set licences are not readable for the connected user; this report says nothing about them."
         remedy = "Give the connected user View Setup and Configuration, then run the audit again."
-        yield GateResult("R02", Verdict.WARN, says, remedy)
+        yield GateResult("R02", Verdict.FAIL, says, remedy)
         return
     unexplained = [row for row in view.snapshot.psls if convention_of(view, row.id) is Convention.UNKNOWN]
     for row in unexplained:

@@ -15,12 +15,16 @@ RULE: Final = Rule(
     saves="nothing: a gate",
     doc=(
         "The history begins with the oldest login that is visible (Salesforce keeps about six months; a new org, a "
-        "purge or a sandbox has less). The inactivity threshold is never longer than the history. Fails below 30 days, "
-        "warns below 150 days and where a working day without any login lies between busy ones."
+        "purge or a sandbox has less) and ends with the newest. The inactivity threshold is never longer than the "
+        "history. Fails below 30 days, and where the newest login is more than seven days older than the audit (rows "
+        "were purged, or the audit judges as of a day that has not been); warns below 150 days and where a working day "
+        "without any login lies between busy ones."
     ),
     remedy="Run the audit again when the history is longer; our snapshots keep what Salesforce drops.",
 )
 SHORT_DAYS: Final = 150
+END_DAYS_MAX: Final = 7
+"""Connecting is itself a login, so a history that ends earlier is not whole."""
 BUSY_LOGINS_MIN: Final = 5
 SATURDAY: Final = 5
 _WITHHELD: Final = frozenset({Withhold.ACTIVITY, Withhold.ESTIMATE})
@@ -37,6 +41,14 @@ def examine(view: View) -> Iterator[GateResult]:
         )
         yield GateResult("R03", Verdict.FAIL, says, RULE.remedy, _WITHHELD, facts=facts)
         return
+    ended = days_since_newest(view)
+    if ended > END_DAYS_MAX:
+        says = (
+            f"The newest visible login is {ended} days old, so the login history does not reach up to this audit: "
+            "nobody is called inactive and no active seats are counted in this report."
+        )
+        yield GateResult("R03", Verdict.FAIL, says, "Ask whether login history was deleted.", _WITHHELD, facts=facts)
+        return
     silent = silent_days(view)
     if days < SHORT_DAYS:
         says = f"The visible login history has {days} days, less than five months: long absences cannot be told apart."
@@ -46,6 +58,11 @@ def examine(view: View) -> Iterator[GateResult]:
         yield GateResult("R03", Verdict.WARN, says, "Ask whether login history was deleted.", facts=facts)
     if days >= SHORT_DAYS and not silent:
         yield GateResult("R03", Verdict.PASS, f"{days} days of login history without holes.", facts=facts)
+
+
+def days_since_newest(view: View) -> int:
+    """Return whole days (UTC) from the newest login, of any kind and outcome, to the audit."""
+    return min(((view.now.date() - row.last.date()).days for row in view.snapshot.logins), default=view.history_days)
 
 
 def silent_days(view: View) -> int:

@@ -48,6 +48,31 @@ def test_an_audit_writes_its_documents_and_they_agree_with_the_org(demo: Orgsim,
             assert datetime.fromisoformat(last) < limit
 
 
+def test_what_permission_set_licences_can_grant_is_read_and_redundant_ones_are_found(
+    demo: Orgsim, tmp_path: Path
+) -> None:
+    report = audit_org(demo, tmp_path / "out").report
+    active = {row["Id"] for row in demo.rows("User") if row["IsActive"]}
+    can = {
+        row["Id"]: {name for name, value in row.items() if name.startswith("MaximumPermissions") and value}
+        for row in demo.rows("PermissionSetLicense")
+        if row["Status"] == "Active"
+    }
+    held: dict[str, set[str]] = {}
+    for row in demo.rows("PermissionSetLicenseAssign"):
+        held.setdefault(row["AssigneeId"], set()).add(row["PermissionSetLicenseId"])
+    expected = {
+        (user, less)
+        for user, pools in held.items()
+        if user in active
+        for less in pools & can.keys()
+        if can[less] and any(can[less] < can[more] for more in pools & can.keys())
+    }
+    grants = {row["Id"]: row["AssigneeId"] for row in demo.rows("PermissionSetLicenseAssign")}
+    assert {(grants[f.subject_id], f.pool) for f in report.findings if f.rule == "R14"} == expected
+    assert expected
+
+
 def test_everybody_who_is_absent_is_found(demo: Orgsim, tmp_path: Path) -> None:
     report = audit_org(demo, tmp_path / "out").report
     limit = datetime.now(UTC) - timedelta(days=90)

@@ -141,8 +141,17 @@ class Org:
             days = [d + 0.1 for d in range(int(self.history_days))]
             self.user(f"Regular {i}", last=0.1, seat=seat, human=days)
 
-    def psl(self, row_id: str = "0PL000000000001AAA", *, key: str = "CpqPsl", total: int = 50, used: int = 0) -> PslRow:
-        row = PslRow(id=row_id, name=key, key=key, label=key, status="Active", total=total, used=used)
+    def psl(
+        self,
+        row_id: str = "0PL000000000001AAA",
+        *,
+        key: str = "CpqPsl",
+        total: int = 50,
+        used: int = 0,
+        status: str = "Active",
+        permissions: Iterable[str] = (),
+    ) -> PslRow:
+        row = PslRow(row_id, key, key, key, status, total, used, permissions=tuple(sorted(permissions)))
         self.psls.append(row)
         return row
 
