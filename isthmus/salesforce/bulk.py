@@ -78,8 +78,8 @@ class _Job(msgspec.Struct, frozen=True):
 class _ListedJob(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     state: str
-    operation: str = ""
-    object: str = ""
+    operation: str | None = None
+    object: str | None = None
     external_id_field_name: str | None = None
 
 
@@ -211,7 +211,7 @@ async def _jobs_at_work(session: Session, name: ApiName, key: ApiName) -> list[s
             for job in page.records
             if job.state in _AT_WORK
             and job.operation == "upsert"
-            and job.object.casefold() == name.casefold()
+            and (job.object or "").casefold() == name.casefold()
             and (job.external_id_field_name is None or job.external_id_field_name.casefold() == key.casefold())
         ]
         more = _NEXT_LIST.search(page.next_records_url or "")

@@ -35,15 +35,19 @@ class RowResult:
 
 
 class _Fault(msgspec.Struct, frozen=True):
-    code: str = msgspec.field(name="statusCode", default="")
-    fields: list[str] = []
-    message: str = ""
+    code: str | None = msgspec.field(name="statusCode", default=None)
+    fields: list[str] | None = None
+    message: str | None = None
 
 
 class _Result(msgspec.Struct, frozen=True):
     success: bool
-    created: bool = False
-    errors: list[_Fault] = []
+    created: bool | None = None
+    errors: list[_Fault] | None = None
+
+
+_UNTOLD: Final = _Result(success=False)
+"""In the place of a result that is null: nothing says that the row was written."""
 
 
 async def upsert(
@@ -61,10 +65,10 @@ async def upsert(
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
     route = routes.UPSERT_DUPLICATES if allow_duplicates else routes.UPSERT
-    results = await session.json(route, list[_Result], {"object": name, "key": key}, body)
+    results = await session.json(route, list[_Result | None], {"object": name, "key": key}, body)
     if len(results) != len(records):
         raise Unexpected(route)
-    return [_row_result(result) for result in results]
+    return [_row_result(result or _UNTOLD) for result in results]
 
 
 async def update(session: Session, name: ApiName, records: Sequence[Record]) -> list[RowResult]:
@@ -76,10 +80,10 @@ async def update(session: Session, name: ApiName, records: Sequence[Record]) -> 
         message = f"a call changes 1 to {UPSERT_ROWS_MAX} records"
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
-    results = await session.json(routes.UPDATE, list[_Result], None, body)
+    results = await session.json(routes.UPDATE, list[_Result | None], None, body)
     if len(results) != len(records):
         raise Unexpected(routes.UPDATE)
-    return [_row_result(result) for result in results]
+    return [_row_result(result or _UNTOLD) for result in results]
 
 
 async def update_unless_changed(
@@ -108,7 +112,8 @@ def _with_type(name: ApiName, record: Record) -> Mapping[str, Cell]:
 
 def _row_result(result: _Result) -> RowResult:
     if result.success:
-        return RowResult(ok=True, created=result.created, code=None, field_names=())
+        return RowResult(ok=True, created=result.created is True, code=None, field_names=())
     first = result.errors[0] if result.errors else _Fault()
-    code = row_code(first.code, first.message)
-    return RowResult(ok=False, created=False, code=code, field_names=tuple(first.fields), message=first.message)
+    message = first.message or ""
+    code = row_code(first.code or "", message)
+    return RowResult(ok=False, created=False, code=code, field_names=tuple(first.fields or ()), message=message)

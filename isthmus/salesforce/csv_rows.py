@@ -11,6 +11,7 @@ from typing import Final
 ROW_BYTES_MAX: Final = 4 * 1024 * 1024
 """A row of Salesforce's has at most 400,000 characters."""
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CELL = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n)')
 
 
@@ -24,6 +25,7 @@ class CsvRows:
     def __init__(self) -> None:
         """Begin before the header row."""
         self._pending = bytearray()
+        self._begun = False
 
     def feed(self, chunk: bytes) -> list[list[bytes]]:
         """Return the rows that `chunk` completes. Raises `BadCsv`."""
@@ -35,6 +37,8 @@ class CsvRows:
                 raise BadCsv(message)
             return []
         block = bytes(self._pending[: border + 1])
+        if not self._begun:
+            self._begun, block = True, block.removeprefix(_BYTE_ORDER_MARK)
         del self._pending[: border + 1]
         return _rows(block)
 

@@ -24,7 +24,17 @@ class SalesforceError(Exception):
 
 
 class Transient(SalesforceError):
-    """The org was unavailable or the connection broke: the same work may be tried again later."""
+    """The org was unavailable or the connection broke: the same work may be tried again later.
+
+    `wait_s` is how long the org wants to be left alone (`Retry-After`), 0 if it did not say.
+    """
+
+    def __init__(
+        self, route: RouteName, code: StatusCode = StatusCode.OTHER, http_status: int = 0, *, wait_s: float = 0.0
+    ) -> None:
+        """Keep the facts."""
+        super().__init__(route, code, http_status)
+        self.wait_s = wait_s
 
 
 class Expired(SalesforceError):

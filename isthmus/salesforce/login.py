@@ -96,12 +96,18 @@ class _TokenReply(msgspec.Struct, frozen=True):
     access_token: str
     instance_url: str
     id: str
-    scope: str = ""
+    scope: str | None = None
     refresh_token: str | None = None
 
 
 class _ErrorReply(msgspec.Struct, frozen=True):
     error: str = ""
+    error_description: str | None = None
+
+
+_PASSING_ERRORS: Final = frozenset({"rate_limit_exceeded", "server_error", "temporarily_unavailable"})
+_PASSING_REASONS: Final = frozenset({"login rate exceeded", "retry your request"})
+"""Said with `invalid_grant` or `unknown_error`, and nothing about the grant."""
 
 
 class _UserInfoReply(msgspec.Struct, frozen=True):
@@ -184,15 +190,16 @@ async def _token(channel: Channel, app: App, fields: dict[str, str], *, loopback
         raise LoginUnavailable(sent=True) from None
     instance = parse_login_host(granted.instance_url, allow_loopback_http=loopback)
     identity = _IDENTITY_URL.fullmatch(granted.id)
-    tokens = (granted.access_token, granted.refresh_token)
+    refresh_token = granted.refresh_token or None
+    tokens = (granted.access_token, refresh_token)
     readable = all(_TOKEN.fullmatch(token) for token in tokens if token is not None)
     if isinstance(instance, HostDenied) or identity is None or not readable:
         raise LoginUnavailable(sent=True)
     return Grant(
         access_token=Secret(granted.access_token),
-        refresh_token=None if granted.refresh_token is None else Secret(granted.refresh_token),
+        refresh_token=None if refresh_token is None else Secret(refresh_token),
         instance=instance,
-        scopes=frozenset(granted.scope.split()),
+        scopes=frozenset((granted.scope or "").split()),
         org_id=identity[1],
         user_id=identity[2],
     )
@@ -210,11 +217,12 @@ async def _post(channel: Channel, route: RouteName, fields: dict[str, str]) -> R
 def _refusal(reply: Reply) -> GrantRefused | LoginUnavailable:
     """Sort an error of the token endpoint; 5xx, 429 and anything that is not OAuth's JSON will pass by itself."""
     try:
-        error = msgspec.json.decode(reply.body, type=_ErrorReply).error
+        told = msgspec.json.decode(reply.body, type=_ErrorReply)
     except UNREADABLE_JSON:
-        error = ""
+        told = _ErrorReply()
+    error, reason = told.error, (told.error_description or "").strip().lower()
     passing = reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if passing or not error or error == "rate_limit_exceeded":
+    if passing or not error or error in _PASSING_ERRORS or reason in _PASSING_REASONS:
         return LoginUnavailable(sent=False)
     known = {each.value: each for each in GrantRefusal}
     return GrantRefused(known.get(error, GrantRefusal.OTHER))

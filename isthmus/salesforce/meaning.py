@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -38,8 +39,17 @@ _LIMIT_CODES: Final = frozenset(
 )
 
 
-class _ErrorEntry(msgspec.Struct, frozen=True):
-    error_code: str = msgspec.field(default="", name="errorCode")
+_PASSING_REDIRECTS: Final = frozenset({302, 303, 307})
+"""Not for good: a maintenance page is shown like this. None is followed."""
+RETRY_AFTER_S_MAX: Final = 60.0
+"""An org that wants to be left alone for longer is asked again all the same, and then by the next run."""
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_CODE_KEYS: Final = ("errorCode", "exceptionCode", "statusCode", "error")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_XML_CODE: Final = re.compile(
+    rb"<(?:[A-Za-z]\w*:)?(?:errorCode|exceptionCode|faultcode)(?:\s[^<>]*)?>\s*(?:\w+:)?([A-Za-z_]{3,64})\s*</"
+)
+_WORD_BORDER: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 async def meaning(route: RouteName, reply: StreamReply) -> SalesforceError:
@@ -47,16 +57,23 @@ async def meaning(route: RouteName, reply: StreamReply) -> SalesforceError:
     code = await _error_code(reply)
     status = reply.status
     # The identity service says 403 `Bad_OAuth_Token` of a token that every other route refuses with 401.
-    if status == HTTPStatus.UNAUTHORIZED or (route == routes.USERINFO and status == HTTPStatus.FORBIDDEN):
+    forbidden_token = route == routes.USERINFO and status == HTTPStatus.FORBIDDEN
+    # Bulk jobs may say it with 400.
+    if status == HTTPStatus.UNAUTHORIZED or code == StatusCode.INVALID_SESSION_ID or forbidden_token:
         return Expired(route, code, status)
     if code in _LIMIT_CODES:
         return Limited(route, code, status)
-    if code in _PASSING_CODES or status in _PASSING_STATUS:
-        return Transient(route, code, status)
+    if code in _PASSING_CODES or status in _PASSING_STATUS or status in _PASSING_REDIRECTS:
+        return Transient(route, code, status, wait_s=_retry_after_s(reply.headers.get("retry-after", "")))
     if code == StatusCode.OTHER and status < HTTPStatus.BAD_REQUEST:
-        # A redirect or another status that no route of ours has: not the org's word.
+        # A redirect for good or another status that no route of ours has: not the org's word.
         return Unexpected(route, code, status)
     return Refused(route, code, status)
+
+
+def _retry_after_s(text: str) -> float:
+    """Return the seconds of a `Retry-After`, bounded; 0 for a date, which would need a clock that both share."""
+    return min(float(text), RETRY_AFTER_S_MAX) if _SECONDS.fullmatch(text) else 0.0
 
 
 async def _error_code(reply: StreamReply) -> StatusCode:
@@ -66,7 +83,31 @@ async def _error_code(reply: StreamReply) -> StatusCode:
             body += chunk
             if len(body) > ERROR_BODY_BYTES_MAX:
                 return StatusCode.OTHER
-        entries = msgspec.json.decode(body, type=list[_ErrorEntry])
-    except (Interrupted, ReplyTooLarge, *UNREADABLE_JSON):
+    except (Interrupted, ReplyTooLarge):
         return StatusCode.OTHER
-    return StatusCode.parse(entries[0].error_code) if entries else StatusCode.OTHER
+    return code_in(bytes(body))
+
+
+def code_in(unverified_body: bytes) -> StatusCode:
+    """Return the code of an error body, OTHER if it has none.
+
+    REST answers a JSON array of errors; one error alone, XML, and the spelling of the older Bulk API (`InvalidJob`) are
+    seen too, behind a byte order mark or not. Pages and plain text have no code.
+    """
+    body = unverified_body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        found: object = msgspec.json.decode(body)
+    except UNREADABLE_JSON:
+        match = _XML_CODE.search(body)
+        return _parsed(match[1].decode("ascii")) if match else StatusCode.OTHER
+    entry: object = next(iter(cast("list[object]", found)), None) if isinstance(found, list) else found
+    if not isinstance(entry, dict):
+        return StatusCode.OTHER
+    texts = (cast("dict[str, object]", entry).get(key) for key in _CODE_KEYS)
+    return next((_parsed(text) for text in texts if isinstance(text, str)), StatusCode.OTHER)
+
+
+def _parsed(text: str) -> StatusCode:
+    """Return the code, in whatever spelling: `INVALID_SESSION_ID`, `InvalidSessionId`, `INVALIDJOB`, `InvalidJob`."""
+    spellings = (text, text.upper(), _WORD_BORDER.sub("_", text).upper())
+    return next((code for code in map(StatusCode.parse, spellings) if code != StatusCode.OTHER), StatusCode.OTHER)

@@ -91,7 +91,7 @@ class ObjectListed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _PicklistValue(msgspec.Struct, frozen=True):
-    value: str
+    value: str | None
     active: bool = True
 
 
@@ -122,8 +122,8 @@ class _Field(msgspec.Struct, frozen=True, rename="camel"):
     name_field: bool = False
     restricted_picklist: bool = False
     dependent_picklist: bool = False
-    picklist_values: tuple[_PicklistValue, ...] = ()
-    reference_to: tuple[str, ...] = ()
+    picklist_values: tuple[_PicklistValue, ...] | None = None
+    reference_to: tuple[str, ...] | None = None
     relationship_name: str | None = None
     polymorphic_foreign_key: bool = False
     compound_field_name: str | None = None
@@ -206,10 +206,13 @@ def _field(found: _Field) -> FieldDescribe:
     same = {name: getattr(found, name) for name in _SAME}
     return FieldDescribe(
         **same,
-        picklist_values=tuple(each.value for each in found.picklist_values if each.active),
+        picklist_values=tuple(each.value for each in found.picklist_values or () if each.active and each.value),
+        reference_to=found.reference_to or (),
         polymorphic=found.polymorphic_foreign_key,
         compound=compound,
     )
 
 
-_SAME: Final = tuple(set(FieldDescribe.__struct_fields__) - {"picklist_values", "polymorphic", "compound"})
+_SAME: Final = tuple(
+    set(FieldDescribe.__struct_fields__) - {"picklist_values", "reference_to", "polymorphic", "compound"}
+)

@@ -31,7 +31,8 @@ from isthmus.values import ApiName, OrgHost, Secret
 ATTEMPTS_MAX: Final = 5
 """How often an idempotent request is sent before its failure is the caller's: waits of 0.5, 1, 2 and 4 seconds."""
 FIRST_WAIT_S: Final = 0.5
-_USAGE: Final = re.compile(r"\bapi-usage=([0-9]{1,12})/([0-9]{1,12})\b")
+_USAGE: Final = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})\b")
+"""The org's own usage; `per-app-api-usage` is another count."""
 
 Decoded = TypeVar("Decoded")
 RowCount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
@@ -48,7 +49,8 @@ class ApiLimits:
 
 class _Limit(msgspec.Struct, frozen=True, rename="pascal"):
     max: RowCount
-    remaining: RowCount
+    remaining: Annotated[int, msgspec.Meta(gt=-(1 << 40), lt=1 << 40)]
+    """Negative once an org has let more calls pass than it allows."""
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -273,7 +275,7 @@ class Session:
                     continue
                 if isinstance(error, Expired) or attempt == attempts:
                     raise
-                await asyncio.sleep(_wait_s(attempt))
+                await asyncio.sleep(max(_wait_s(attempt), error.wait_s))
                 attempt += 1
                 lease = await self._leases.current()
                 continue
