@@ -16,7 +16,8 @@ from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.sync.copy import CopyOrg, CopyResult, copy_once
 from isthmus.sync.spec import parse_spec
 from isthmus.values import Secret
-from tests.adversarial.stranger.server import KEY, TOKEN, Stranger, stranger
+from tests.adversarial.stranger.rows import KEY
+from tests.adversarial.stranger.server import TOKEN, Stranger, stranger
 from tests.adversarial.stranger.voice import Ways
 from tests.support.copying import sync_settings
 
@@ -173,11 +174,13 @@ async def test_error_bodies_of_every_kind_pass_when_their_status_does(tmp_path: 
         ("/query$", 503, b"<html><h1>503</h1>canary</html>"),
         ("/query$", 420, b""),
         ("/describe$", 500, b'{"error":"canary"}'),
+        ("/describe$", 302, b"<html>canary: we are down for maintenance</html>"),
         ("/composite/", 406, b"[]"),
         ("/composite/", 503, b'[{"errorCode":"SERVER_UNAVAILABLE","message":"canary"}]'),
         ("/services/data$", 429, b"null"),
+        ("/composite/", 400, b"\xef\xbb\xbf<Errors><Error><errorCode>UNABLE_TO_LOCK_ROW</errorCode></Error></Errors>"),
     ]
-    async with two(tmp_path, Ways(stumbles=stumbles[:3]), Ways(stumbles=stumbles[3:])) as pair:
+    async with two(tmp_path, Ways(stumbles=stumbles[:4]), Ways(stumbles=stumbles[4:])) as pair:
         result = await pair.copy(SMALL)
         assert (result.message, result.exit_status) == (None, 0)
         pair.assert_equal()
