@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_
 from isthmus.audit.options import Thresholds
 from isthmus.audit.pricebook import PriceBook
 from isthmus.audit.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
-from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, Check
+from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.snooze import Snoozes, put_off
 from isthmus.audit.view import View
@@ -60,51 +60,16 @@ class Analysis:
         )
 
 
-@dataclass(slots=True)
-class Settled:
-    """What does not change with thresholds, prices and exemptions: made by the first analysis, used by the next ones.
-
-    One for each snapshot with its contract and history.
-    """
-
-    view: View | None = None
-    gates: tuple[GateResult, ...] = ()
-    findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict[str, tuple[Finding, ...]])
-
-    def begin(self, view: View) -> tuple[GateResult, ...]:
-        """Give the view the indexes of the first one, and return the gates' results."""
-        if self.view is None:
-            self.view = view
-            self.gates = tuple(result for gate in GATES for result in gate.examine(view))
-        else:
-            view.borrow(self.view)
-        return self.gates
-
-    def found(self, check: Check, view: View) -> Iterable[Finding]:
-        """Return what the check finds."""
-        if check.by_settings:
-            return check.check(view)
-        if check.rule.id not in self.findings:
-            self.findings[check.rule.id] = tuple(check.check(view))
-        return self.findings[check.rule.id]
-
-
-def analyse(snapshot: Snapshot, basis: Basis, settled: Settled | None = None) -> Analysis:
-    """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone.
-
-    `settled` of an earlier analysis, which differs in thresholds, prices and exemptions only, saves most of the work.
-    """
-    settled = settled or Settled()
-    prices = _prices(snapshot, basis)
+def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
+    """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
+    prices = prices_of(snapshot, basis)
     view = View(snapshot, basis.thresholds, prices=prices, exempt=basis.exempt, history=basis.history)
-    gates = settled.begin(view)
-    kept_back = {w for result in gates if result.verdict is Verdict.FAIL and not result.pools for w in result.withholds}
+    gates = tuple(result for gate in GATES for result in gate.examine(view))
     found: list[Finding] = []
-    unreadable = frozenset(snapshot.reading.unavailable)
-    skipped = frozenset(rule.rule.id for rule in RULES if rule.needs & kept_back or rule.reads & unreadable)
+    skipped = skipped_rules(snapshot, gates)
     for check in CHECKS:
         if check.rule.id not in skipped:
-            found.extend(excused(view, finding) for finding in settled.found(check, view))
+            found.extend(excused(view, finding) for finding in check.check(view))
     direct = tuple(found)
     for derived in DERIVED:
         if derived.rule.id not in skipped:
@@ -117,6 +82,13 @@ def analyse(snapshot: Snapshot, basis: Basis, settled: Settled | None = None) ->
     if analysis.withheld(Withhold.MONEY):
         return analysis
     return replace(analysis, money=_money(analysis))
+
+
+def skipped_rules(snapshot: Snapshot, gates: Sequence[GateResult]) -> frozenset[str]:
+    """Return the rules that say nothing, because a gate keeps back what they need or they could not be read for."""
+    kept_back = {w for result in gates if result.verdict is Verdict.FAIL and not result.pools for w in result.withholds}
+    unreadable = frozenset(snapshot.reading.unavailable)
+    return frozenset(rule.rule.id for rule in RULES if rule.needs & kept_back or rule.reads & unreadable)
 
 
 def excused(view: View, finding: Finding) -> Finding:
@@ -142,7 +114,8 @@ def contract_of(row: LicenseRow, contract: Sequence[ContractItem]) -> tuple[Cont
     return tuple(item for item in contract if item.license.strip().casefold() in names)
 
 
-def _prices(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
+def prices_of(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
+    """Return what a seat of each pool costs: your price, else the contract's, else a list price, else none."""
     book, on = basis.prices, snapshot.reading.taken_at.date()
     prices: dict[str, Price] = {}
     for row in snapshot.licenses:
@@ -160,16 +133,23 @@ def _prices(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
 
 
 def _worth(finding: Finding, prices: Mapping[str, Price], basis: Basis) -> Decimal | None:
-    """Return what one seat of the finding is worth a month, or None if a price is missing or of another currency."""
-    of = [prices.get(pool) for pool in (finding.pool, *finding.worth_of)]
+    return seat_worth((finding.pool, *finding.worth_of), finding.replacement, prices, basis)
+
+
+def seat_worth(pools: Sequence[str], replacement: str, prices: Mapping[str, Price], basis: Basis) -> Decimal | None:
+    """Return what one seat is worth a month: the least of the pools' prices, less that of what is needed instead.
+
+    None if a price is missing or of another currency.
+    """
+    of = [prices.get(pool) for pool in pools]
     amounts = [price.amount for price in of if price is not None and price.amount is not None]
     currencies = {price.currency for price in of if price is not None}
     if len(amounts) < len(of) or len(currencies) > 1:
         return None
     least = min(amounts)
-    if not finding.replacement:
+    if not replacement:
         return least
-    instead = prices.get(finding.replacement) or named_price(finding.replacement, basis.prices.own)
+    instead = prices.get(replacement) or named_price(replacement, basis.prices.own)
     if instead is None or instead.amount is None or instead.currency not in currencies:
         return None
     return max(ZERO, least - instead.amount)
@@ -188,6 +168,19 @@ def _money(analysis: Analysis) -> dict[str, PoolMoney]:
         by_pool[finding.pool].append(finding)
         if worth is not None and full is not None and worth < full:
             less[finding.pool][finding.grade] += (full - worth) * finding.quantity
+    return {
+        pool.id: pool_money(
+            pool,
+            by_pool[pool.id],
+            view.thresholds_of(pool.id).headroom,
+            Less(*(less[pool.id][grade] for grade in (Grade.A, Grade.B, Grade.C))),
+        )
+        for pool in pools_of(view, basis, prices)
+    }
+
+
+def pools_of(view: View, basis: Basis, prices: Mapping[str, Price]) -> list[Pool]:
+    """Return the pools whose seats are money, with what the contract says of them."""
     pools: list[Pool] = []
     for row in view.snapshot.licenses:
         items = contract_of(row, basis.contract)
@@ -199,15 +192,7 @@ def _money(analysis: Analysis) -> dict[str, PoolMoney]:
     for psl in view.snapshot.psls:
         own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
         pools.append(Pool(psl.id, psl.total, psl.used, prices[psl.id], count_surplus=own))
-    return {
-        pool.id: pool_money(
-            pool,
-            by_pool[pool.id],
-            view.thresholds_of(pool.id).headroom,
-            Less(*(less[pool.id][grade] for grade in (Grade.A, Grade.B, Grade.C))),
-        )
-        for pool in pools
-    }
+    return pools
 
 
 def _order(view: View, finding: Finding) -> tuple[int, int, str, str, str]:

@@ -114,22 +114,35 @@ def resolve(exemptions: Sequence[Exemption], users: Iterable[UserRow], *, named:
 
     `named` False (pseudonymous reports) replaces the reason, in which a name may stand, by the kind.
     """
-    if not exemptions:
-        return Exempt()
-    by_username: dict[str, str] = {}
-    by_email: dict[str, list[str]] = {}
-    for user in users:
-        by_username[user.username.casefold()] = user.id
-        if user.active and user.email:
-            by_email.setdefault(user.email.casefold(), []).append(user.id)
-    met: dict[str, ExemptUser] = {}
-    unmatched = 0
-    for item in exemptions:
-        key = item.who.casefold()
-        alone = by_email.get(key, [])
-        user_id = by_username.get(key) or (alone[0] if len(alone) == 1 else None)
-        if user_id is None or user_id in met:
-            unmatched += 1
-            continue
-        met[user_id] = ExemptUser(user_id, item.reason if named else item.kind.value, item.kind, item.until)
-    return Exempt(tuple(met[key] for key in sorted(met)), unmatched)
+    return Directory(users).resolve(exemptions, named=named) if exemptions else Exempt()
+
+
+class Directory:
+    """Who is meant by a user name or an address."""
+
+    def __init__(self, users: Iterable[UserRow]) -> None:
+        """Take what users are called by."""
+        self._by_username: dict[str, str] = {}
+        self._by_email: dict[str, str | None] = {}
+        for user in users:
+            self._by_username[user.username.casefold()] = user.id
+            if user.active and user.email:
+                email = user.email.casefold()
+                self._by_email[email] = None if email in self._by_email else user.id
+
+    def __len__(self) -> int:
+        """Count the names and addresses."""
+        return len(self._by_username) + len(self._by_email)
+
+    def resolve(self, exemptions: Iterable[Exemption], *, named: bool = True) -> Exempt:
+        """Return which users are meant, as `resolve` does."""
+        met: dict[str, ExemptUser] = {}
+        unmatched = 0
+        for item in exemptions:
+            key = item.who.casefold()
+            user_id = self._by_username.get(key) or self._by_email.get(key)
+            if user_id is None or user_id in met:
+                unmatched += 1
+                continue
+            met[user_id] = ExemptUser(user_id, item.reason if named else item.kind.value, item.kind, item.until)
+        return Exempt(tuple(met[key] for key in sorted(met)), unmatched)

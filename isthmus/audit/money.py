@@ -117,16 +117,21 @@ def pool_money(pool: Pool, findings: Iterable[Finding], headroom: Decimal, less:
     for finding in findings:
         if finding.saving in {Saving.SEAT, Saving.PSL}:
             seats[finding.grade] += finding.quantity
-    certain = min(seats[Grade.A] + seats[Grade.B], pool.used)
+    return money_of_seats(pool, Split(seats[Grade.A], seats[Grade.B], seats[Grade.C]), headroom, less)
+
+
+def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOTHING_LESS) -> PoolMoney:
+    """Return a pool's three figures from how many of its seats were found."""
+    certain = min(found.a + found.b, pool.used)
     room = max(0, pool.total - (pool.used - certain))
-    reclaim = _take(min(certain, room), seats[Grade.A])
+    reclaim = _take(min(certain, room), found.a)
     needed = int(((pool.used - certain) * (1 + headroom)).to_integral_value(ROUND_CEILING))
     bought = pool.total if pool.contracted is None else min(pool.total, pool.contracted)
     fewer = max(0, bought - max(needed, pool.minimum))
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0
     if not pool.count_surplus:
         fewer = min(fewer, certain)
-    return PoolMoney(pool, reclaim, _take(fewer, surplus + seats[Grade.A]), Split(c=seats[Grade.C]), less)
+    return PoolMoney(pool, reclaim, _take(fewer, surplus + found.a), Split(c=found.c), less)
 
 
 def _take(seats: int, of_grade_a: int) -> Split:
