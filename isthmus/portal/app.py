@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
 from isthmus.portal import statics
+from isthmus.portal.api import audit_schedule as api_audit_schedule
 from isthmus.portal.api import audits as api_audits
 from isthmus.portal.api import orgs as api_orgs
 from isthmus.portal.api import planning as api_planning
@@ -25,7 +26,7 @@ from isthmus.portal.visitors import Actor, ApiActor, Doorman, Visitor
 
 BODY_BYTES_MAX: Final = 512 * 1024
 PAGES: Final = (home, sign_in, orgs, oauth, audits, syncs, runs, trust)
-API: Final = (api_session, api_orgs, api_audits, api_syncs, api_planning, api_trust)
+API: Final = (api_session, api_orgs, api_audits, api_audit_schedule, api_syncs, api_planning, api_trust)
 
 
 @get("/healthz", sync_to_thread=False)

@@ -27,6 +27,7 @@ from isthmus.audit.prices import PricesInvalid, parse_customer_prices
 from isthmus.audit.reading import MoverSetting
 from isthmus.audit.thresholds import parse_settings
 from isthmus.audit.verify import verify_bundle
+from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.headless import HeadlessOrg, find_org
 from isthmus.cli.installed_audit import audit_connected
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, print_table, progress_bar, refuse, say
@@ -59,6 +60,9 @@ class Given:
 @click.group(name="audit")
 def command() -> None:
     """Find paid seats that nobody uses, by name, with money and evidence."""
+
+
+command.add_command(schedule)
 
 
 @command.command()

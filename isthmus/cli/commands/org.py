@@ -85,6 +85,9 @@ def connect(alias: Alias, purpose: str, tenant: str | None, *, no_browser: bool,
         print_json({"connect_url": address, **plain_connection(connection)})
     else:
         say(f"Connected {alias} for {purpose} as {connection.username}.", style="bold green")
+        if connection.purpose is Purpose.AUDIT:
+            say(f"Next, the first audit: isthmus audit run --org {alias} --out FOLDER")
+            say(f"From then on it is audited weekly; when: isthmus audit schedule {alias}")
 
 
 async def _connected(installation: Installation, alias: Alias, purpose: Purpose, before: set[Connection]) -> Connection:
