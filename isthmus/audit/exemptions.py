@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -79,7 +79,7 @@ def parse_exemptions(unverified_text: str, name: str) -> tuple[Exemption, ...]:
             message = f"{name}: more than {EXEMPTIONS_MAX} lines. Keep one for each person."
             raise PricesInvalid(message)
         cells = {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if k is not None}
-        exemption = _exemption(cells, f"{name}, line {line}")
+        exemption = exemption_of(cells, f"{name}, line {line}")
         if exemption.who.casefold() in seen:
             message = f"{name}, line {line}: this person has a line already. Keep one for each person."
             raise PricesInvalid(message)
@@ -88,7 +88,8 @@ def parse_exemptions(unverified_text: str, name: str) -> tuple[Exemption, ...]:
     return tuple(found)
 
 
-def _exemption(cells: dict[str, str], where: str) -> Exemption:
+def exemption_of(cells: Mapping[str, str], where: str) -> Exemption:
+    """Return one line of the file. Raises `PricesInvalid` naming `where`."""
     who, reason = cells.get("who", ""), cells.get("reason", "")
     if "@" not in who:
         message = f"{where}: who is missing or no address. Write the person's e-mail address or user name."

@@ -12,6 +12,7 @@ inactive_days = 180
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -48,6 +49,19 @@ def parse_settings(unverified_text: str, name: str) -> Thresholds:
         usual.grace_days if grace is None else grace,
         usual.headroom if headroom is None else headroom,
         licenses,
+    )
+
+
+def changed(own: Thresholds, unverified: Mapping[str, object], where: str) -> Thresholds:
+    """Return the thresholds with single ones of all licences replaced. Raises `PricesInvalid` naming the one."""
+    cells = dict(unverified)
+    _known(cells, set(_NAMES), where)
+    days, grace, headroom = _numbers(cells, where)
+    return Thresholds(
+        own.inactive_days if days is None else days,
+        own.grace_days if grace is None else grace,
+        own.headroom if headroom is None else headroom,
+        own.licenses,
     )
 
 
