@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+MAIL_BYTES_MAX = 32 * 1024 * 1024
+
 
 @dataclass
 class MailServer:
@@ -77,7 +79,8 @@ class MailServer:
 async def mail_server(**behaviour: object) -> AsyncGenerator[MailServer]:
     """Serve on a free port of this machine."""
     server = MailServer(**behaviour)  # pyright: ignore[reportArgumentType] - names and types of the fields
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=server.tls if server.tls_at_once else None)
+    tls = server.tls if server.tls_at_once else None
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls, limit=MAIL_BYTES_MAX)
     server.port = listening.sockets[0].getsockname()[1]
     async with listening:
         yield server
