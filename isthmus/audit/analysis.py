@@ -63,7 +63,19 @@ class Analysis:
 def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
     prices = prices_of(snapshot, basis)
-    view = View(snapshot, basis.thresholds, prices=prices, exempt=basis.exempt, history=basis.history)
+    contracted = {
+        row.id: sum(item.quantity for item in items)
+        for row in snapshot.licenses
+        if (items := contract_of(row, basis.contract))
+    }
+    view = View(
+        snapshot,
+        basis.thresholds,
+        prices=prices,
+        exempt=basis.exempt,
+        history=basis.history,
+        contracted=contracted,
+    )
     gates = tuple(result for gate in GATES for result in gate.examine(view))
     found: list[Finding] = []
     skipped = skipped_rules(snapshot, gates)

@@ -88,7 +88,7 @@ class Seats:
     last_login: Ints
     last_seen: Ints
     human_last: Ints
-    gap: Flags
+    traps: Codes
     departments: Departments
 
 
@@ -224,7 +224,7 @@ class _Making:
     def _seat_columns(self) -> Seats:
         view, users = self._view, [user for _, user in self._holders]
         activities = [view.activity(user.id) for user in users]
-        gaps = [r08_inactive.longest_gap_days(at.human_days) >= r08_inactive.GAP_DAYS for at in activities]
+        traps = [sum(1 for _ in r08_inactive.own_traps(view, user)) for user in users]
         return Seats(
             pool=_ints(number for number, _ in self._holders),
             user=_ints(self._users[user.id] for user in users),
@@ -232,7 +232,7 @@ class _Making:
             last_login=_ints(micros(user.last_login_at) for user in users),
             last_seen=_ints(micros(view.last_seen(user)) for user in users),
             human_last=_ints(micros(at.human_last) for at in activities),
-            gap=np.array(gaps, dtype=np.bool_),
+            traps=np.array(traps, dtype=np.int8),
             departments=_departments(users),
         )
 

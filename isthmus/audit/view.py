@@ -41,6 +41,7 @@ class Activity:
 NO_ACTIVITY = Activity()
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 NO_HISTORY = History()
+NOTHING_CONTRACTED: Mapping[str, int] = MappingProxyType({})
 NOBODY_EXEMPT = Exempt()
 
 
@@ -75,13 +76,15 @@ class View:
         prices: Mapping[str, Price] = NO_PRICES,
         exempt: Exempt = NOBODY_EXEMPT,
         history: History = NO_HISTORY,
+        contracted: Mapping[str, int] = NOTHING_CONTRACTED,
     ) -> None:
-        """Take them; everything else is derived when it is asked for. `prices` are by pool."""
+        """Take them; everything else is derived when it is asked for. `prices` and seats `contracted` are by pool."""
         self.snapshot = snapshot
         self.thresholds = thresholds
         self.prices = prices
         self.exempt = exempt
         self.history = history
+        self.contracted = contracted
 
     def borrow(self, other: View) -> None:
         """Take over the indexes that `other` has made: it is of the same snapshot, whatever it judges by."""
@@ -135,6 +138,11 @@ class View:
     @cached_property
     def _exempt(self) -> dict[str, ExemptUser]:
         return {item.user: item for item in self.exempt.users}
+
+    @cached_property
+    def seen_deactivated(self) -> dict[str, datetime]:
+        """When an earlier audit first saw each of these users deactivated."""
+        return {seen.user: seen.at for seen in self.history.deactivated}
 
     def age_days(self, at: datetime) -> int:
         """Whole days from `at` to the audit."""

@@ -107,7 +107,7 @@ class Answer:
             away = (last != NEVER) & (last <= self._threshold[seats.pool]) & ~dormant
             place = np.flatnonzero(away)
             sure = last[place] <= self._now - r08_inactive.SURE_DAYS * DAY_US
-            traps = seats.gap[place].astype(np.int8) + self._seasonal(away)[place]
+            traps = seats.traps[place] + self._seasonal(away)[place]
             grade = np.where(sure, 0, 1) + traps
             found["R08"] = self._rated("R08", place, np.minimum(grade, _D), seats.pool[place])
         return found

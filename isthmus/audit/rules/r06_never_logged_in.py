@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from isthmus.audit.benign import never_meant_to_come, reactivated
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.model import UserRow
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -15,8 +17,11 @@ RULE: Final = Rule(
     saves="the seat",
     doc=(
         "Active user on a paid licence without LastLoginDate or any successful login, created over 30 days "
-        "ago. Grade A after 90 days, B before. Younger users are listed as information: onboarding. Trap: "
-        "five or more who never came and were created on the same day may be waiting for a go-live."
+        "ago. Grade A after 90 days, B before. Younger users are listed as information: onboarding. Traps: "
+        "five or more who never came and were created on the same day may be waiting for a go-live; a placeholder that "
+        "owns records, or an account made for software (by name or profile); deactivated at an earlier audit and "
+        "active again. An e-mail address that was never verified and failed logins are shown as evidence; they raise "
+        "no grade."
     ),
     remedy="Ask the manager whether the account is still needed; if not, deactivate the user.",
 )
@@ -37,8 +42,7 @@ def check(view: View) -> Iterator[Finding]:
         if user.email_verified is not None:
             facts.append(Fact("e-mail address verified", user.email_verified))
         recent = view.within(user.created_at, view.thresholds_of(user.license).grace_days)
-        traps = (f"created on one day with {others} others who never came: a go-live may be ahead",)
-        applies = others + 1 >= COHORT_MIN and not recent
+        traps = () if recent else _traps(view, user, others)
         grade = Grade.D if recent else Grade.B if view.within(user.created_at, SURE_DAYS) else Grade.A
         yield Finding(
             rule="R06",
@@ -46,11 +50,20 @@ def check(view: View) -> Iterator[Finding]:
             subject_id=user.id,
             pool=user.license or "",
             severity=Severity.INFO if recent else Severity.CRITICAL,
-            grade=grade.lowered(1) if applies else grade,
+            grade=grade.lowered(len(traps)),
             why=f"Has a paid seat for {age} days and never logged in."
             if not recent
             else f"Created {age} days ago and has not logged in yet: probably being onboarded.",
             facts=tuple(facts),
-            traps=traps if applies else (),
-            saving=Saving.NONE if recent else Saving.SEAT,
+            traps=traps,
+            saving=Saving.NONE if grade.lowered(len(traps)) is Grade.D else Saving.SEAT,
         )
+
+
+def _traps(view: View, user: UserRow, others: int) -> tuple[str, ...]:
+    cohort = f"created on one day with {others} others who never came: a go-live may be ahead"
+    return (
+        *((cohort,) if others + 1 >= COHORT_MIN else ()),
+        *never_meant_to_come(user),
+        *reactivated(view, user),
+    )

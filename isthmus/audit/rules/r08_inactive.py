@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
+from isthmus.audit.benign import reactivated
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import UserRow
 from isthmus.audit.rules import r07_dormant
@@ -21,7 +22,8 @@ RULE: Final = Rule(
         "Active user on a paid licence, without a login in person or by software within the threshold (90 days), whose "
         "LastLoginDate is older too. Grade B; A from 120 days. Traps: the same person came back after a gap of 60 days "
         "or more before (quarter-end work); most of the department went silent within two weeks of each other "
-        "(seasonal work)."
+        "(seasonal work); deactivated at an earlier audit and active again. Long leave, work once a year and approving "
+        "by e-mail cannot be seen in logins: the exemptions file is for them."
     ),
     remedy="Ask whether the person is on leave or works with Salesforce only at times; if not, deactivate the user.",
 )
@@ -38,10 +40,7 @@ def check(view: View) -> Iterator[Finding]:
     seasonal = _seasonal_departments(view, absent)
     for user, last in absent:
         days = view.age_days(last)
-        gap = longest_gap_days(view.activity(user.id).human_days)
-        traps: list[str] = []
-        if gap >= GAP_DAYS:
-            traps.append(f"came back before, after a gap of {gap} days")
+        traps = list(own_traps(view, user))
         if user.department and user.department in seasonal:
             traps.append(f"{seasonal[user.department]} of the same department went silent together: seasonal work?")
         grade = Grade.A if not view.within(last, SURE_DAYS) else Grade.B
@@ -61,6 +60,14 @@ def check(view: View) -> Iterator[Finding]:
             traps=tuple(traps),
             saving=Saving.SEAT if grade.lowered(len(traps)) is not Grade.D else Saving.NONE,
         )
+
+
+def own_traps(view: View, user: UserRow) -> Iterator[str]:
+    """Yield the traps that follow from the user alone, whoever else is absent."""
+    gap = longest_gap_days(view.activity(user.id).human_days)
+    if gap >= GAP_DAYS:
+        yield f"came back before, after a gap of {gap} days"
+    yield from reactivated(view, user)
 
 
 def absent_since(view: View, user: UserRow) -> datetime | None:

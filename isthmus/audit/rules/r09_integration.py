@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from isthmus.audit.benign import named_for_software
 from isthmus.audit.finding import HISTORY_DAYS_MIN, Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import LoginKind, UserRow
 from isthmus.audit.snapshot import DAYS_A_WEEK
@@ -23,7 +23,8 @@ RULE: Final = Rule(
         "password by OAuth, or the API itself; C if a person once let the software in. Free seats of Salesforce "
         "Integration are used up first, for the surest findings; beyond them the seat is valued only if you give the "
         "price of Salesforce Integration. Traps: a login in person earlier in the history (renewed consent, or a "
-        "shared account). A name such as svc or integration is shown, never decides."
+        "shared account). A name such as svc or integration is shown, never decides. Whether dashboards or flows run "
+        "as this user, and whether the software and its packages work on the lighter licence, cannot be seen."
     ),
     remedy=(
         "Make a new user on a Salesforce Integration licence for it (an existing one cannot be moved) and check that "
@@ -36,7 +37,6 @@ SHARE_MIN_PERCENT: Final = 99
 INTEGRATION: Final = "Salesforce Integration"
 _SURE: Final = frozenset({LoginKind.MACHINE, LoginKind.API})
 _SOFTWARE: Final = _SURE | {LoginKind.SEEDED}
-_NAME: Final = re.compile(r"integration|mulesoft|informatica|(?:^|[^a-z])(?:svc|service|api|bot|etl|sync)(?:[^a-z]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def check(view: View) -> Iterator[Finding]:
                 Fact("logins by software", found.software),
                 Fact("logins of any kind", found.all),
                 Fact("last login in person", found.in_person_before),
-                Fact("name of an integration", _NAME.search(f"{user.username} {user.name}".casefold()) is not None),
+                Fact("name of an integration", named_for_software(user)),
                 Fact("free Salesforce Integration seat", number < free),
             ),
             traps=traps,

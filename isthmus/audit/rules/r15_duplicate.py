@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import Final
 
+from isthmus.audit.benign import is_role_address
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import UserRow
 from isthmus.audit.people import normal_email, normal_name, username_stem
@@ -20,15 +22,19 @@ RULE: Final = Rule(
         "Active users on paid licences joined by the same employee number, e-mail address (without +tag and .invalid) "
         "or federation identifier: grade B. By the same name and department or manager, with user names that differ "
         "only in endings such as .old, .admin or a number: grade C. Four or more users on one address, number or "
-        "identifier are a shared mailbox, not a person. Traps: an admin twin; an external and an internal identity; "
-        "all accounts in use within 30 days. In pseudonymous reports names are not compared."
+        "identifier are a shared mailbox, not a person. Each sign has a weight (number and identifier 4, address 3, "
+        "name 2): 3 or more is grade B. Traps: an admin twin; an external and an internal identity; an account that "
+        "only software uses; a role's address (support@) that several people may read; all accounts in use within 30 "
+        "days. In pseudonymous reports names are not compared."
     ),
     remedy="Ask the person which account is needed; move its records and deactivate the other.",
 )
 SHARED_MIN: Final = 4
 IN_USE_DAYS: Final = 30
 _ADMIN: Final = re.compile(r"(?:^|[^a-z])(?:admin|adm|sysadmin)(?:[^a-z]|$)")
-_EXACT: Final = frozenset({"employee number", "e-mail address", "federation identifier"})
+_WEIGHTS: Final = MappingProxyType({"employee number": 4, "federation identifier": 4, "e-mail address": 3, "name": 2})
+SCORE_MIN: Final = 3
+"""From this weight on the signs are exact: grade B."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -37,8 +43,9 @@ def check(view: View) -> Iterator[Finding]:
     for members, reasons in clusters(list(users.values())):
         ordered = sorted((users[m] for m in members), key=lambda user: (_last(view, user), user.id))
         idle = ordered[0]
-        traps = _traps(view, ordered)
-        grade = Grade.B if reasons & _EXACT else Grade.C
+        traps = _traps(view, ordered, reasons)
+        score = sum(_WEIGHTS[reason] for reason in reasons)
+        grade = Grade.B if score >= SCORE_MIN else Grade.C
         yield Finding(
             rule="R15",
             subject=Subject.USER,
@@ -49,6 +56,7 @@ def check(view: View) -> Iterator[Finding]:
             why=f"Seems to be the same person as {', '.join(user.username for user in ordered[1:])}.",
             facts=(
                 Fact("joined by", ", ".join(sorted(reasons))),
+                Fact("weight of these signs", score),
                 Fact("seats of the person", len(ordered)),
                 Fact("last login here", view.last_seen(idle)),
                 Fact("last login elsewhere", view.last_seen(ordered[-1])),
@@ -109,13 +117,18 @@ def _last(view: View, user: UserRow) -> float:
     return last.timestamp() if last is not None else 0.0
 
 
-def _traps(view: View, members: Sequence[UserRow]) -> tuple[str, ...]:
+def _traps(view: View, members: Sequence[UserRow], reasons: frozenset[str]) -> tuple[str, ...]:
     traps: list[str] = []
     admins = [_ADMIN.search(f"{u.username.partition('@')[0]} {u.name}".casefold()) is not None for u in members]
     if any(admins) and not all(admins):
         traps.append("one of them seems to be an administrator's second account")
     if len({user.external for user in members}) > 1:
         traps.append("an external and an internal identity of one person")
+    uses = [view.activity(user.id) for user in members]
+    if any(use.machine_last is not None and use.human_last is None for use in uses):
+        traps.append("one of them is used by software only")
+    if reasons == frozenset({"e-mail address"}) and all(is_role_address(user.email) for user in members):
+        traps.append("joined by a role's address, which several people may read")
     if all(view.within(view.activity(user.id).human_last, IN_USE_DAYS) for user in members):
         traps.append("all of them were in use within 30 days")
     return tuple(traps)

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
-from isthmus.audit.model import LicenseRow, PslRow
+from isthmus.audit.model import PslRow
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -16,7 +16,9 @@ RULE: Final = Rule(
     saves="unassigned seats, at renewal only",
     doc=(
         "Seats of a paid licence that nobody holds, less the headroom to keep free (5 % of the used seats). Grade A: "
-        "a count. Quantities cannot fall before the renewal. Trap: the org's own counter is more than a day old."
+        "a count. Quantities cannot fall before the renewal. Seats beyond your contract (free allowances, ramp deals) "
+        "are not counted; without a contract file they cannot be told apart. Planned hires are headroom: set it for "
+        "the licence. Trap: the org's own counter is more than a day old."
     ),
     remedy="Renew fewer seats, unless hires or a ramp deal are planned; give notice in time.",
 )
@@ -25,7 +27,9 @@ RULE: Final = Rule(
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each pool with a surplus."""
     for row in view.snapshot.licenses:
-        surplus = surplus_of(row, view.thresholds_of(row.id).headroom)
+        bought = min(row.total, view.contracted.get(row.id, row.total))
+        kept = kept_free(row.used, view.thresholds_of(row.id).headroom)
+        surplus = bought - row.used - kept
         if surplus <= 0 or not view.categories[row.id].seat_costs or row.status != "Active":
             continue
         lags = view.counter_lags(row)
@@ -36,11 +40,12 @@ def check(view: View) -> Iterator[Finding]:
             pool=row.id,
             severity=Severity.WARNING,
             grade=Grade.A.lowered(1 if lags else 0),
-            why=f"{row.total} seats of {row.label}, {row.used} used: {surplus} more than needed with headroom.",
+            why=f"{bought} seats of {row.label}, {row.used} used: {surplus} more than needed with headroom.",
             facts=(
                 Fact("seats", row.total),
+                Fact("seats under your contract", view.contracted.get(row.id)),
                 Fact("used", row.used),
-                Fact("kept free as headroom", row.total - row.used - surplus),
+                Fact("kept free as headroom", kept),
                 Fact("counter last updated", row.used_updated_at),
             ),
             traps=("the org's counter of used seats is more than a day old",) if lags else (),
@@ -49,7 +54,11 @@ def check(view: View) -> Iterator[Finding]:
         )
 
 
-def surplus_of(row: LicenseRow | PslRow, headroom: Decimal) -> int:
+def surplus_of(row: PslRow, headroom: Decimal) -> int:
     """Return the unassigned seats beyond the headroom (may be negative)."""
-    kept = int((row.used * headroom).to_integral_value(ROUND_CEILING))
-    return row.total - row.used - kept
+    return row.total - row.used - kept_free(row.used, headroom)
+
+
+def kept_free(used: int, headroom: Decimal) -> int:
+    """Return how many seats the headroom keeps free."""
+    return int((used * headroom).to_integral_value(ROUND_CEILING))

@@ -17,6 +17,7 @@ from isthmus.audit.compose import compose
 from isthmus.audit.contract import ContractItem
 from isthmus.audit.exemptions import Exemption, ExemptionKind, resolve
 from isthmus.audit.finding import Saving
+from isthmus.audit.history import History, SeenDeactivated
 from isthmus.audit.options import LicenseThresholds, Thresholds
 from isthmus.audit.pricebook import price_book
 from isthmus.audit.prices import CustomerPrice
@@ -96,10 +97,12 @@ def wrong_gates() -> Iterator[Snapshot]:
     yield young.snapshot()
 
 
+AGAIN = History(deactivated=tuple(SeenDeactivated(user.id, NOW - timedelta(20)) for user in example().users[-12:]))
 SNAPSHOTS = {
     "example": (example().snapshot(), OWN),
     "population": (populate(5, 150).org.snapshot(), OWN),
     "teams": (teams().snapshot(), OWN),
+    "activated again": (example().snapshot(), Basis(Thresholds(), price_book(()), (), history=AGAIN)),
     "contract": (example().snapshot(), Basis(Thresholds(), price_book(()), CONTRACT)),
     **{f"gate {n}": (snapshot, OWN) for n, snapshot in enumerate(wrong_gates())},
 }
@@ -164,12 +167,12 @@ def test_what_a_question_leaves_out_stays_as_the_audit_has_it() -> None:
     "fault",
     [
         lambda c: replace(c, seats=replace(c.seats, last_seen=c.seats.last_seen - 40 * 86_400_000_000)),
-        lambda c: replace(c, seats=replace(c.seats, gap=~c.seats.gap)),
+        lambda c: replace(c, seats=replace(c.seats, traps=1 - c.seats.traps)),
         lambda c: replace(c, of_seats={k: v for k, v in c.of_seats.items() if k != "R06"}),
         lambda c: replace(c, of_grants={}),
         lambda c: replace(c, seats=replace(c.seats, pool=1 - c.seats.pool)),
     ],
-    ids=["last logins", "gaps", "a rule of seats", "rules of grants", "pools"],
+    ids=["last logins", "traps", "a rule of seats", "rules of grants", "pools"],
 )
 def test_columns_that_are_wrong_are_caught_by_the_audit_s_own_report(fault: object) -> None:
     snapshot = example().snapshot()
