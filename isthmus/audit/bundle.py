@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -29,16 +29,19 @@ from isthmus.audit.contract import ContractItem
 from isthmus.audit.exemptions import Exempt
 from isthmus.audit.figures import FORMAT, Report
 from isthmus.audit.history import History
+from isthmus.audit.login_table import LoginTable, UserLoginsRow
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.options import Thresholds
+from isthmus.audit.parts import MadeFiles, Parts, canonical, canonical_lines, canonical_parts, decoded_lines, parts_of
 from isthmus.audit.pricebook import PriceBook
-from isthmus.audit.snapshot import Reading, Snapshot, UserLogins
+from isthmus.audit.snapshot import Reading, Snapshot, lean
 from isthmus.audit.snooze import Snoozes
 
 MANIFEST: Final = "manifest.json"
 FIGURES: Final = "figures.json"
 HISTORY: Final = "history.json"
-EXTRACTS: Final = ("licenses.jsonl", "psls.jsonl", "psl_assigns.jsonl", "users.jsonl", "logins.jsonl")
+LOGINS: Final = "logins.jsonl"
+EXTRACTS: Final = ("licenses.jsonl", "psls.jsonl", "psl_assigns.jsonl", "users.jsonl", LOGINS)
 FILES: Final = ("reading.json", *EXTRACTS, "prices.json", "settings.json", HISTORY, FIGURES)
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -76,68 +79,38 @@ class BundleInvalid(Exception):
     """A bundle that cannot be used; the message names the file."""
 
 
-def canonical(value: object) -> bytes:
-    """Return one line of JSON that is the same on every machine: fixed order, decimals as text, instants in UTC."""
-    return msgspec.json.Encoder(order="deterministic").encode(value) + b"\n"
-
-
-def canonical_lines(rows: Sequence[object]) -> bytes:
-    """Return one line of canonical JSON for each row."""
-    encoder = msgspec.json.Encoder(order="deterministic")
-    return encoder.encode_lines(rows)
-
-
-class MadeFiles(Mapping[str, bytes]):
-    """Files that are made each time they are asked for: of a large org's bundle one file at a time is held."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], bytes]]) -> None:
-        """Take a maker for each name; every call of it gives the same bytes."""
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> bytes:
-        """Make the file."""
-        return self._makers[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names."""
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        """Count the files."""
-        return len(self._makers)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is such a file; makes none."""
-        return name in self._makers
-
-
 def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> Files:
     """Return the files of a bundle by name, the manifest last."""
     settings = Settings(org, basis.thresholds, basis.contract, basis.exempt, basis.snoozes)
-    makers: dict[str, Callable[[], bytes]] = {
-        "reading.json": partial(canonical, snapshot.reading),
+    makers: dict[str, Callable[[], Parts]] = {
+        "reading.json": partial(canonical_parts, snapshot.reading),
         "licenses.jsonl": partial(canonical_lines, snapshot.licenses),
         "psls.jsonl": partial(canonical_lines, snapshot.psls),
         "psl_assigns.jsonl": partial(canonical_lines, snapshot.assigns),
         "users.jsonl": partial(canonical_lines, snapshot.users),
-        "logins.jsonl": partial(canonical_lines, snapshot.logins),
-        "prices.json": partial(canonical, basis.prices),
-        "settings.json": partial(canonical, settings),
-        HISTORY: partial(canonical, basis.history),
-        FIGURES: partial(canonical, report),
+        LOGINS: lambda: canonical_lines(snapshot.logins.rows()),
+        "prices.json": partial(canonical_parts, basis.prices),
+        "settings.json": partial(canonical_parts, settings),
+        HISTORY: partial(canonical_parts, basis.history),
+        FIGURES: partial(canonical_parts, report),
     }
     manifest = canonical(manifest_of(MadeFiles(makers)))
-    return MadeFiles({**makers, MANIFEST: lambda: manifest})
+    return MadeFiles({**makers, MANIFEST: lambda: (manifest,)})
 
 
 def manifest_of(files: Files) -> Manifest:
     """Return the manifest of these files."""
-    entries = tuple(_entry(name, files[name]) for name in sorted(files) if name != MANIFEST)
+    entries = tuple(entry_of(name, parts_of(files, name)) for name in sorted(files) if name != MANIFEST)
     return Manifest(FORMAT, entries, sha256(canonical((FORMAT, entries))).hexdigest())
 
 
-def _entry(name: str, content: bytes) -> FileEntry:
-    return FileEntry(name, len(content), sha256(content).hexdigest())
+def entry_of(name: str, parts: Parts) -> FileEntry:
+    """Return what a manifest says of a file."""
+    size, digest = 0, sha256()
+    for part in parts:
+        size += len(part)
+        digest.update(part)
+    return FileEntry(name, size, digest.hexdigest())
 
 
 def fingerprint_of(files: Files) -> str:
@@ -171,11 +144,11 @@ def read_bundle(files: Files) -> tuple[Snapshot, Basis, str]:
     settings = _decode(files, "settings.json", Settings)
     snapshot = Snapshot(
         reading=_decode(files, "reading.json", Reading),
-        licenses=_decode_lines(files, "licenses.jsonl", LicenseRow),
-        psls=_decode_lines(files, "psls.jsonl", PslRow),
-        assigns=_decode_lines(files, "psl_assigns.jsonl", PslAssignRow),
-        users=_decode_lines(files, "users.jsonl", UserRow),
-        logins=_decode_lines(files, "logins.jsonl", UserLogins),
+        licenses=tuple(_lines(files, "licenses.jsonl", LicenseRow)),
+        psls=tuple(_lines(files, "psls.jsonl", PslRow)),
+        assigns=tuple(_lines(files, "psl_assigns.jsonl", PslAssignRow)),
+        users=users_of(files),
+        logins=_logins_of(files),
     )
     basis = Basis(
         settings.thresholds,
@@ -192,16 +165,34 @@ def _decode(files: Files, name: str, kind: type[Row]) -> Row:
     try:
         return msgspec.json.decode(files[name], type=kind)
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
-        message = f"{name} is not what a bundle of this version has."
-        raise BundleInvalid(message) from None
+        raise _not_ours(name) from None
 
 
-def _decode_lines(files: Files, name: str, row: type[Row]) -> tuple[Row, ...]:
+def users_of(files: Files) -> tuple[UserRow, ...]:
+    """Return the users of a bundle. Raises `BundleInvalid`."""
+    texts: dict[str, str] = {}
+    return tuple(lean(row, texts) for row in _lines(files, "users.jsonl", UserRow))
+
+
+def _logins_of(files: Files) -> LoginTable:
+    table = LoginTable()
     try:
-        return tuple(msgspec.json.Decoder(row).decode_lines(files[name]))
+        for row in _lines(files, LOGINS, UserLoginsRow):
+            table.put(row)
+    except ValueError:
+        raise _not_ours(LOGINS) from None
+    return table
+
+
+def _lines(files: Files, name: str, row: type[Row]) -> Iterator[Row]:
+    try:
+        yield from decoded_lines(parts_of(files, name), row)
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
-        message = f"{name} is not what a bundle of this version has."
-        raise BundleInvalid(message) from None
+        raise _not_ours(name) from None
+
+
+def _not_ours(name: str) -> BundleInvalid:
+    return BundleInvalid(f"{name} is not what a bundle of this version has.")
 
 
 def zipped(files: Files) -> bytes:
@@ -212,5 +203,7 @@ def zipped(files: Files) -> bytes:
             entry = zipfile.ZipInfo(f"bundle/{name}", _ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
-            archive.writestr(entry, files[name])
+            with archive.open(entry, "w") as file:
+                for part in parts_of(files, name):
+                    file.write(part)
     return buffer.getvalue()

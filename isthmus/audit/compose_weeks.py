@@ -17,8 +17,8 @@ from isthmus.audit.analysis import Analysis
 from isthmus.audit.figures import LicenseWeek, WeekPoint
 from isthmus.audit.finding import Withhold
 from isthmus.audit.history import WEEKS_MAX, PoolPoint, PoolWeek, monday, weekly
+from isthmus.audit.login_table import DAYS_A_WEEK
 from isthmus.audit.model import DAYS_KEPT, LicenseRow
-from isthmus.audit.snapshot import DAYS_A_WEEK
 from isthmus.audit.view import View
 
 WEEK: Final = timedelta(days=DAYS_A_WEEK)

@@ -22,16 +22,16 @@ from isthmus.audit.view import View
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of an audit. `documents` and `bundle` are file contents by name; the bundle's are made when read."""
+    """The outcome of an audit. `documents` and `bundle` are files by name, each of them made when it is read."""
 
     view: View
     report: Report
-    documents: dict[str, bytes]
+    documents: Files
     bundle: Files
 
 
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
-    """Judge the snapshot and make the documents. `org` is what the operator calls the org."""
+    """Judge the snapshot. `org` is what the operator calls the org."""
     org = str(org)  # an Alias is text with a rule; what is written is the text
     exempt = resolve(options.exemptions, snapshot.users, named=options.pseudonym_key is None)
     snoozes = resolve_snoozes(options.snooze_lines, snapshot, named=options.pseudonym_key is None)
@@ -39,7 +39,7 @@ def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
     if options.pseudonym_key is not None:
         snapshot = pseudonymise(snapshot, options.pseudonym_key)
     basis = Basis(options.thresholds, price_book(options.prices), options.contract, exempt, options.history, snoozes)
-    analysis = analyse(snapshot, basis)
-    report = compose(analysis, org)
+    report = compose(analyse(snapshot, basis), org)
     bundle = bundle_files(snapshot, basis, org, report)
-    return Judged(analysis.view, report, documents(report, bundle), bundle)
+    # A view of its own: what the rules have looked up is not held while documents are made.
+    return Judged(View(snapshot, basis.thresholds), report, documents(report, bundle), bundle)

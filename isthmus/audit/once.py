@@ -16,6 +16,7 @@ from isthmus.audit.figures import Report
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.options import AuditOptions
+from isthmus.audit.parts import Parts, parts_of
 from isthmus.audit.reading import MoverSetting, read_org
 from isthmus.clock import Clock
 from isthmus.salesforce.endpoint import Endpoint
@@ -123,10 +124,10 @@ def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
     try:
         fresh = aside / BUNDLE_DIR
         fresh.mkdir(mode=0o700)
-        for name, content in judged.bundle.items():
-            _write(fresh / name, content)
-        for name, content in judged.documents.items():
-            _write(aside / name, content)
+        for name in judged.bundle:
+            _write(fresh / name, parts_of(judged.bundle, name))
+        for name in judged.documents:
+            _write(aside / name, parts_of(judged.documents, name))
         if (out_dir / BUNDLE_DIR).exists():
             (out_dir / BUNDLE_DIR).rename(aside / "former")
             for name in OPTIONAL:  # of the former audit
@@ -141,6 +142,8 @@ def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
     return places
 
 
-def _write(place: Path, content: bytes) -> None:
+def _write(place: Path, parts: Parts) -> None:
     place.touch(mode=0o600)
-    place.write_bytes(content)
+    with place.open("wb") as file:
+        for part in parts:
+            file.write(part)

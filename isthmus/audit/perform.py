@@ -117,8 +117,9 @@ class _Performing:
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_reporting(tx, self._audit, claimed.attempt)
         judged = await asyncio.to_thread(judge, read.snapshot, options, claimed.alias)
+        documents = await asyncio.to_thread(store.documents_of, judged)
         async with self._app.database.tenant(await self.ticket()) as tx:
-            await store.save_judged(tx, self._audit, claimed.attempt, judged)
+            await store.save_judged(tx, self._audit, claimed.attempt, judged, documents)
             await note_done(tx, self._audit, claimed.connection)
 
     async def _options(self, claimed: store.Claimed) -> AuditOptions:

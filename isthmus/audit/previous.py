@@ -8,27 +8,35 @@ from pathlib import Path
 
 import msgspec
 
-from isthmus.audit.bundle import FIGURES, BundleInvalid, Files
-from isthmus.audit.figures import Report
+from isthmus.audit.bundle import FIGURES, BundleInvalid, Files, users_of
+from isthmus.audit.bundle_places import bundle_at
+from isthmus.audit.figures import LicenseLine, LicenseWeek, Report
 from isthmus.audit.history import History, PoolPoint, PoolWeek, SeenDeactivated
-from isthmus.audit.model import UserRow
-from isthmus.audit.verify import check_hashes, read_files
+from isthmus.audit.verify import check_hashes
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a later audit needs of a report: of many earlier ones of a large org no more is held."""
+
+    taken_at: datetime
+    licenses: tuple[LicenseLine, ...]
+    license_weeks: tuple[LicenseWeek, ...] = ()
 
 
 def history_of(places: Iterable[Path]) -> History:
     """Return what these bundles (folders or ZIP files) say about earlier seats. Raises `BundleInvalid`."""
     points: list[PoolPoint] = []
     deactivated: dict[str, datetime] = {}
-    reports: list[Report] = []
+    reports: list[Kept] = []
     for place in places:
-        files = read_files(place)
-        check_hashes(files)
-        report = _report(files)
-        points.extend(points_of(report))
-        reports.append(report)
-        for row in msgspec.json.Decoder(UserRow).decode_lines(files["users.jsonl"]):
-            if not row.active:
-                deactivated[row.id] = min(deactivated.get(row.id, report.taken_at), report.taken_at)
+        with bundle_at(place) as opened:
+            files = check_hashes(opened)
+            report = _report(files)
+            points.extend(points_of(report))
+            reports.append(report)
+            for row in users_of(files):
+                if not row.active:
+                    deactivated[row.id] = min(deactivated.get(row.id, report.taken_at), report.taken_at)
     return History(
         tuple(sorted(points, key=lambda point: (point.day, point.pool))),
         tuple(SeenDeactivated(user, at) for user, at in sorted(deactivated.items())),
@@ -36,7 +44,7 @@ def history_of(places: Iterable[Path]) -> History:
     )
 
 
-def _weeks_of(reports: Iterable[Report]) -> tuple[PoolWeek, ...]:
+def _weeks_of(reports: Iterable[Kept]) -> tuple[PoolWeek, ...]:
     """Return who was there week by week, each week as the first audit after it saw it."""
     found: dict[tuple[date, str], PoolWeek] = {}
     for report in sorted(reports, key=lambda report: report.taken_at):
@@ -47,7 +55,7 @@ def _weeks_of(reports: Iterable[Report]) -> tuple[PoolWeek, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def points_of(report: Report) -> tuple[PoolPoint, ...]:
+def points_of(report: Report | Kept) -> tuple[PoolPoint, ...]:
     """Return the report's seats by licence, as a later audit remembers them."""
     return tuple(
         PoolPoint(
@@ -63,9 +71,9 @@ def points_of(report: Report) -> tuple[PoolPoint, ...]:
     )
 
 
-def _report(files: Files) -> Report:
+def _report(files: Files) -> Kept:
     try:
-        return msgspec.json.decode(files[FIGURES], type=Report)
+        return msgspec.json.decode(files[FIGURES], type=Kept)
     except (msgspec.DecodeError, UnicodeDecodeError):
         message = f"{FIGURES} is not what a bundle of this version has."
         raise BundleInvalid(message) from None

@@ -1,29 +1,25 @@
 """What an audit read, whole: built from a mover's messages, kept in bundles, judged by rules. Pure.
 
-Logins are kept by user, kind and success, with one bit a day and one count a week, so their memory does not depend on
-how often people log in. Day 0 is the day of `taken_at` (UTC), day 1 the one before, and so on backwards.
+Logins are kept by user, kind and success (`audit.login_table`), so their memory does not depend on how often people
+log in. Texts that many rows share are kept once.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
+from isthmus.audit.login_table import LoginTable
 from isthmus.audit.model import (
-    DAYS_KEPT,
-    WEEKS_KEPT,
     AuditMessage,
     CollectedMessage,
     FailedMessage,
     LicenseRow,
     LicensesMessage,
-    LoginKind,
     LoginRow,
     LoginsMessage,
     ProgressMessage,
@@ -38,26 +34,6 @@ from isthmus.audit.model import (
     UsersMessage,
     Vocabulary,
 )
-
-DAYS_A_WEEK: Final = 7
-
-
-class UserLogins(msgspec.Struct, frozen=True):
-    """All logins of a user of one kind: `days` a hexadecimal bit set (bit i: day i), `weeks[k]` of days 7k to 7k+6."""
-
-    user: str
-    kind: LoginKind
-    success: bool
-    count: int
-    first: datetime
-    last: datetime
-    days: str
-    weeks: tuple[int, ...]
-
-    @property
-    def day_bits(self) -> int:
-        """The bit set as a number."""
-        return int(self.days, 16)
 
 
 class UnknownWord(msgspec.Struct, frozen=True):
@@ -101,7 +77,7 @@ class Snapshot:
     psls: tuple[PslRow, ...]
     assigns: tuple[PslAssignRow, ...]
     users: tuple[UserRow, ...]
-    logins: tuple[UserLogins, ...]
+    logins: LoginTable
 
 
 class ReadingFailed(Exception):
@@ -111,15 +87,6 @@ class ReadingFailed(Exception):
         """Keep the message: a reason of a closed list and the name of an object."""
         super().__init__(f"{failed.object}: {failed.reason.value}")
         self.failed = failed
-
-
-@dataclass(slots=True)
-class _Sum:
-    first: datetime
-    last: datetime
-    count: int = 0
-    bits: int = 0
-    weeks: array[int] = field(default_factory=lambda: array("I", (0,) * WEEKS_KEPT))
 
 
 class SnapshotBuilder:
@@ -132,8 +99,8 @@ class SnapshotBuilder:
         self._psls: list[PslRow] = []
         self._assigns: list[PslAssignRow] = []
         self._users: list[UserRow] = []
-        self._logins: dict[tuple[str, LoginKind, bool], _Sum] = {}
-        self._names: dict[str, str] = {}
+        self._logins = LoginTable()
+        self._texts: dict[str, str] = {}
         self._unknown: Counter[tuple[Vocabulary, str]] = Counter()
         self._taken_at: datetime | None = None
         self._end: CollectedMessage | None = None
@@ -150,7 +117,7 @@ class SnapshotBuilder:
             case PslAssignsMessage():
                 self._assigns.extend(message.rows)
             case UsersMessage():
-                self._users.extend(message.rows)
+                self._users.extend(lean(row, self._texts) for row in message.rows)
             case LoginsMessage():
                 for row in message.rows:
                     self._add_login(row, self._taken_at)
@@ -193,28 +160,28 @@ class SnapshotBuilder:
             psls=tuple(sorted(self._psls, key=lambda row: row.id)),
             assigns=tuple(sorted(self._assigns, key=lambda row: row.id)),
             users=users,
-            # Each sum is let go as its row is made: logins are most of what an audit holds.
-            logins=tuple(_user_logins(key, self._logins.pop(key)) for key in sorted(self._logins)),
+            logins=self._logins,
         )
 
     def _add_login(self, row: LoginRow, taken_at: datetime | None) -> None:
         if taken_at is None:
             message = "logins came before the instant of the audit"
             raise ValueError(message)
-        key = (self._names.setdefault(row.user, row.user), row.kind, row.success)  # one text for each user
-        total = self._logins.get(key)
-        if total is None:
-            total = self._logins[key] = _Sum(row.first, row.last)
-        total.count += row.count
-        total.first, total.last = min(total.first, row.first), max(total.last, row.last)
-        index = (taken_at.date() - row.day).days
-        if 0 <= index < DAYS_KEPT:
-            total.bits |= 1 << index
-            total.weeks[index // DAYS_A_WEEK] += row.count
+        self._logins.add(row, (taken_at.date() - row.day).days)
 
 
-def _user_logins(key: tuple[str, LoginKind, bool], total: _Sum) -> UserLogins:
-    return UserLogins(*key, total.count, total.first, total.last, f"{total.bits:x}", tuple(total.weeks))
+def lean(row: UserRow, texts: dict[str, str]) -> UserRow:
+    """Return the row with texts that are in `texts` already, where many users share them; new ones are put there."""
+    return msgspec.structs.replace(
+        row,
+        email=row.username if row.email == row.username else row.email,
+        user_type=texts.setdefault(row.user_type, row.user_type),
+        license=None if row.license is None else texts.setdefault(row.license, row.license),
+        license_key=texts.setdefault(row.license_key, row.license_key),
+        profile=texts.setdefault(row.profile, row.profile),
+        department=texts.setdefault(row.department, row.department),
+        manager=None if row.manager is None else texts.setdefault(row.manager, row.manager),
+    )
 
 
 def _sandbox_signs(users: Iterable[UserRow]) -> SandboxSigns:

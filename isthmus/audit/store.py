@@ -158,10 +158,15 @@ async def save_failure(tx: TenantTx, audit: UUID, attempt: int, failure: Failure
     )
 
 
-async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -> None:
+def documents_of(judged: Judged) -> dict[str, bytes]:
+    """Make what is kept of an audit as files, which takes a while: beforehand, so that no transaction waits for it."""
+    return {**judged.documents, BUNDLE_NAME: zipped(judged.bundle)}
+
+
+async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged, documents: Mapping[str, bytes]) -> None:
     """End the audit as done, with its snapshot, findings and documents, all in this transaction."""
     await check_attempt(tx, audit, attempt)
-    await _save_documents(tx, audit, {**judged.documents, BUNDLE_NAME: zipped(judged.bundle)})
+    await _save_documents(tx, audit, documents)
     await _save_findings(tx, audit, judged.report)
     await _save_pools(tx, audit, judged.report)
     await _save_people(tx, audit, judged)

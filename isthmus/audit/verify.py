@@ -7,32 +7,20 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import msgspec
 
 from isthmus.audit.analysis import analyse
-from isthmus.audit.bundle import (
-    FIGURES,
-    FILES,
-    MANIFEST,
-    BundleInvalid,
-    Files,
-    canonical,
-    fingerprint_of,
-    read_bundle,
-    read_manifest,
-)
+from isthmus.audit.bundle import FIGURES, FILES, MANIFEST, BundleInvalid, Files, entry_of, read_bundle, read_manifest
+from isthmus.audit.bundle_places import CheckedFiles, bundle_at
 from isthmus.audit.compose import compose
 from isthmus.audit.figures import Report
-
-BUNDLE_BYTES_MAX: Final = 4 * 1024**3
-BUNDLE_FILES_MAX: Final = 64
+from isthmus.audit.parts import canonical, canonical_parts, fields_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,67 +38,47 @@ def verify_bundle(place: Path, fingerprint: str | None = None) -> Verified:
 
     `fingerprint`, as printed in a report, also proves that the bundle is the one that the report was made from.
     """
-    return verify_files(read_files(place), fingerprint)
+    with bundle_at(place) as files:
+        return verify_files(files, fingerprint)
 
 
 def verify_files(files: Files, fingerprint: str | None = None) -> Verified:
-    """Verify a bundle that was read already."""
-    check_hashes(files)
-    if fingerprint is not None and fingerprint != fingerprint_of(files):
+    """Verify a bundle that was opened already."""
+    checked = check_hashes(files)
+    manifest = read_manifest(files)
+    if fingerprint is not None and fingerprint != manifest.fingerprint:
         message = f"{MANIFEST}: this is not the bundle that the report was made from; its fingerprint is another one."
         raise BundleInvalid(message)
-    snapshot, basis, org = read_bundle(files)
-    report = compose(analyse(snapshot, basis), org)
-    again = canonical(report)
-    if again != files[FIGURES]:
-        where = first_difference(msgspec.json.decode(files[FIGURES]), msgspec.json.decode(again))
+    report = _recomputed(checked)
+    if entry_of(FIGURES, canonical_parts(report)) not in manifest.files:
+        where = first_difference(msgspec.json.decode(checked[FIGURES]), msgspec.json.decode(canonical(report)))
         message = f"{FIGURES}: {where or 'its form'} does not follow from the extracts, prices and settings."
         raise BundleInvalid(message)
-    figures = _count(msgspec.json.decode(again))
-    return Verified(len(files), figures, fingerprint_of(files), report)
+    return Verified(len(files), _count(report), manifest.fingerprint, report)
 
 
-def check_hashes(files: Files) -> None:
-    """Raise `BundleInvalid` naming the first file that is not the manifest's."""
+def _recomputed(files: Files) -> Report:
+    snapshot, basis, org = read_bundle(files)
+    return compose(analyse(snapshot, basis), org)
+
+
+def check_hashes(files: Files) -> CheckedFiles:
+    """Return the files as checked ones. Raises `BundleInvalid` naming the first file that is not the manifest's."""
     manifest = read_manifest(files)
-    stated = {entry.name: entry for entry in manifest.files}
-    for name in sorted({*FILES, *stated}):
-        content, entry = files.get(name), stated.get(name)
-        if entry is None:
+    checked = CheckedFiles(files, manifest)
+    for name in sorted({*FILES, *checked}):
+        if name not in checked:
             message = f"{MANIFEST} does not list {name}."
             raise BundleInvalid(message)
-        if content is None:
+        if name not in files:
             message = f"{name} is missing."
             raise BundleInvalid(message)
-        if len(content) != entry.bytes or sha256(content).hexdigest() != entry.sha256:
-            message = f"{name} has been changed: its SHA-256 is not that of the manifest."
-            raise BundleInvalid(message)
+        deque(checked.parts(name), maxlen=0)  # read to its end
     for name in sorted(files):
-        if name != MANIFEST and name not in stated:
+        if name != MANIFEST and name not in checked:
             message = f"{name} does not belong to the bundle."
             raise BundleInvalid(message)
-
-
-def read_files(place: Path) -> dict[str, bytes]:
-    """Return the files of a bundle folder or ZIP file. Raises `BundleInvalid`."""
-    try:
-        if place.is_dir():
-            names = sorted(entry.name for entry in place.iterdir())
-            _bound(len(names), sum((place / name).stat().st_size for name in names))
-            return {name: (place / name).read_bytes() for name in names}
-        with zipfile.ZipFile(place) as archive:
-            entries = archive.infolist()
-            _bound(len(entries), sum(entry.file_size for entry in entries))
-            return {entry.filename.removeprefix("bundle/"): archive.read(entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-        message = f"{place} cannot be read as a bundle ({type(error).__name__}). Name a bundle folder or bundle.zip."
-        raise BundleInvalid(message) from None
-
-
-def _bound(count: int, size: int) -> None:
-    if count > BUNDLE_FILES_MAX or size > BUNDLE_BYTES_MAX:
-        message = "this is too large for a bundle"
-        raise ValueError(message)
+    return checked
 
 
 def first_difference(stated: object, recomputed: object, path: str = "") -> str:
@@ -136,9 +104,9 @@ def first_difference(stated: object, recomputed: object, path: str = "") -> str:
 
 
 def _count(value: object) -> int:
-    """Return how many single figures and words a JSON value has."""
-    if isinstance(value, dict):
-        return sum(_count(item) for item in cast("Mapping[str, object]", value).values())
-    if isinstance(value, list):
-        return sum(_count(item) for item in cast("list[object]", value))
+    """Return how many single figures and words a value has."""
+    if isinstance(value, msgspec.Struct):
+        return sum(_count(item) for _, item in fields_of(value))
+    if isinstance(value, tuple):
+        return sum(_count(item) for item in cast("tuple[object, ...]", value))
     return 1

@@ -13,10 +13,11 @@ from typing import Final
 from isthmus.audit.catalogue import Category, category_of
 from isthmus.audit.exemptions import Exempt, ExemptUser
 from isthmus.audit.history import History
+from isthmus.audit.login_table import UserLogins
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.options import Thresholds
 from isthmus.audit.prices import Price
-from isthmus.audit.snapshot import Snapshot, UserLogins
+from isthmus.audit.snapshot import Snapshot
 
 COUNTER_LAG_MAX = timedelta(hours=24)
 

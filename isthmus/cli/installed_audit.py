@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from pathlib import Path
 from typing import Final
 
 from isthmus.audit import service
 from isthmus.audit.bundle import read_bundle
+from isthmus.audit.bundle_places import ZippedFiles
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.views import AuditDetail, AuditState, DocumentKind
@@ -32,8 +32,7 @@ def audit_connected(name: str, options: AuditOptions) -> Judged:
         )
     content = with_installation(lambda installation: _audit(installation, name))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        files = {Path(entry).name: archive.read(entry) for entry in archive.namelist()}
-    snapshot, _, org = read_bundle(files)
+        snapshot, _, org = read_bundle(ZippedFiles(archive, "the bundle"))
     return judge(snapshot, options, org)
 
 

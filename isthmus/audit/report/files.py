@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from isthmus.audit.bundle import Files, read_manifest
+from isthmus.audit.bundle import Files, Manifest, read_manifest
 from isthmus.audit.figures import Report
+from isthmus.audit.parts import MadeFiles, Parts, bunches, fields_of
 from isthmus.audit.prices import NEGOTIATED
 from isthmus.audit.report.calendar import render_ics
 from isthmus.audit.report.cells import Cell, as_text, defused
@@ -31,29 +32,47 @@ COLUMN_WIDTH_MIN: Final = 8
 EXCEL_TEXT_MAX: Final = 32_000
 
 
-def documents(report: Report, bundle: Files) -> dict[str, bytes]:
-    """Return report.pdf, report.xlsx, findings.csv and report.json, in which the bundle's fingerprint is printed.
+def documents(report: Report, bundle: Files) -> Files:
+    """Return report.xlsx, findings.csv, report.json and report.pdf, in which the bundle's fingerprint is printed.
 
-    With a contract also renewal.ics; with a price of the customer's own also focus.csv.
+    With a contract also renewal.ics; with a price of the customer's own also focus.csv. Each is made when it is read.
     """
-    fingerprint = read_manifest(bundle).fingerprint
-    found = {
-        "report.pdf": render_pdf(report, fingerprint),
-        "report.xlsx": render_xlsx(report, bundle),
-        "findings.csv": render_csv(report),
-        "report.json": render_json(report, fingerprint),
+    manifest = read_manifest(bundle)
+    makers: dict[str, Callable[[], Parts]] = {
+        "report.pdf": lambda: (render_pdf(report, manifest.fingerprint),),
+        "report.xlsx": lambda: (render_xlsx(report, manifest),),
+        "findings.csv": lambda: render_csv(report),
+        "report.json": lambda: render_json(report, manifest.fingerprint),
     }
     if report.plan:
-        found["renewal.ics"] = render_ics(report)
+        makers["renewal.ics"] = lambda: (render_ics(report),)
     if any(line.price_basis == NEGOTIATED for line in report.licenses):
-        found["focus.csv"] = render_focus(report)
-    return found
+        makers["focus.csv"] = lambda: (render_focus(report),)
+    return MadeFiles(makers)
 
 
-def render_json(report: Report, fingerprint: str) -> bytes:
-    """Return report.json: the report's own keys, with `bundle_sha256` first."""
-    body = msgspec.to_builtins(report)
-    return msgspec.json.format(msgspec.json.encode({"bundle_sha256": fingerprint, **body}), indent=1) + b"\n"
+def render_json(report: Report, fingerprint: str) -> Iterator[bytes]:
+    """Yield report.json: the report's own keys, with `bundle_sha256` first, one space for each level."""
+    yield b'{\n "bundle_sha256": ' + msgspec.json.encode(fingerprint)
+    for name, value in fields_of(report):
+        yield b",\n " + msgspec.json.encode(name) + b": "
+        if value and isinstance(value, tuple):
+            yield from _array(cast("tuple[object, ...]", value))
+        else:
+            yield _indented(value)
+    yield b"\n}\n"
+
+
+def _array(rows: tuple[object, ...]) -> Iterator[bytes]:
+    before = b"["
+    for some in bunches(rows):
+        yield before + _indented(some)[1:-3]  # without the bracket, and the new line and space before the other one
+        before = b","
+    yield b"\n ]"
+
+
+def _indented(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).replace(b"\n", b"\n ")
 
 
 def read_report(content: bytes) -> Report:
@@ -61,17 +80,20 @@ def read_report(content: bytes) -> Report:
     return msgspec.json.decode(content, type=Report)
 
 
-def render_csv(report: Report) -> bytes:
-    """Return findings.csv: UTF-8 with a byte order mark, for spreadsheets; no cell is a formula."""
+def render_csv(report: Report) -> Iterator[bytes]:
+    """Yield findings.csv: UTF-8 with a byte order mark, for spreadsheets; no cell is a formula."""
+    yield b"\xef\xbb\xbf" + _csv([FINDING_COLUMNS])
+    for some in bunches(report.findings):
+        yield _csv([as_text(cell) for cell in finding_row(line)] for line in some)
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(FINDING_COLUMNS)
-    for line in report.findings:
-        writer.writerow([as_text(cell) for cell in finding_row(line)])
-    return b"\xef\xbb\xbf" + buffer.getvalue().encode()
+    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
+    return buffer.getvalue().encode()
 
 
-def render_xlsx(report: Report, bundle: Files) -> bytes:
+def render_xlsx(report: Report, manifest: Manifest) -> bytes:
     """Return the workbook; texts are written as texts, never as formulas or links."""
     buffer = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -88,7 +110,7 @@ def render_xlsx(report: Report, bundle: Files) -> bytes:
         "date": book.add_format({"num_format": "yyyy-mm-dd"}),
         "text": book.add_format({"text_wrap": True, "valign": "top"}),
     }
-    for table in tables(report, read_manifest(bundle)):
+    for table in tables(report, manifest):
         sheet = book.add_worksheet(table.title)
         sheet.freeze_panes(1, 0)
         for column, title in enumerate(table.columns):

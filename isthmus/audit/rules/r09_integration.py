@@ -9,8 +9,8 @@ from typing import Final
 
 from isthmus.audit.benign import named_for_software
 from isthmus.audit.finding import HISTORY_DAYS_MIN, Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.login_table import DAYS_A_WEEK
 from isthmus.audit.model import LoginKind, UserRow
-from isthmus.audit.snapshot import DAYS_A_WEEK
 from isthmus.audit.view import View
 
 RULE: Final = Rule(

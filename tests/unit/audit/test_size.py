@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from isthmus.audit.bundle import MANIFEST, MadeFiles, canonical, manifest_of
+from isthmus.audit.bundle import MANIFEST, manifest_of
 from isthmus.audit.compose import compose
+from isthmus.audit.parts import MadeFiles, canonical
 from isthmus.audit.report.files import render_csv
 from isthmus.audit.report.pdf import FINDINGS_PRINTED_MAX, pdf_data
 from tests.unit.audit.world import Org
@@ -24,20 +25,20 @@ def test_the_pdf_names_the_first_findings_and_says_how_many_more_the_tables_have
     groups: Any = data["groups"]
     assert sum(len(group["rows"]) for group in groups) == FINDINGS_PRINTED_MAX
     assert data["unprinted"] == len(report.findings) - FINDINGS_PRINTED_MAX >= 40
-    assert render_csv(report).count(b"\r\n") == 1 + len(report.findings)
+    assert b"".join(render_csv(report)).count(b"\r\n") == 1 + len(report.findings)
 
 
 def test_files_are_made_when_they_are_read_and_not_before() -> None:
     made: list[str] = []
 
-    def maker(name: str) -> bytes:
+    def maker(name: str) -> list[bytes]:
         made.append(name)
-        return name.encode()
+        return [name.encode(), b"!"]
 
     files = MadeFiles({name: lambda name=name: maker(name) for name in ("b", "a")})
     assert "a" in files
     assert (sorted(files), len(files), made) == (["a", "b"], 2, [])
-    assert files["b"] == b"b"
+    assert files["b"] == b"b!"
     with pytest.raises(KeyError):
         files["c"]
     whole = dict(files)
