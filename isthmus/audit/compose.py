@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -196,12 +196,7 @@ def sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPo
     view = analysis.view
     quiet, shown = analysis.withheld(Withhold.ACTIVITY), currency is not None and not analysis.withheld(Withhold.MONEY)
     points: list[SensitivityPoint] = []
-    last_of_pool = {
-        license_: [
-            view.last_seen(user) or _instead(view, user) for user in users if view.exemption_of(user.id, "R08") is None
-        ]
-        for license_, users in view.seat_pools()
-    }
+    last_of_pool = {license_: [last for _, last in lasts_of(view, users)] for license_, users in view.seat_pools()}
     for days in SENSITIVITY_DAYS:
         if quiet or view.history_days < days:
             points.append(SensitivityPoint(days, None, None, None))
@@ -217,6 +212,13 @@ def sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPo
                 value += money.annual(price.amount, 1) * gone
         points.append(SensitivityPoint(days, seats, value if shown else None, currency if shown else None))
     return tuple(points)
+
+
+def lasts_of(view: View, users: Iterable[UserRow]) -> Iterator[tuple[str, datetime]]:
+    """Yield each user who is not exempt with their last login, or what stands for it."""
+    for user in users:
+        if view.exemption_of(user.id, "R08") is None:
+            yield user.id, view.last_seen(user) or _instead(view, user)
 
 
 def _instead(view: View, user: UserRow) -> datetime:

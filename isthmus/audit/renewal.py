@@ -50,6 +50,21 @@ def readiness(analysis: Analysis, licenses: Sequence[LicenseLine]) -> tuple[Read
     )
 
 
+def known_weeks(analysis: Analysis, pool: str, licenses: Sequence[LicenseLine]) -> tuple[PoolPoint, ...]:
+    """Return the weeks of one licence whose seats and findings are known, the last one that of this audit."""
+    today = analysis.view.now.date()
+    points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
+    return tuple(point for point in weekly(points, pool, today) if point.unused_a is not None)
+
+
+def case_values(weeks: Sequence[PoolPoint]) -> tuple[int, int, int] | None:
+    """Return the seats of the conservative, base and aggressive case before headroom and minimum; None if withheld."""
+    if len(weeks) < WEEKS_MIN:
+        return None
+    conservative, base, aggressive = (_case(weeks, *case) for case in _CASES)
+    return conservative, base, aggressive
+
+
 def _point(line: LicenseLine, day: date) -> PoolPoint:
     return PoolPoint(day, line.id, line.purchased, line.assigned, line.unused_a, line.unused_b, line.unused_c)
 

@@ -17,6 +17,8 @@ import click
 from isthmus.audit.bundle import BundleInvalid
 from isthmus.audit.contract import parse_contract
 from isthmus.audit.exemptions import parse_exemptions
+from isthmus.audit.explain.explain import explainer_of
+from isthmus.audit.explain.path import FigureUnknown
 from isthmus.audit.failures import AuditFailed
 from isthmus.audit.figures import Report
 from isthmus.audit.model import ProgressMessage
@@ -28,6 +30,7 @@ from isthmus.audit.reading import MoverSetting
 from isthmus.audit.thresholds import parse_settings
 from isthmus.audit.verify import verify_bundle
 from isthmus.cli.commands.audit_schedule import schedule
+from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures
 from isthmus.cli.headless import HeadlessOrg, find_org
 from isthmus.cli.installed_audit import audit_connected
 from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, print_table, progress_bar, refuse, say
@@ -161,6 +164,39 @@ def verify(bundle: Path, fingerprint: str | None, *, as_json: bool) -> None:
     else:
         say(f"Verified: {verified.figures:,} figures follow from {verified.files} files.", style="bold green")
         say(f"Fingerprint {verified.fingerprint}")
+
+
+@command.command()
+@click.argument("bundle", type=click.Path(exists=True, path_type=Path))
+@click.argument("figure", required=False)
+@click.option("--rows", "rows_max", default=ROWS_SHOWN, type=click.IntRange(0), help="Rows to show; 0 for all.")
+@click.option("--fingerprint", help="The fingerprint that the report prints: proves that it is that report's bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(bundle: Path, figure: str | None, rows_max: int, fingerprint: str | None, *, as_json: bool) -> None:
+    """Say where a figure of a report comes from: rows, rule, settings, requests. Offline.
+
+    FIGURE is a path of report.json, or the number of a finding. Without it, or for a part of the report, the figures
+    that there are get listed. The bundle is verified first; exit status 2 if it does not verify.
+
+    \b
+    Examples:
+      isthmus audit explain audit/bundle seats_unused
+      isthmus audit explain audit/bundle 'licenses[SFDC].active_90' --rows 0
+      isthmus audit explain bundle.zip 17
+      isthmus audit explain audit/bundle money
+    """
+    try:
+        told = explainer_of(bundle, fingerprint)
+        answer = told.explain(figure) if figure and is_figure(told, figure) else None
+        listed = None if answer else told.find(figure or "")
+    except BundleInvalid as invalid:
+        refuse(f"The bundle does not verify: {invalid}", "Nothing is explained of it. Ask for the original.")
+    except FigureUnknown as unknown:
+        refuse(str(unknown), "`isthmus audit explain BUNDLE` lists the figures.")
+    if answer is not None:
+        print_explanation(told, answer, rows_max=rows_max, as_json=as_json)
+    elif listed is not None:
+        print_figures(told, *listed, as_json=as_json)
 
 
 def _options(settings: Settings, given: Given, as_of: datetime | None, *, pseudonymous: bool) -> AuditOptions:
