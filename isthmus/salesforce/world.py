@@ -27,9 +27,11 @@ class MoverWorld:
     """Everything that a job may touch. `sessions[i]` belongs to `job.endpoints[i]`.
 
     `mask_key` asks for the key of the pseudonyms (raises `LeaseLost`); None where nothing can be masked.
+    `answers` waits for the next sealed message of whoever looks; None where nobody can answer.
     """
 
     sessions: Sequence[Session]
     report: Report
     clock: Clock
     mask_key: Callable[[], Awaitable[Secret]] | None = None
+    answers: Callable[[], Awaitable[bytes]] | None = None

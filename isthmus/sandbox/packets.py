@@ -18,7 +18,9 @@ SANDBOX: Final = b"S"
 MESSAGE: Final = b"M"
 EXIT: Final = b"X"
 STOP: Final = b"Q"
-"""First byte of each packet on the control socket: the mover's confinement, a report, its end; and our wish to stop."""
+ANSWER: Final = b"A"
+"""First byte of each packet on the control socket: the mover's confinement, a report, its end; our wish to stop, and
+what a viewer answers to a look, sealed."""
 
 DIAL_REQUEST: Final = struct.Struct("<IH")
 """Mover → parent: number of the request, index of the endpoint."""

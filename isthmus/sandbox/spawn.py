@@ -22,6 +22,7 @@ import msgspec
 
 from isthmus.egress.errors import DialRefused, EgressError
 from isthmus.sandbox.packets import (
+    ANSWER,
     DIAL_OK,
     DIAL_REFUSED,
     DIAL_REPLY,
@@ -98,6 +99,11 @@ class Mover:
         """Yield what the job reports until the mover ends. A reader that waits makes the mover wait."""
         while (packet := await self._packet()) is not None:
             yield packet
+
+    async def answer(self, message: bytes) -> None:
+        """Hand a viewer's sealed answer to the mover. Does nothing if the mover has ended."""
+        with suppress(OSError):
+            await asyncio.get_running_loop().sock_sendall(self._control, ANSWER + message)
 
     async def stop(self) -> None:
         """Ask the mover to stop, and kill it if it has not ended within `limits.stop_s`."""

@@ -61,6 +61,10 @@ class RunningMover(Protocol):
         """Yield what the job reports until the mover ends."""
         ...
 
+    async def answer(self, message: bytes) -> None:
+        """Hand it what a viewer answers to a look."""
+        ...
+
     def kill(self) -> None:
         """End it at once."""
         ...

@@ -3,17 +3,20 @@
 The viewer's process (portal or command) listens under a name made of the look's id; the worker connects when it begins
 and hands on what the mover says, which neither can read. Nothing is queued, stored or logged: if nobody waits any more,
 the look is over. Both must be on one machine, as everything of `isthmus up` is.
+
+A look that waits for decisions turns this round: the worker listens, under a second name, and whoever has an answer
+brings it and takes what became of it. So it makes no difference which process of the portal is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from isthmus.salesforce.world import MESSAGE_BYTES_MAX
@@ -22,6 +25,7 @@ LENGTH_BYTES: Final = 4
 NAME_LETTERS: Final = 12
 """Of the look's id: the path of a unix socket is short, and few looks last at once."""
 MESSAGES_MAX: Final = 128
+CarryOut: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
 
 class ViewerGone(Exception):
@@ -29,7 +33,7 @@ class ViewerGone(Exception):
 
 
 class WorkerGone(Exception):
-    """The worker has not come, or went away in the middle."""
+    """The worker has not come, or went away in the middle; or it waits for no answer (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,53 @@ async def relay_to(run_dir: Path, look: UUID) -> AsyncGenerator[Relay]:
             await writer.wait_closed()
 
 
+@asynccontextmanager
+async def answers_to(run_dir: Path, look: UUID, carry_out: CarryOut) -> AsyncGenerator[None]:
+    """The worker's end while a look waits for decisions: each answer goes to `carry_out`, one at a time."""
+    turn = asyncio.Lock()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if await reader.readexactly(len(look.bytes)) == look.bytes:
+                async for message in _frames(reader):
+                    async with turn:
+                        reply = await carry_out(message)
+                    await Relay(writer).send(reply)
+        except (OSError, asyncio.IncompleteReadError, ValueError, ViewerGone):
+            return
+        finally:
+            writer.close()
+
+    path = _path(run_dir, look, "answer")
+    server = await asyncio.start_unix_server(take, path=path)
+    try:
+        path.chmod(0o600)
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+async def answer(run_dir: Path, look: UUID, message: bytes, timeout_s: float) -> bytes:
+    """Bring one answer to a look that waits, and return what became of it, sealed. Raises `WorkerGone`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_unix_connection(_path(run_dir, look, "answer"))
+            try:
+                writer.write(look.bytes + len(message).to_bytes(LENGTH_BYTES, "big") + message)
+                await writer.drain()
+                async for reply in _frames(reader):
+                    return reply
+            finally:
+                writer.close()
+    except (OSError, ValueError, asyncio.IncompleteReadError):  # TimeoutError is an OSError
+        pass
+    text = "nobody waits for a decision any more"
+    raise WorkerGone(text)
+
+
 async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while head := await reader.read(LENGTH_BYTES):
         head += await reader.readexactly(LENGTH_BYTES - len(head))
@@ -125,5 +176,5 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         yield await reader.readexactly(length)
 
 
-def _path(run_dir: Path, look: UUID) -> Path:
-    return run_dir / f"{look.hex[:NAME_LETTERS]}.look"
+def _path(run_dir: Path, look: UUID, kind: str = "look") -> Path:
+    return run_dir / f"{look.hex[:NAME_LETTERS]}.{kind}"

@@ -45,7 +45,16 @@ from isthmus.salesforce.session import Session
 from isthmus.salesforce.world import MESSAGE_BYTES_MAX, MoverWorld
 from isthmus.sandbox.handed import HandedDialer
 from isthmus.sandbox.lockdown import CannotConfine, close_others, confine, die_with_parent, forget_sendmsg
-from isthmus.sandbox.packets import EXIT, EXIT_FRAME, MESSAGE, SANDBOX, STOP, receive_job
+from isthmus.sandbox.packets import (
+    ANSWER,
+    EXIT,
+    EXIT_FRAME,
+    MESSAGE,
+    PACKET_BYTES_MAX,
+    SANDBOX,
+    STOP,
+    receive_job,
+)
 from isthmus.sandbox.peak import PeakMemory
 from isthmus.sandbox.report import MoverFailure, SandboxReport
 from isthmus.values import OrgHost
@@ -72,6 +81,10 @@ class Job:
 
 
 JobKind: TypeAlias = Literal["audit", "sync", "schema", "activate", "inspect", "rollback"]
+
+
+ANSWERS_MAX: Final = 64
+"""Answers of a viewer that wait to be read; more than that is no viewer's."""
 
 
 class _Kind(msgspec.Struct):
@@ -165,9 +178,10 @@ async def _perform(
         for index, endpoint in enumerate(job.endpoints)
     ]
     mask_key = partial(book.mask_key, job.endpoints[0].connection) if job.endpoints else None
-    world = MoverWorld(sessions, _Report(sockets.control), clock, mask_key)
+    answers = asyncio.Queue[bytes](ANSWERS_MAX)
+    world = MoverWorld(sessions, _Report(sockets.control), clock, mask_key, answers.get)
     try:
-        await carry_out(job.work, world, [book.run(), _obey(sockets.control)])
+        await carry_out(job.work, world, [book.run(), _obey(sockets.control, answers)])
     finally:
         dialer.close()
 
@@ -203,10 +217,13 @@ class _Report:
             await asyncio.get_running_loop().sock_sendall(self._control, MESSAGE + message)
 
 
-async def _obey(control: socket.socket) -> None:
-    """Wait for the parent's wish to stop, or its end."""
-    packet = await asyncio.get_running_loop().sock_recv(control, len(STOP))
-    raise Stopped if packet == STOP else BrokenPipeError
+async def _obey(control: socket.socket, answers: asyncio.Queue[bytes]) -> None:
+    """Hand on what a viewer answers, until the parent wishes us to stop, or ends."""
+    while True:
+        packet = await asyncio.get_running_loop().sock_recv(control, PACKET_BYTES_MAX)
+        if packet[:1] != ANSWER or answers.full():
+            raise Stopped if packet == STOP else BrokenPipeError
+        answers.put_nowait(packet[1:])
 
 
 def load_job(packed: bytes) -> Job:

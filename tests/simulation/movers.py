@@ -56,6 +56,9 @@ class SimMover:
         while packet := await self._control.receive():
             yield packet
 
+    async def answer(self, message: bytes) -> None:
+        """Nobody looks in the simulation."""
+
     def kill(self) -> None:
         self._process.kill()
 

@@ -8,13 +8,14 @@ between two runs is kept here, from the frames alone. Time is that of the orgs' 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, cast
 
+from isthmus.clock import Clock
 from isthmus.egress.errors import Interrupted, Unreachable
 from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.egress.policy import Allowed, Call, Route, RouteName, decide
@@ -26,12 +27,12 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow import pump
 from isthmus.sync.flow.frames import Frame, WindowSettled, decode
-from isthmus.sync.flow.job import BULK_ROWS_MIN, SyncJob
+from isthmus.sync.flow.job import BULK_ROWS_MIN, SyncJob, WindowJob
 from isthmus.sync.model import TRACKING_FIELD, Drawn, EndReason, Plan, Window
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
 from isthmus.sync.run import Run, advance, begin
 from isthmus.sync.spec import SyncSpec, parse_spec
-from isthmus.sync.windows import read_until, step_jobs
+from isthmus.sync.windows import read_until, step_jobs, uncarried
 from isthmus.values import ApiName, OrgHost, Purpose, Secret
 from orgsim.emulator import Emulator, Options
 from orgsim.org import Org, Row
@@ -150,6 +151,8 @@ class _Wire:
             headers.setdefault("content-type", "text/csv" if content[:1] != b"{" else "application/json")
         if bearer is not None:
             headers["authorization"] = f"Bearer {bearer.reveal_text()}"
+        if self._world.before is not None:
+            self._world.before(headers)
         request = Request.build(allowed.method.value, allowed.target, headers=headers, body=content)
         self._world.reached()
         yield await self._answered(request, allowed.target)
@@ -227,6 +230,8 @@ class TwoOrgs:
     kill_at: int | None = None
     bulk_rows_min: int = BULK_ROWS_MIN
     echoes: int = 0
+    before: Callable[[dict[str, str]], None] | None = None
+    """Is called with the headers of each request before it is sent."""
     _reached: int = 0
     _retries: list[tuple[int, Window, int, bool]] = field(default_factory=list[tuple[int, Window, int, bool]])
 
@@ -259,7 +264,7 @@ class TwoOrgs:
         """Draw the plan from the describes of both orgs."""
         schemas = [
             schema_of([await session.describe(ApiName.parse(name)) for name in names])
-            for session, names in zip(self._sessions(), objects_of(spec), strict=True)
+            for session, names in zip(self.sessions(), objects_of(spec), strict=True)
         ]
         found = draw_plan(spec, *schemas)
         assert isinstance(found, Drawn), found.issues
@@ -290,7 +295,7 @@ class TwoOrgs:
             seen=self.seen,
         )
         report = _Report(self, begin(len(self.plan.steps)))
-        world = MoverWorld(self._sessions(), report, _OurClock(self.left))
+        world = MoverWorld(self.sessions(), report, _OurClock(self.left))
         try:
             await pump.work(SyncJob([], steps, self.bulk_rows_min), world)
         except Killed:
@@ -327,12 +332,22 @@ class TwoOrgs:
             echoed = any(code.name == "ECHO_CHANGED" for _, code, _ in run.outcomes)
             self.echoes = self.echoes + 1 if echoed else 0
 
+    def uncarried(self, step: int) -> tuple[WindowJob, ...]:
+        """What a worker tells a step of the other side's changes."""
+        waiting = [(step, window) for step, window, _, held in self.waiting if held or window.since is not None]
+        return uncarried(self.plan, step, {**self.marks, **self.seen}, waiting)
+
     async def _finish_jobs(self) -> None:
         """A job that an org has taken on goes on without us: let it end before anybody acts."""
         for _ in range(20):
             await asyncio.sleep(1)
 
-    def _sessions(self) -> tuple[Session, Session]:
+    @property
+    def our_clock(self) -> Clock:
+        """Our own clock."""
+        return _OurClock(self.left)
+
+    def sessions(self) -> tuple[Session, Session]:
         left, right = (Session(_Wire(side, self), _Leases(side), "62.0", _OurClock(self.left)) for side in self.sides)
         return left, right
 

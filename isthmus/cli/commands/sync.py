@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from isthmus.cli.commands.decide import decide
 from isthmus.cli.commands.org import parse_alias
 from isthmus.cli.commands.seeing import SYNC_COMMANDS
 from isthmus.cli.comparing import compared, plain_comparison, print_comparison
@@ -192,10 +193,10 @@ def retry(ctx: click.Context, name: str, winner: str | None, tenant: str | None,
 def inspect(
     ctx: click.Context, name: str, rows: int, window: UUID | None, tenant: str | None, *, as_json: bool
 ) -> None:
-    """Show rows that fail, with the target's own words. Exit status 1 if there are any.
+    """Show rows that fail with the target's own words, and held conflicts with both sides. Exit status 1 if any.
 
     Nothing of a record is stored, so the rows of the failed window are read and tried once more (as a retry would);
-    those that fail come to this terminal, sealed on their way, and are kept nowhere.
+    those that fail come to this terminal, sealed on their way, and are kept nowhere. `decide` asks what to do.
 
     \b
     Examples:
@@ -317,7 +318,7 @@ def resume(name: str, tenant: str | None) -> None:
     say(f"Resumed {name}.", style="green")
 
 
-for _seeing in SYNC_COMMANDS:
+for _seeing in (*SYNC_COMMANDS, decide):
     command.add_command(_seeing)
 
 

@@ -344,7 +344,8 @@ grant select, delete, insert (window_id, code, field, row_count)
     on sync.window_outcome to isthmus_worker;
 
 -- A person's wish to look at rows that fail: the public half of a key made for it, and whether it is over. What is shown
--- goes past this database, sealed to that key (`sync/relay.py`).
+-- goes past this database, sealed to that key (`sync/relay.py`). `decides`: it waits for that person's decisions, which go
+-- past it, too.
 create table sync.look (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null,
@@ -352,6 +353,7 @@ create table sync.look (
     failed_window_id uuid not null,
     viewer_key sync.viewer_key not null,
     rows_max smallint not null check (rows_max between 1 and 50),
+    decides boolean not null default false,
     requested_at timestamptz not null default now(),
     ended_at timestamptz,
     primary key (tenant_id, id),
@@ -367,7 +369,7 @@ create policy own_insert on sync.look for insert to isthmus_portal
     with check (tenant_id = (select ctx.tenant()));
 create policy own_update on sync.look for update to isthmus_worker
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
-grant select, insert (id, sync_id, failed_window_id, viewer_key, rows_max)
+grant select, insert (id, sync_id, failed_window_id, viewer_key, rows_max, decides)
     on sync.look to isthmus_portal;
 grant select, update (ended_at)
     on sync.look to isthmus_worker;

@@ -18,7 +18,7 @@ from isthmus.sync.catalogue import catalogue
 from isthmus.sync.definitions import SpecRefused, SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.flow.sealing import BadViewerKey
-from isthmus.sync.looks import looked, open_windows, request_look
+from isthmus.sync.looks import answered, looked, open_windows, request_look, require_waiting
 from isthmus.sync.outlook import outlook, run_anomalies
 from isthmus.sync.relay import WorkerGone, waiting
 from isthmus.sync.rollbacks import request_rollback
@@ -93,6 +93,14 @@ class LookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     viewer_key: bytes
     rows: int = ROWS_SHOWN_MAX
     window: UUID | None = None
+    decide: bool = False
+
+
+class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a viewer decides: `look` as `inspect` gave it, `sealed` in base64 (docs/sync.md)."""
+
+    look: UUID
+    sealed: bytes
 
 
 @get("/api/v1/syncs/{sync:str}/failed-windows")
@@ -107,13 +115,22 @@ async def failed_windows(world: World, visitor: SignedIn, sync: str) -> Response
 
 @post("/api/v1/syncs/{sync:str}/inspect", status_code=200)
 async def inspect(world: World, api_actor: ApiActing, sync: str, data: LookBody) -> Response[bytes]:
-    """Try a failed window's rows once more; return those that fail, sealed to the viewer's key and kept nowhere."""
+    """Try a failed window's rows once more; return those that fail, sealed to the viewer's key and kept nowhere.
+
+    With `decide` the look waits (`waits`) for what the viewer says of held conflicts: see `decide`.
+    """
     sync_id, look = SyncId(id_of(sync, "Sync", _LIST)), uuid4()
     try:
         async with waiting(world.settings.run_dir, look) as relay:
             async with world.database.tenant(api_actor.visitor.ticket) as tx:
                 window = await request_look(
-                    tx, sync_id, look, viewer=data.viewer_key, rows_max=data.rows, window=data.window
+                    tx,
+                    sync_id,
+                    look,
+                    viewer=data.viewer_key,
+                    rows_max=data.rows,
+                    window=data.window,
+                    decides=data.decide,
                 )
             result = await looked(relay)
     except SyncProblem as error:
@@ -125,7 +142,26 @@ async def inspect(world: World, api_actor: ApiActing, sync: str, data: LookBody)
         raise Problem(504, "The worker did not answer", text, remedy, _LIST) from None
     end = result.end
     told = {"rows_tried": end.rows_tried, "rows_failed": end.rows_failed, "message": result.message}
-    return answer({"look": look, "window": window, "sealed": result.sealed, **told})
+    return answer({"look": look, "window": window, "sealed": result.sealed, "waits": result.waits, **told})
+
+
+@post("/api/v1/syncs/{sync:str}/decide", status_code=200)
+async def decide(world: World, api_actor: ApiActing, sync: str, data: AnswerBody) -> Response[bytes]:
+    """Bring a viewer's decisions to a look that waits; `sealed` says what became of each, for the viewer only.
+
+    `understood` false: the message was not sealed by the viewer of the look, or came out of turn.
+    """
+    sync_id = SyncId(id_of(sync, "Sync", _LIST))
+    try:
+        async with world.database.tenant(api_actor.visitor.ticket) as tx:
+            await require_waiting(tx, sync_id, data.look)
+        sealed = await answered(world.settings.run_dir, data.look, data.sealed)
+    except SyncProblem as error:
+        raise refused(error) from None
+    except WorkerGone as gone:
+        text = f"Nothing was decided: {gone}."
+        raise Problem(504, "The look is over", text, "Look again; what was written stays.", _LIST) from None
+    return answer({"understood": bool(sealed), "sealed": sealed})
 
 
 @post("/api/v1/syncs/{sync:str}/{verb:str}", status_code=202)
@@ -172,4 +208,4 @@ async def code(visitor: SignedIn, code: str) -> Response[bytes]:
     return answer(entry)
 
 
-HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, act, run, rollback, code)
+HANDLERS = (syncs, create, sync, plan, definition, failed_windows, inspect, decide, act, run, rollback, code)

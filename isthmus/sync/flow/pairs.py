@@ -10,8 +10,9 @@ it may be done twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import msgspec
 
@@ -42,24 +43,13 @@ from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.flow.small import LOCK_PAUSE_S, LOCK_ROWS, LOCK_TRIES_MAX
 from isthmus.sync.flow.substitutes import Substitutes
 from isthmus.sync.flow.tally import Tally
+from isthmus.sync.flow.witness import Row, Witness
 from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
 from isthmus.sync.pairing import Pairing
 from isthmus.values import ApiName
 
 Send = Callable[[Sequence[Record]], Awaitable[list[RowResult]]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of the source. `linked`: the id of the target's record that it is the copy of."""
-
-    key: str
-    linked: str | None
-    mapped: Record
-    trace: Trace | None
-
-    def __repr__(self) -> str:
-        return "<Row>"
+Answer: TypeAlias = tuple[Record, RowResult]
 
 
 async def move_pairs(
@@ -107,14 +97,24 @@ async def move_bereft(job: StepJob, ids: Sequence[str], both: Both, tally: Tally
 class Pairs:
     """One step while it is moved."""
 
-    def __init__(self, job: StepJob, both: Both, tally: Tally, tools: Tools, *, adopting: bool) -> None:
-        """Lay out the step; it must have a pairing."""
+    def __init__(
+        self,
+        job: StepJob,
+        both: Both,
+        tally: Tally,
+        tools: Tools,
+        *,
+        adopting: bool,
+        witness: Witness | None = None,
+    ) -> None:
+        """Lay out the step; it must have a pairing. `witness` sees what a run only counts."""
         if job.step.pairing is None:
             raise Stopped(EndReason.BUG)
         self._step: Step = job.step
         self._pairing: Pairing = job.step.pairing
         self._both = both
         self._tally = tally
+        self._witness = witness
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
         self._counterparts = Counterparts(self._step, both, job.uncarried)
@@ -139,28 +139,42 @@ class Pairs:
 
     async def take(self, records: Sequence[Record]) -> None:
         """Write a page of the source's records; each row is counted."""
-        await self._substitutes.learn(self._mapping.wanted(records))
-        rows = [row for record in records if (row := self._row(record)) is not None]
-        index = await self._counterparts.of(
-            [row.key for row in rows], [row.linked for row in rows if row.linked is not None]
-        )
-        alone: dict[str, _Row] = {}
+        rows, index = await self._looked_up(records)
+        alone: dict[str, Row] = {}
         for row in rows:
-            found = index.live_by_key.get(row.key) if row.linked is None else index.live_by_id.get(row.linked)
+            found = self._live(row, index)
             if found is not None:
                 self._meet(row, found)
             elif self._step.kind is StepKind.LOAD:
                 self._miss(row, index, alone)
             elif self._gone(row, index) is None:
                 # Its load failed, or waits for a decision: this pass comes again when that has passed.
-                self._tally.failed(StatusCode.COUNTERPART_MISSING, None)
+                self._stuck(row, StatusCode.COUNTERPART_MISSING)
         await self._adopt(alone)
         await self._write()
 
-    def _row(self, record: Record) -> _Row | None:
+    async def met(self, records: Sequence[Record]) -> list[tuple[Row, Counterpart]]:
+        """Return those of the source's records that can be sent and whose counterpart lives, with it."""
+        rows, index = await self._looked_up(records)
+        return [(row, found) for row in rows if (found := self._live(row, index)) is not None]
+
+    async def _looked_up(self, records: Sequence[Record]) -> tuple[list[Row], Index]:
+        await self._substitutes.learn(self._mapping.wanted(records))
+        rows = [row for record in records if (row := self._row(record)) is not None]
+        linked = [row.linked for row in rows if row.linked is not None]
+        return rows, await self._counterparts.of([row.key for row in rows], linked)
+
+    def differing(self, row: Row, found: Counterpart) -> list[str]:
+        """Return the target's fields in which the pair differs."""
+        columns = [column for column in (*self._step.columns, *self._step.clears) if not column.create_only]
+        return differing(columns, self._pairing.likeness, row.mapped, found.values)
+
+    def _row(self, record: Record) -> Row | None:
         mapped = self._mapping.from_record(record)
         if isinstance(mapped, Unsendable):
             self._tally.failed(mapped.code, mapped.ordinal)
+            if self._witness is not None:
+                self._witness.unsendable(record, mapped)
             return None
         key, linked = str(mapped[self._step.key]), None
         trace = None
@@ -172,7 +186,7 @@ class Pairs:
                 trace = trace_of(record, SOURCE, self._both, self._fresh)
         if self._step.kind is StepKind.LINK:
             mapped = self._links_only(mapped)
-        return _Row(key, linked, mapped, trace)
+        return Row(key, linked, mapped, trace, record)
 
     def _with_known_parents(self, mapped: Record, record: Record) -> Record:
         """A parent that is the copy of a record of the target is named by that record's own id."""
@@ -191,25 +205,24 @@ class Pairs:
         names |= {column.relationship or "" for column in self._step.columns if column.target in self._step.links}
         return {name: value for name, value in mapped.items() if name in names}
 
-    def _meet(self, row: _Row, found: Counterpart) -> None:
+    def _meet(self, row: Row, found: Counterpart) -> None:
         """Both records are there."""
-        columns = [column for column in (*self._step.columns, *self._step.clears) if not column.create_only]
-        fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
+        fields = self.differing(row, found)
         decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
         if decision.held:
-            self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
+            self._held(row, found, fields, adopting=False)
         elif decision.write:
-            self._updates.append({ID: found.row_id, **self._fields(row.mapped, decision.write)})
+            self._updates.append({ID: found.row_id, **self.fields(row.mapped, decision.write)})
         if decision.decided:
             self._tally.noted(StatusCode.CONFLICT_DECIDED)
         if decision.echo:
             self._tally.noted(StatusCode.ECHO_CHANGED)
 
-    def _miss(self, row: _Row, index: Index, alone: dict[str, _Row]) -> None:
+    def _miss(self, row: Row, index: Index, alone: dict[str, Row]) -> None:
         """The other record is not there: never was, or was deleted."""
         gone = self._gone(row, index)
         if gone is None and row.linked is not None:
-            self._tally.failed(StatusCode.COUNTERPART_MISSING, None)
+            self._stuck(row, StatusCode.COUNTERPART_MISSING)
         elif gone is None:
             alone[row.key] = row
         elif row.trace is not None and not self._again(row.trace, gone):
@@ -219,14 +232,28 @@ class Pairs:
                 self._freed.append({ID: row.key, self._step.key: None})
             self._creates.append(row.mapped)
 
-    def _gone(self, row: _Row, index: Index) -> Counterpart | None:
+    def _held(self, row: Row, found: Counterpart, fields: Sequence[str], *, adopting: bool) -> None:
+        self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
+        if self._witness is not None:
+            self._witness.held(row, found, fields, adopting=adopting)
+
+    def _stuck(self, row: Row, code: StatusCode) -> None:
+        self._tally.failed(code, None)
+        if self._witness is not None:
+            self._witness.stuck(row, code)
+
+    @staticmethod
+    def _live(row: Row, index: Index) -> Counterpart | None:
+        return index.live_by_key.get(row.key) if row.linked is None else index.live_by_id.get(row.linked)
+
+    def _gone(self, row: Row, index: Index) -> Counterpart | None:
         return index.gone_by_key.get(row.key) if row.linked is None else index.gone_by_id.get(row.linked)
 
     def _again(self, trace: Trace, gone: Counterpart) -> bool:
         """Whether a row is made again: its counterpart was deleted by us for a row that lives again, or before it."""
         return self._pairing.recreates and (gone.trace.ours or outlives(trace, gone.trace.modified))
 
-    async def _adopt(self, alone: dict[str, _Row]) -> None:
+    async def _adopt(self, alone: dict[str, Row]) -> None:
         found = await self._adopter.found({key: row.mapped for key, row in alone.items()}) if self._adopter else {}
         for key, row in alone.items():
             if key not in found:
@@ -234,30 +261,29 @@ class Pairs:
                 continue
             match = found[key]
             if match is None:
-                self._tally.failed(StatusCode.AMBIGUOUS_MATCH, None)
+                self._stuck(row, StatusCode.AMBIGUOUS_MATCH)
             else:
                 self._take_over(row, match)
 
-    def _take_over(self, row: _Row, found: Counterpart) -> None:
+    def _take_over(self, row: Row, found: Counterpart) -> None:
         """Adopt a record in one write with what is to change in it, so that no run can find it half adopted.
 
         Where the other side wins, the other direction adopts: it writes its values together with the key.
         """
-        columns = [column for column in (*self._step.columns, *self._step.clears) if not column.create_only]
-        fields = differing(columns, self._pairing.likeness, row.mapped, found.values)
+        fields = self.differing(row, found)
         decision = decide(self._pairing, row.trace or found.trace, replace(found.trace, uncarried=True), fields)
         if decision.held:
-            self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
+            self._held(row, found, fields, adopting=True)
             return
         if fields and not decision.write:
             return
-        changes = self._fields(row.mapped, decision.write)
+        changes = self.fields(row.mapped, decision.write)
         self._updates.append({ID: found.row_id, self._step.key: row.key, **changes})
         self._tally.noted(StatusCode.ADOPTED)
         if decision.decided:
             self._tally.noted(StatusCode.CONFLICT_DECIDED)
 
-    def _fields(self, mapped: Record, names: Sequence[str]) -> dict[str, Cell]:
+    def fields(self, mapped: Record, names: Sequence[str]) -> dict[str, Cell]:
         """Return what `mapped` has for these fields; a lookup stands there by its relationship or as itself."""
         fields: dict[str, Cell] = {}
         for column in (*self._step.columns, *self._step.clears):
@@ -268,6 +294,9 @@ class Pairs:
         return fields
 
     async def _write(self) -> None:
+        if self._witness is not None and self._witness.reads_only:
+            self._updates, self._creates, self._freed = [], [], []
+            return
         target, source = self._both.sessions[TARGET], self._both.sessions[SOURCE]
         freed = await self._free(source)
         creates = [record for record in self._creates if record[self._step.key] not in freed]
@@ -299,21 +328,23 @@ class Pairs:
         await patiently(self._freed, clear, self._count_refusals)
         return refused
 
-    def _count(self, results: Iterable[RowResult]) -> None:
-        for result in results:
+    def _count(self, answers: Sequence[Answer]) -> None:
+        for _, result in answers:
             if result.ok:
                 self._tally.written(1, int(result.created))
-        self._count_refusals(result for result in results if not result.ok)
+        self._count_refusals(answers)
 
-    def _count_refusals(self, results: Iterable[RowResult]) -> None:
-        for result in results:
+    def _count_refusals(self, answers: Sequence[Answer]) -> None:
+        for record, result in answers:
             if not result.ok:
                 ordinals = (self._mapping.ordinal(name) for name in result.field_names)
                 ordinal = next((number for number in ordinals if number is not None), None)
                 self._tally.failed(result.code or StatusCode.OTHER, ordinal)
+                if self._witness is not None:
+                    self._witness.refused(record, result)
 
 
-async def patiently(records: Sequence[Record], send: Send, count: Callable[[list[RowResult]], None]) -> None:
+async def patiently(records: Sequence[Record], send: Send, count: Callable[[Sequence[Answer]], None]) -> None:
     """Send records in lots; those that met a lock go again, in smaller lots. `count` gets what is final."""
     size = UPSERT_ROWS_MAX
     for attempt in range(1, LOCK_TRIES_MAX + 1):
@@ -323,7 +354,7 @@ async def patiently(records: Sequence[Record], send: Send, count: Callable[[list
             results = await send(lot)
             again = [attempt < LOCK_TRIES_MAX and result.code == StatusCode.UNABLE_TO_LOCK_ROW for result in results]
             locked += [record for record, wait in zip(lot, again, strict=True) if wait]
-            count([result for result, wait in zip(results, again, strict=True) if not wait])
+            count([(record, result) for record, result, wait in zip(lot, results, again, strict=True) if not wait])
         if not locked:
             return
         await asyncio.sleep(LOCK_PAUSE_S * 2**attempt)

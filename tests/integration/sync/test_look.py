@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from isthmus.sync.definitions import SyncProblem
-from isthmus.sync.flow.inspect import ShownRow
 from isthmus.sync.flow.sealing import BadViewerKey
+from isthmus.sync.flow.shown import ShownRow
 from isthmus.sync.looks import Looked, looked, open_windows, request_look
 from isthmus.sync.model import RunState
 from isthmus.sync.relay import waiting
@@ -53,7 +53,7 @@ async def look(product: Installation, sync: SyncId, rows_max: int = 20) -> tuple
             await request_look(tx, sync, number, viewer=viewer.public, rows_max=rows_max)
         result = await looked(relay)
     rows = viewer.open(number, result.sealed, whole=result.message is None)
-    return result, list(rows), list(result.sealed)
+    return result, [row for row in rows if isinstance(row, ShownRow)], list(result.sealed)
 
 
 async def test_the_failing_row_is_shown_with_the_org_s_own_words_to_its_viewer_only(product: Installation) -> None:
@@ -129,16 +129,25 @@ async def test_there_is_nothing_to_look_at_without_a_failed_window(product: Inst
             await request_look(tx, sync, uuid4(), viewer=b"k" * 65, rows_max=5)
 
 
-async def test_a_step_that_looks_first_is_never_tried_by_its_key_alone(product: Installation) -> None:
+async def test_a_step_that_looks_first_is_looked_at_as_it_runs_and_makes_no_second_record(
+    product: Installation,
+) -> None:
     adopting = ONLY_CONTACTS.replace("{object: Contact}", "{object: Contact, adopt_on: Email}")
     async with product.worker():
         sync = await failing(product, adopting)
         rows = len(product.pair.target.rows("Contact"))
-        async with product.transaction() as tx:
-            assert await open_windows(tx, sync) == []
-            with pytest.raises(SyncProblem, match="look at both records"):
-                await request_look(tx, sync, uuid4(), viewer=Viewer().public, rows_max=5)
+        result, shown, _ = await look(product, sync)
+        assert [(row.code, row.message, row.values["LastName"]) for row in shown] == [
+            ("FIELD_CUSTOM_VALIDATION_EXCEPTION", WORDS, SECRET)
+        ]
+        assert result.end.rows_failed == 1
         assert len(product.pair.target.rows("Contact")) == rows
+        product.pair.target.control("DELETE", "/faults")
+        product.pair.target.add_rows("Contact", [{"LastName": SECRET, "Email": "p3@example.com"}])
+        _, shown, _ = await look(product, sync)
+        assert shown == []
+        adopted = [row for row in product.pair.target.rows("Contact") if row["LastName"] == SECRET]
+        assert [row["SwiftPort_Source_Id__c"] is not None for row in adopted] == [True]
 
 
 async def test_a_stranger_at_the_viewer_s_socket_is_not_heard(product: Installation) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from isthmus.cli.looking import plain
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.frames import BadFrame
-from isthmus.sync.flow.inspect import LookEnded, Shown, ShownRow, decode_end, encode_end
+from isthmus.sync.flow.inspect import LookEnded, decode_end, encode_end
 from isthmus.sync.flow.sealing import BadViewerKey, Sealer
+from isthmus.sync.flow.shown import Shown, ShownRow
 from isthmus.sync.model import EndReason
 from isthmus.sync.viewing import LookBroken, Viewer
 
