@@ -52,6 +52,11 @@ class Analysis:
     worth: Mapping[int, Decimal | None]
     money: Mapping[str, PoolMoney] = field(default_factory=dict[str, PoolMoney])
 
+    @property
+    def money_withheld(self) -> bool:
+        """Whether no money is printed: seats that cost nothing (a sandbox), or nothing known of who is there."""
+        return self.withheld(Withhold.MONEY) or self.withheld(Withhold.ACTIVITY)
+
     def withheld(self, what: Withhold, pool: str | None = None) -> bool:
         """Whether a failed gate keeps `what` back, for the whole audit or for this pool."""
         return any(
@@ -91,7 +96,7 @@ def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     valued = valued_findings(findings)
     worth = {position: _worth(findings[position], prices, basis) for position in sorted(valued)}
     analysis = Analysis(view, basis, gates, findings, valued, skipped, prices, worth)
-    if analysis.withheld(Withhold.MONEY):
+    if analysis.money_withheld:
         return analysis
     return replace(analysis, money=_money(analysis))
 

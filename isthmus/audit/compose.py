@@ -71,7 +71,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         assumptions=texts.assumptions(analysis, without_price),
         blind_spots=texts.BLIND_SPOTS,
         money=sums,
-        money_withheld=analysis.withheld(Withhold.MONEY),
+        money_withheld=analysis.money_withheld,
         unpriced_seats=without_price,
         deadline=ahead[0] if ahead else dates[-1] if dates else None,
         licenses=licenses,

@@ -49,8 +49,10 @@ def _total(analysis: Analysis, currency: str) -> MoneyTotal:
     )
 
 
-def unpriced(analysis: Analysis) -> int:
-    """Return how many seats and grants were found whose price is not known."""
+def unpriced(analysis: Analysis) -> int | None:
+    """Return how many seats and grants were found whose price is not known; None where money is withheld."""
+    if analysis.money_withheld:
+        return None
     pools = sum(p.reclaim.total + p.risk.total for p in analysis.money.values() if p.pool.price.amount is None)
     findings = sum(
         analysis.findings[position].quantity

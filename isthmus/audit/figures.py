@@ -352,7 +352,7 @@ class Report(msgspec.Struct, frozen=True):
     blind_spots: tuple[str, ...]
     money: tuple[MoneyTotal, ...]
     money_withheld: bool
-    unpriced_seats: int
+    unpriced_seats: int | None
     deadline: date | None
     licenses: tuple[LicenseLine, ...]
     psls: tuple[PslLine, ...]

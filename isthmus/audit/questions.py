@@ -225,7 +225,7 @@ class Changes(msgspec.Struct, frozen=True):
 
     licenses: tuple[Change, ...]
     money: tuple[MoneyChange, ...]
-    unpriced_seats: int
+    unpriced_seats: int | None
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -271,7 +271,9 @@ def changes(figures: WhatIfFigures, own: WhatIfFigures) -> Changes:
     return Changes(
         tuple(change for change in licenses if any(getattr(change, name) for name in _LICENSE_FIGURES)),
         tuple(change for change in money if any(getattr(change, name) for name in _MONEY)),
-        figures.unpriced_seats - own.unpriced_seats,
+        None
+        if figures.unpriced_seats is None or own.unpriced_seats is None
+        else figures.unpriced_seats - own.unpriced_seats,
     )
 
 

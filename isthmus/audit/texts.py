@@ -25,14 +25,14 @@ def withheld(analysis: Analysis) -> tuple[str, ...]:
     return tuple(gate.says for gate in analysis.gates if gate.verdict is Verdict.FAIL)
 
 
-def assumptions(analysis: Analysis, unpriced: int) -> tuple[str, ...]:
+def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     """Return what the figures assume."""
     view, basis = analysis.view, analysis.basis
     said = [
         f"Inactive means no login for {view.inactive_days} days; headroom is {basis.thresholds.headroom * 100:.0f} %."
     ]
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
-    for pool in at_list:
+    for pool in () if analysis.money_withheld else at_list:
         price = analysis.prices[pool]
         said.append(
             f"{view.licenses[pool].label} is valued at list, {price.amount} {price.currency} a month "

@@ -38,7 +38,7 @@ class WhatIfFigures(msgspec.Struct, frozen=True):
 
     licenses: tuple[LicenseLine, ...]
     money: tuple[MoneyTotal, ...]
-    unpriced_seats: int
+    unpriced_seats: int | None
     sensitivity: tuple[SensitivityPoint, ...]
 
 
@@ -78,14 +78,14 @@ class Answer:
         if "R19" in seats:
             seats["R19"] = self._only(seats["R19"], self._human(self._columns.of_seats["R19"].place))
         found, unpriced = self._valued(seats, self._granted(absent))
-        pools = {} if self._still.withheld(Withhold.MONEY) else self._money(found)
+        pools = {} if self._still.money_withheld else self._money(found)
         sums = totals(replace(self._still, money=pools))
         without = sum(p.reclaim.total + p.risk.total for p in pools.values() if p.pool.price.amount is None)
         without += sum(count for pool, count in unpriced.items() if pool in pools)
         return WhatIfFigures(
             licenses=self._license_lines(None if quiet else self._unused(absent), pools, quiet=quiet),
             money=sums,
-            unpriced_seats=without,
+            unpriced_seats=None if self._still.money_withheld else without,
             sensitivity=self._sensitivity(sums[0].currency if sums else None, quiet=quiet),
         )
 

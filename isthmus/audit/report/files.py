@@ -46,7 +46,7 @@ def documents(report: Report, bundle: Files) -> Files:
     }
     if report.plan:
         makers["renewal.ics"] = lambda: (render_ics(report),)
-    if any(line.price_basis == NEGOTIATED for line in report.licenses):
+    if not report.money_withheld and any(line.price_basis == NEGOTIATED for line in report.licenses):
         makers["focus.csv"] = lambda: (render_focus(report),)
     return MadeFiles(makers)
 

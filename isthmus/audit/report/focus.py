@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from isthmus.audit import money
+from isthmus.audit.catalogue import Category
 from isthmus.audit.figures import LicenseLine, Report
 from isthmus.audit.prices import AT_LIST
 from isthmus.audit.report.cells import Cell, as_text
@@ -47,6 +48,7 @@ COLUMNS: Final = (
     "x_Conformance",
 )
 VENDOR: Final = "Salesforce"
+_BY_THE_SEAT: Final = frozenset(category.value for category in Category if category.seat_costs)
 
 
 def render_focus(report: Report) -> bytes:
@@ -61,7 +63,7 @@ def render_focus(report: Report) -> bytes:
 
 
 def _rows(report: Report, line: LicenseLine) -> Iterator[list[Cell]]:
-    if line.unit_price is None or not line.purchased:
+    if line.unit_price is None or not line.purchased or line.category not in _BY_THE_SEAT:
         return
     if line.unused is None:
         yield _row(report, line, line.unit_price, line.purchased, None)
