@@ -59,6 +59,7 @@ from isthmus.salesforce.errors import (
     SalesforceError,
     Transient,
 )
+from isthmus.salesforce.lease import ENDED
 from isthmus.salesforce.query import audit_pages
 from isthmus.salesforce.schema import ObjectDescribe
 from isthmus.salesforce.session import Session
@@ -347,7 +348,12 @@ def _failure_of(group: BaseExceptionGroup[BaseException]) -> FailedMessage:
 
 def _reason_of(error: SalesforceError | LeaseLost | EgressError) -> CollectFailure:
     if isinstance(error, LeaseLost):
-        reasons = {"needs_reauth": CollectFailure.EXPIRED, "unavailable": CollectFailure.UNREACHABLE}
+        reasons = {
+            "needs_reauth": CollectFailure.EXPIRED,
+            "unavailable": CollectFailure.UNREACHABLE,
+            "not_running": CollectFailure.KEEPER_GONE,
+            ENDED: CollectFailure.KEEPER_GONE,
+        }
         return reasons.get(error.reason, CollectFailure.LEASE_LOST)
     if isinstance(error, EgressError | Transient):
         return CollectFailure.UNREACHABLE

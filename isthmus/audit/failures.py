@@ -91,3 +91,11 @@ class AuditFailed(Exception):
         super().__init__(explain(failure, of))
         self.failure = failure
         self.of = of
+
+
+class LeasesEnded(AuditFailed):
+    """The keeper went away, or could not ask its database, while the mover was at work: to be tried again."""
+
+    def __init__(self) -> None:
+        """Be a lost lease for those who cannot try again."""
+        super().__init__(Failure.LEASE_LOST)

@@ -220,7 +220,7 @@ class CollectedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="colle
 
 
 class CollectFailure(StrEnum):
-    """Why an audit could not read what it needs."""
+    """Why an audit could not read what it needs. With the keeper gone it is tried again, so that is never stored."""
 
     NOT_READABLE = "not_readable"
     FIELD_MISSING = "field_missing"
@@ -231,6 +231,7 @@ class CollectFailure(StrEnum):
     LIMITED = "limited"
     EXPIRED = "expired"
     LEASE_LOST = "lease_lost"
+    KEEPER_GONE = "keeper_gone"
     UNREACHABLE = "unreachable"
     MOVER_STOPPED = "mover_stopped"
     NO_SANDBOX = "no_sandbox"

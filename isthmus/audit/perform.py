@@ -19,7 +19,7 @@ import msgspec
 from isthmus.audit import store
 from isthmus.audit.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
-from isthmus.audit.failures import AuditFailed, Failure
+from isthmus.audit.failures import AuditFailed, Failure, LeasesEnded
 from isthmus.audit.judge import judge
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.options import AuditOptions
@@ -75,6 +75,10 @@ async def perform_audit(audit: AuditId, app: AuditApp) -> None:
     try:
         await performing.carry_out(claimed)
         settled = True
+    except LeasesEnded:
+        settled = True  # nor is this
+        message = "the keeper went away in mid-audit"
+        raise KeeperUnavailable(message) from None
     except AuditFailed as failed:
         settled = True
         await performing.fail(claimed, failed)

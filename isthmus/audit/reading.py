@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from isthmus.audit.collect import AuditJob
-from isthmus.audit.failures import AuditFailed, Failure
-from isthmus.audit.model import AuditMessage, ProgressMessage
+from isthmus.audit.failures import AuditFailed, Failure, LeasesEnded
+from isthmus.audit.model import AuditMessage, CollectFailure, ProgressMessage
 from isthmus.audit.snapshot import ReadingFailed, Snapshot, SnapshotBuilder
 from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.errors import DialRefused
@@ -26,9 +26,7 @@ OnProgress = Callable[[ProgressMessage], Awaitable[None]]
 _FAILURES: Final = {
     MoverFailure.LEASE_REVOKED: Failure.LEASE_LOST,
     MoverFailure.LEASE_NEEDS_REAUTH: Failure.EXPIRED,
-    MoverFailure.LEASE_NOT_RUNNING: Failure.LEASE_LOST,
     MoverFailure.LEASE_UNAVAILABLE: Failure.UNREACHABLE,
-    MoverFailure.LEASES_ENDED: Failure.LEASE_LOST,
     MoverFailure.TRANSIENT: Failure.UNREACHABLE,
     MoverFailure.LIMITED: Failure.LIMITED,
     MoverFailure.REFUSED: Failure.NOT_READABLE,
@@ -37,6 +35,8 @@ _FAILURES: Final = {
     MoverFailure.TLS_REFUSED: Failure.UNREACHABLE,
     MoverFailure.INCOMPLETE: Failure.ROWS_DIFFER,
 }
+
+_KEEPER_AWAY: Final = frozenset({MoverFailure.LEASE_NOT_RUNNING, MoverFailure.LEASES_ENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,13 @@ async def read_org(
         no_sandbox = refused.failure is MoverFailure.SANDBOX_REFUSED
         raise AuditFailed(Failure.NO_SANDBOX if no_sandbox else Failure.MOVER_STOPPED) from None
     except ReadingFailed as failed:
+        if failed.failed.reason is CollectFailure.KEEPER_GONE:
+            raise LeasesEnded from None
         raise AuditFailed(Failure(failed.failed.reason.value), failed.failed.object or None) from None
     except (msgspec.ValidationError, msgspec.DecodeError):
         raise AuditFailed(Failure.ANSWER_UNEXPECTED) from None
+    if not builder.complete and ended.failure in _KEEPER_AWAY:
+        raise LeasesEnded
     if not builder.complete:
         raise AuditFailed(_FAILURES.get(ended.failure, Failure.MOVER_STOPPED))
     return Read(builder.finish(), mover.sandbox, ended)

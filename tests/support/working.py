@@ -120,9 +120,9 @@ class Installation:
         return await asyncio.create_subprocess_exec(sys.executable, "-m", "isthmus.worker", env=environ)
 
 
-async def until(holds: Callable[[], object]) -> None:
+async def until(holds: Callable[[], object], wait_s: float = WAIT_S) -> None:
     """Wait until the awaitable that `holds` returns gives true."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(wait_s):
         while not await holds():  # pyright: ignore[reportGeneralTypeIssues] - a coroutine function
             await asyncio.sleep(0.3)
 
