@@ -23,7 +23,7 @@ from orgsim.emulator import Emulator, Options, checked_switches
 from orgsim.generate.profiles import PROFILES, UnknownProfile
 from orgsim.loading import LoadFault
 from orgsim.oauth.people import PASSWORD
-from orgsim.server import Front
+from orgsim.server import Front, server_log
 from orgsim.tls import CA_FILE, server_context
 from orgsim.whims import LEVELS
 
@@ -155,6 +155,7 @@ async def _serve(given: argparse.Namespace) -> None:
         Front(emulator).application(),
         auto_decompress=False,
         access_log=None,
+        logger=server_log(),
         shutdown_timeout=_SHUTDOWN_S,
         max_line_size=_LINE_BYTES_MAX,
         max_field_size=_LINE_BYTES_MAX,

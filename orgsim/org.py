@@ -13,8 +13,9 @@ from orgsim.ids import ID_SHORT, IdFactory, encode_base62
 from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.settings import NEWEST_VERSION, OrgSettings
 from orgsim.soql.cursors import Cursors
+from orgsim.soql.for_bulk import stream_query
 from orgsim.soql.result import QueryResult, RowStream
-from orgsim.soql.run import query_steps, stream_query
+from orgsim.soql.run import query_steps
 from orgsim.soql.steps import Steps, settled
 from orgsim.store import engine
 from orgsim.store.access import ACCESS_OBJECTS, Access, Privileges, field_access, object_visible, privileges

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orgsim.org import Org
 
 _VERSION: Final = re.compile(r"v(\d+)\.(\d)$")
-_RETIRED_FROM: Final = 21
+_RETIRED_FROM: Final = 20  # the first that REST had
 _OVERRIDABLE: Final = "POST"
 _SERVICES: Final = frozenset({"async", "auth", "oauth2", "scim", "soap"})
 
@@ -71,6 +71,8 @@ class Route:
     handler: Handler
     signed_in: bool = True
     counted: bool = True
+    unlisted: bool = False
+    """Left out of the list of what would be allowed: it takes one value of a hole only."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ class Router:
         try:
             return (yield from self._answer(org, request, counted=counted))
         except ApiError as refused:
-            response = json_response(refused.payload(), refused.status)
+            response = json_response(refused.payload(), refused.status, refused.headers)
             return response.with_headers(org.usage.headers(request.session)) if counted else response
         except NotEmulated as unknown:
             org.transcript.note_not_emulated(org.clock.now(), request.method, request.path, unknown.what)
@@ -120,7 +122,7 @@ class Router:
         request = _checked_version(_overridden(request), org.settings)
         route, params = self._find(request)
         if route.signed_in and request.session is None:
-            raise session_invalid()
+            raise session_invalid(request.header("authorization") or "")
         org.settle()
         if counted and route.counted:
             org.usage.count(request.session)
@@ -142,7 +144,7 @@ class Router:
         for route, params in closest:
             if route.method == request.method or (route.method == "GET" and request.method == "HEAD"):
                 return route, params
-        raise method_not_allowed(request.method, sorted({route.method for route, _ in closest}))
+        raise method_not_allowed(request.method, {route.method for route, _ in closest if not route.unlisted})
 
     def _candidates(self, segments: tuple[str, ...]) -> Iterable[tuple[Route, dict[str, str], int] | None]:
         head = segments[0].lower() if segments else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterable
@@ -11,6 +13,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from orgsim.emulator import Emulator
 from orgsim.faults import Trouble
@@ -22,6 +25,11 @@ from orgsim.wire import Body, Request, Response, json_response
 BODY_BYTES_MAX: Final = 160_000_000
 _WRITE_BYTES: Final = 256 * 1024
 _GZIP_FROM_BYTES: Final = 860
+_ALWAYS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Robots-Tag", "none"),
+    ("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private"),
+)
 _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -31,6 +39,22 @@ class _Traffic:
     bytes_out: int = 0
     status: int = 0
     note: str = ""
+
+
+class _Brokenness(logging.Filter):
+    """Lets no traceback out for a request that is no HTTP: it was answered with 400."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record goes on."""
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or not issubclass(kind, HttpProcessingError)
+
+
+def server_log() -> logging.Logger:
+    """Return the log of the HTTP server: faults of orgsim's own, nothing about what clients break."""
+    log = logging.getLogger("orgsim.server")
+    log.addFilter(_Brokenness())
+    return log
 
 
 class Front:
@@ -52,6 +76,10 @@ class Front:
         at = str(json_value(self._emulator.clock.now()))
         try:
             return await self._serve(raw, target, traffic)
+        except (ConnectionError, web.RequestPayloadError):
+            # Nobody is left to be answered.
+            traffic.note = "; ".join(part for part in (traffic.note, "the client broke the connection") if part)
+            return web.Response(status=400)
         finally:
             path, _, query = target.partition("?")
             transcript = self._emulator.org.transcript
@@ -111,7 +139,10 @@ class Front:
         traffic.status = response.status
         # The date of an answer is the org's own time, which clients may go by.
         date = format_datetime(self._emulator.clock.now(), usegmt=True)
-        response = response.with_headers([("Date", date)])
+        number = f"{secrets.randbits(128):032x}"
+        extra = [("Date", date), *_ALWAYS, ("X-SFDC-Request-Id", number), ("X-Request-Id", number)]
+        given = {name.lower() for name, _ in response.headers}
+        response = response.with_headers([header for header in extra if header[0].lower() not in given])
         zipped = _wants_gzip(raw)
         if isinstance(response.body, bytes):
             return await _send_whole(raw, response, response.body, traffic, zipped=zipped)

@@ -96,13 +96,18 @@ class Request:
         return replace(self, version=version)
 
 
+_CUT_SHORT: Final = "Unexpected end-of-input"
+
+
 def _json_complaint(body: bytes) -> str:
     if not body.strip():
         return "The HTTP entity body is required, but this request has no entity body."
     try:
         json.loads(body)
     except json.JSONDecodeError as broken:
-        return f"Unexpected character at [line:{broken.lineno}, column:{broken.colno}]"
+        place = f"at [line:{broken.lineno}, column:{broken.colno}]"
+        letter = broken.doc[broken.pos : broken.pos + 1]
+        return f"Unexpected character ('{letter}' (code {ord(letter)})) {place}" if letter else f"{_CUT_SHORT} {place}"
     except (ValueError, RecursionError):
         pass
     return "Unexpected character at [line:1, column:1]"

@@ -17,7 +17,8 @@ from orgsim.errors import NOT_EMULATED, ApiError, NotEmulated
 from orgsim.ids import normalize_id
 from orgsim.router import Call, Route
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
-from orgsim.soql.run import bulk_records
+from orgsim.soql.for_bulk import FEATURE_NOT_ENABLED, bulk_records, stream_query
+from orgsim.soql.parser import parse
 from orgsim.store.results import Operation, WriteContext
 from orgsim.store.values import csv_value, epoch_ms
 from orgsim.traffic import BULK_BATCHES
@@ -219,6 +220,8 @@ class BulkOne:
             batch.finish("Failed", org.clock.now(), bad.message)
         except ApiError as refused:
             message = f"InvalidBatch : Failed to process query: {refused.code}: {refused.message}"
+            if refused.code == FEATURE_NOT_ENABLED:
+                message = f"{refused.code} : {refused.message}"
             batch.finish("Failed", org.clock.now(), message)
         batch.processing_ms = int((asyncio.get_running_loop().time() - began) * 1000)
 
@@ -240,13 +243,17 @@ def _query(org: Org, job: Job, batch: Batch) -> None:
     context = WriteContext(job.session.user_id, via="bulk", text=True)
     soql = batch.upload.decode("utf-8", "replace").strip()
     all_rows = job.operation == "queryAll"
+    root = parse(soql).object_name
+    if root.lower() != job.object.lower():
+        message = f"The root entity of the requested query ({root}) does not match the entity of the requested"
+        raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", f"{message} Bulk API Job ({job.object})")
     if job.content != "CSV":
         version = int(job.api_version.partition(".")[0])
         show = epoch_ms if job.content == "JSON" else csv_value
         records = bulk_records(org, soql, all_rows=all_rows, user_id=context.user_id, version=version, show_date=show)
         batch.result, batch.processed = forms.write_records(job, records)
     else:
-        stream = org.stream(soql, all_rows=all_rows, ctx=context)
+        stream = stream_query(org, soql, all_rows=all_rows, user_id=context.user_id, first_bulk=True)
         batch.result, batch.processed = forms.write_rows(
             stream.columns, (row for row in stream.rows if row is not None)
         )

@@ -16,7 +16,11 @@ from orgsim.wire import Request, Response, Session, json_response
 if TYPE_CHECKING:
     from orgsim.org import Org
 
-NO_STORE: Final = (("Cache-Control", "no-cache, no-store"), ("Pragma", "no-cache"))
+NO_STORE: Final = (
+    ("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private"),
+    ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ("X-ReadOnlyMode", "false"),
+)
 LOGIN_COOKIE: Final = "orgsim_login"
 
 

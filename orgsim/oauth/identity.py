@@ -16,21 +16,20 @@ from orgsim.oauth import people
 from orgsim.oauth.apps import KNOWN_SCOPES
 from orgsim.oauth.authority import Authority, bearer_token
 from orgsim.router import Call
-from orgsim.store.values import json_value
 from orgsim.wire import Response, json_response
 
 _TEXT: Final = (("Content-Type", "text/plain;charset=UTF-8"),)
 _CALLBACK_NAME: Final = re.compile(r"[A-Za-z_$][\w$.]{0,100}")
 _PATHS: Final = {
-    "enterprise": "/services/Soap/c/{version}/",
-    "metadata": "/services/Soap/m/{version}/",
-    "partner": "/services/Soap/u/{version}/",
+    "enterprise": "/services/Soap/c/{version}/{org}",
+    "metadata": "/services/Soap/m/{version}/{org}",
+    "partner": "/services/Soap/u/{version}/{org}",
     "rest": "/services/data/v{version}/",
     "sobjects": "/services/data/v{version}/sobjects/",
     "search": "/services/data/v{version}/search/",
     "query": "/services/data/v{version}/query/",
     "recent": "/services/data/v{version}/recent/",
-    "tooling_soap": "/services/Soap/T/{version}/",
+    "tooling_soap": "/services/Soap/T/{version}/{org}",
     "tooling_rest": "/services/data/v{version}/tooling/",
     "profile": "/{user}",
     "feeds": "/services/data/v{version}/chatter/feeds",
@@ -172,8 +171,11 @@ class IdentityService:
         }
 
     def _urls(self, person: people.Person, version: str | None) -> dict[str, str]:
-        base = self.authority.org.instance_url
-        shown = {name: f"{base}{path}".replace("{user}", person.user_id) for name, path in _PATHS.items()}
+        org = self.authority.org
+        paths = {
+            name: path.replace("{user}", person.user_id).replace("{org}", org.id15) for name, path in _PATHS.items()
+        }
+        shown = {name: org.instance_url + path for name, path in paths.items()}
         return {name: url.replace("{version}", version) if version else url for name, url in shown.items()}
 
 
@@ -207,8 +209,8 @@ def _user_type(person: people.Person) -> str:
 
 
 def _iso(person: people.Person) -> str:
-    stamp = json_value(person.row.get("LastModifiedDate"))
-    return str(stamp).replace("+0000", "Z") if stamp is not None else ""
+    stamp = person.row.get("LastModifiedDate")
+    return stamp.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(stamp, datetime) else ""
 
 
 def _utc_offset_ms(person: people.Person, now: datetime) -> int:

@@ -19,10 +19,18 @@ from orgsim.oauth.authority import NO_STORE, Authority, form, oauth_error
 from orgsim.oauth.grants import CodeGrant, GrantError, Issued
 from orgsim.oauth.jwt import JwtRefused, access_token_hash, b64url, unverified_issuer, verified_claims
 from orgsim.router import Call
-from orgsim.wire import Request, Response, empty_response, json_response
+from orgsim.wire import NotEmulated, Request, Response, empty_response, json_response
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _PUBLIC_AUDIENCES: Final = frozenset({"https://login.salesforce.com", "https://test.salesforce.com"})
+_OTHER_GRANTS: Final = frozenset(
+    {
+        "device", "hybrid_refresh", "hybrid_token", "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
+    }
+)  # fmt: skip
+"""Flows of the real service that orgsim has not."""
+_OTHER_RESPONSES: Final = frozenset({"device_code", "code_credentials"})
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """The Salesforce CLI gives `exp` in milliseconds; a number beyond this cannot be seconds."""
 _MILLISECONDS_SKEW_S: Final = 180
@@ -95,6 +103,9 @@ class TokenEndpoint:
                 return self._from_password(call.request, values)
             case grant if grant == _JWT_BEARER:
                 return self._from_assertion(values)
+            case grant if grant in _OTHER_GRANTS or values.get("response_type") in _OTHER_RESPONSES:
+                what = "the OAuth flow " + str(grant or values.get("response_type"))
+                raise NotEmulated(what)
             case _:
                 raise GrantError(400, "unsupported_grant_type", "grant type not supported")
 
@@ -145,7 +156,9 @@ class TokenEndpoint:
         person = people.by_username(self.authority.org, values.get("username", ""))
         if person is None or not values.get("password", "").startswith(people.PASSWORD):
             raise GrantError(400, "invalid_grant", "authentication failure")
-        return self._without_refresh(app, person, app.scopes)
+        answer = self._without_refresh(app, person, app.scopes)
+        # This flow takes no scopes, and says none.
+        return {name: value for name, value in answer.items() if name != "scope"}
 
     def _from_assertion(self, values: dict[str, str]) -> dict[str, object]:
         assertion = values.get("assertion", "")

@@ -175,6 +175,9 @@ def retrieve_many(call: Call) -> Response:
     if len(ids) > call.org.settings.retrieve_rows_max:
         raise ApiError(400, "EXCEEDED_MAX_SIZE_REQUEST", "too many ids")
     table = call.org.tables[definition.name.lower()]
+    record_of(
+        call, definition, {"Id": ""}, ",".join(fields)
+    )  # an unknown field is refused, whether or not a row is there
     records: list[object] = []
     for row_id in ids:
         long = normalize_id(row_id)

@@ -57,6 +57,8 @@ def check_headers(call: Call) -> None:
     if call.request.body and kind.startswith(("multipart/", "application/xml", "text/xml")):
         what = f"request bodies of type {kind.partition(';')[0]}"
         raise NotEmulated(what)
+    if call.request.body and kind and not kind.lower().startswith("application/json"):
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Unsupported Media Type: {kind.partition(';')[0].strip()}")
     if headers.get("accept", "").startswith(("application/xml", "text/xml")):
         what = "XML answers"
         raise NotEmulated(what)
@@ -142,8 +144,14 @@ def page_rows(call: Call) -> int:
     return min(max(int(found[1]), settings.query_page_rows_min), settings.query_page_rows_max)
 
 
-def record_refusal(error: RowError) -> ApiError:
-    """Return the refusal of a single-record call."""
+def record_refusal(error: RowError, *others: RowError) -> ApiError:
+    """Return the refusal of a single-record call; the first error gives the status."""
+    refusal = _record_refusal(error)
+    refusal.others = tuple(map(_record_refusal, others))
+    return refusal
+
+
+def _record_refusal(error: RowError) -> ApiError:
     if error.code == "INVALID_CROSS_REFERENCE_KEY" and not error.fields:
         return not_found("The requested resource does not exist")
     status = _RECORD_STATUS.get(error.code, 400)

@@ -34,8 +34,10 @@ def _run(call: Call, *, all_rows: bool) -> Steps[Response]:
         what = "query plans (explain)"
         raise NotEmulated(what)
     soql = call.request.param("q")
-    if not soql:
-        raise ApiError(400, "MALFORMED_QUERY", "SOQL query is required")
+    if soql is None:
+        raise ApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
+    if not soql.strip():
+        raise ApiError(400, "MALFORMED_QUERY", "SOQL statements cannot be empty or null")
     if flag(call.request.param("columns")):
         return json_response(column_metadata(call.org, soql, call.user_id, call.version_number))
     ctx = WriteContext(call.user_id, "rest", call.request.headers)

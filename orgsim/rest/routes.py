@@ -62,4 +62,6 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
 def rest_routes() -> tuple[Route, ...]:
     """Return the routes of REST data access."""
     first = Route("GET", "/services/data", service.versions, signed_in=False, counted=False)
-    return (first, *(Route(method, BASE + path, guarded(handler)) for method, path, handler in _TABLE))
+    by_id = rows.create_by_id
+    table = (Route(verb, BASE + path, guarded(done), unlisted=done is by_id) for verb, path, done in _TABLE)
+    return (first, *table)

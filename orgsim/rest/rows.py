@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from orgsim.describe import describe_briefly, describe_global, describe_object
-from orgsim.errors import ApiError, NotEmulated, not_found
+from orgsim.errors import ApiError, NotEmulated, method_not_allowed, not_found
 from orgsim.ids import normalize_id
 from orgsim.rest.guard import (
     entity_tag,
@@ -62,11 +62,18 @@ def create(call: Call) -> Response:
     """Answer POST /sobjects/T."""
     definition = find_object(call)
     if not definition.createable:
-        raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are GET,HEAD")
-    result = call.org.insert(definition.name, call.request.json_object(), writer(call))
+        raise method_not_allowed(call.request.method, ("GET",))
+    result = call.org.insert(definition.name, _one_record(call), writer(call))
     if not result.success:
-        raise record_refusal(result.errors[0])
+        raise record_refusal(*result.errors)
     return _created(call, definition, result.id, {"id": result.id, "success": True, "errors": []})
+
+
+def _one_record(call: Call) -> dict[str, object]:
+    if isinstance(call.request.json(), list):
+        message = "Json Deserialization failed on token 'null' and has left off in the middle of parsing a row."
+        raise ApiError(400, "INVALID_FIELD", f"{message} Will go to end of row to begin parsing the next row")
+    return call.request.json_object()
 
 
 def _created(call: Call, definition: ObjectDef, row_id: str, body: object) -> Response:
@@ -79,15 +86,17 @@ def read(call: Call) -> Response:
     definition = find_object(call)
     row = _live_row(call, definition, call.params["id"])
     stamp = row.get("SystemModstamp") or row.get("LastModifiedDate")
-    if hasattr(stamp, "tzinfo"):
-        unchanged = not_modified(call, stamp)  # pyright: ignore[reportArgumentType]  # a datetime
+    if isinstance(stamp, datetime):
+        unchanged = not_modified(call, stamp)
         if unchanged is not None:
             return unchanged
     tag = entity_tag(call, definition, row)
     unchanged = tag_condition(call, tag)
     if unchanged is not None:
         return unchanged
-    headers = () if tag is None else (("ETag", tag),)
+    headers = [] if tag is None else [("ETag", tag)]
+    if isinstance(stamp, datetime):
+        headers.append(("Last-Modified", http_date(stamp)))
     return json_response(record_of(call, definition, row, call.request.param("fields")), headers=headers)
 
 
@@ -142,14 +151,16 @@ def own(call: Call, definition: ObjectDef, row: Row) -> bool:
 def change(call: Call) -> Response:
     """Answer PATCH /sobjects/T/id."""
     definition = find_object(call)
-    body = call.request.json_object()
+    body = _one_record(call)
     if any(key.lower() == "id" for key in body):
         message = "The Id field should not be specified in the sobject data."
         raise ApiError(400, "INVALID_FIELD", message)
+    if normalize_id(call.params["id"]) is None:
+        raise _no_such_row(call.params["id"])
     _check_condition(call, definition)
     result = call.org.update(definition.name, call.params["id"], body, writer(call))
     if not result.success:
-        raise record_refusal(result.errors[0])
+        raise record_refusal(*result.errors)
     return empty_response()
 
 
@@ -171,7 +182,7 @@ def delete(call: Call) -> Response:
     _check_condition(call, definition)
     result = call.org.delete(definition.name, call.params["id"], writer(call))
     if not result.success:
-        raise record_refusal(result.errors[0])
+        raise record_refusal(*result.errors)
     return empty_response()
 
 
@@ -260,7 +271,7 @@ def delete_by_key(call: Call) -> Response:
         return _choices(call, definition, rows)
     result = call.org.delete(definition.name, str(rows[0]["Id"]), writer(call))
     if not result.success:
-        raise record_refusal(result.errors[0])
+        raise record_refusal(*result.errors)
     return empty_response()
 
 
@@ -268,7 +279,7 @@ def upsert_by_key(call: Call) -> Response:
     """Answer PATCH /sobjects/T/ExtField/value: 201 created, 200 or 204 changed, 300 several."""
     definition = find_object(call)
     field = _key_field(call, definition)
-    body = call.request.json_object()
+    body = _one_record(call)
     if any(key.lower() == field.name.lower() for key in body):
         message = f"The {field.name} field should not be specified in the sobject data."
         raise ApiError(400, "INVALID_FIELD", message)
@@ -285,7 +296,7 @@ def upsert_by_key(call: Call) -> Response:
 def _upserted(call: Call, definition: ObjectDef, field: FieldDef, body: dict[str, object]) -> Response:
     result = call.org.upsert(definition.name, field.name, call.params["value"], body, writer(call))
     if not result.success:
-        raise record_refusal(result.errors[0])
+        raise record_refusal(*result.errors)
     modern = call.version_number >= _CREATED_KEY_SINCE
     answer: dict[str, object] = {"id": result.id, "success": True, "errors": []}
     if modern:
@@ -302,5 +313,5 @@ def _with_param(call: Call, name: str, value: str) -> Call:
 def create_by_id(call: Call) -> Response:
     """Answer POST /sobjects/T/Id, which creates."""
     if call.params["id"].lower() != "id":
-        raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are DELETE,GET,HEAD,PATCH")
+        raise method_not_allowed(call.request.method, ("GET", "PATCH", "DELETE"))
     return create(call)

@@ -17,22 +17,53 @@ _SPRING_YEAR: Final = 26
 _RESOURCES: Final = ("tooling", "sobjects", "query", "queryAll", "composite", "jobs", "limits", "recent", "search")
 _RECENT_DEFAULT: Final = 200
 _FIXED_LIMITS: Final = {
+    "AnalyticsExternalDataSizeMB": 40_960,
     "ConcurrentAsyncGetReportInstances": 200,
+    "ConcurrentEinsteinDataInsightsStoryCreation": 5,
+    "ConcurrentEinsteinDiscoveryStoryCreation": 2,
     "ConcurrentSyncReportRuns": 20,
+    "DailyAnalyticsDataflowJobExecutions": 60,
+    "DailyAnalyticsUploadedFilesSizeMB": 51_200,
     "DailyAsyncApexExecutions": 250_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
+    "DailyDurableGenericStreamingApiEvents": 10_000,
+    "DailyDurableStreamingApiEvents": 10_000,
+    "DailyEinsteinDataInsightsStoryCreation": 1000,
+    "DailyEinsteinDiscoveryPredictAPICalls": 50_000,
+    "DailyEinsteinDiscoveryPredictionsByCDC": 500_000,
+    "DailyEinsteinDiscoveryStoryCreation": 100,
+    "DailyFunctionsApiCallLimit": 50_000,
+    "DailyGenericStreamingApiEvents": 10_000,
+    "DailyStandardVolumePlatformEvents": 10_000,
     "DailyStreamingApiEvents": 10_000,
     "DailyWorkflowEmails": 1000,
+    "DurableStreamingApiConcurrentClients": 20,
     "FileStorageMB": 1024,
     "HourlyAsyncReportRuns": 1200,
+    "HourlyDashboardRefreshes": 200,
+    "HourlyDashboardResults": 5000,
+    "HourlyDashboardStatuses": 999_999_999,
+    "HourlyLongTermIdMapping": 100_000,
+    "HourlyManagedContentPublicRequests": 50_000,
+    "HourlyODataCallout": 1000,
+    "HourlyPublishedPlatformEvents": 50_000,
+    "HourlyPublishedStandardVolumePlatformEvents": 1000,
+    "HourlyShortTermIdMapping": 100_000,
     "HourlySyncReportRuns": 500,
     "HourlyTimeBasedWorkflow": 1000,
     "MassEmail": 5000,
+    "MonthlyEinsteinDiscoveryStoryCreation": 500,
+    "MonthlyPlatformEventsUsageEntitlement": 0,
+    "Package2VersionCreates": 6,
+    "Package2VersionCreatesWithoutValidation": 500,
+    "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
     "SingleEmail": 5000,
     "StreamingApiConcurrentClients": 20,
 }
 _BULK_BATCHES_SINCE: Final = 49
 _BULK_BATCHES_BEFORE: Final = "DailyBulkApiRequests"
+_SETS_MAX: Final = 1500
+_OWN_SETS_MAX: Final = 1000
 _STORAGE_MB: Final = 1024
 _ROWS_PER_MB: Final = 512
 
@@ -78,6 +109,7 @@ def limits(call: Call) -> Response:
     rows = sum(table.count() for table in call.org.tables.values())
     names["DataStorageMB"] = {"Max": _STORAGE_MB, "Remaining": max(0, _STORAGE_MB - rows // _ROWS_PER_MB)}
     names |= {name: {"Max": most, "Remaining": most} for name, most in _FIXED_LIMITS.items()}
+    names["PermissionSets"] = _permission_sets(call)
     names |= {
         name: {"Max": most, "Remaining": max(0, most - usage.bulk_used[name])}
         for name, most in usage.bulk_limits.items()
@@ -85,6 +117,12 @@ def limits(call: Call) -> Response:
     if call.version_number < _BULK_BATCHES_SINCE:
         names[_BULK_BATCHES_BEFORE] = names["DailyBulkApiBatches"]
     return json_response(dict(sorted(names.items())))
+
+
+def _permission_sets(call: Call) -> dict[str, object]:
+    made = sum(not row.get("IsOwnedByProfile") for row in call.org.tables["permissionset"].scan())
+    own = {"Max": _OWN_SETS_MAX, "Remaining": max(0, _OWN_SETS_MAX - made)}
+    return {"Max": _SETS_MAX, "Remaining": max(0, _SETS_MAX - made), "CreateCustom": own}
 
 
 def record_count(call: Call) -> Response:

@@ -6,8 +6,9 @@ from typing import Final
 
 from orgsim.errors import ApiError
 
-_CONTEXT: Final = 60
-_BEFORE: Final = 30
+_BEFORE: Final = 48
+_AFTER: Final = 44
+_BORDERS: Final = " ,"
 HINT_FIELD: Final = (
     " If you are attempting to use a custom field, be sure to append the '__c' after the custom field name."
     " Please reference your WSDL or the describe call for the appropriate names."
@@ -23,13 +24,16 @@ HINT_RELATION: Final = (
 
 
 def positioned(source: str, position: int, message: str) -> str:
-    """Return the message below the part of the query around the position."""
+    """Return the message below the part of the query around the position, which begins and ends with whole words."""
     flat = source.replace("\n", " ").replace("\r", " ").replace("\t", " ")
-    start = 0 if len(flat) <= _CONTEXT + _BEFORE else max(0, position - _BEFORE)
-    part = flat[start : start + _CONTEXT + _BEFORE]
+    start, end = max(0, position - _BEFORE), min(len(flat), position + _AFTER)
+    if start:
+        start = next((place for place in range(start, position) if flat[place - 1] in _BORDERS), position)
+    if end < len(flat):
+        end = next((place for place in range(end, position, -1) if flat[place] in _BORDERS), end)
     row = source.count("\n", 0, position) + 1
     column = position - (source.rfind("\n", 0, position) + 1) + 1
-    return f"\n{part}\n{' ' * (position - start)}^\nERROR at Row:{row}:Column:{column}\n{message}"
+    return f"\n{flat[start:end]}\n{' ' * (position - start)}^\nERROR at Row:{row}:Column:{column}\n{message}"
 
 
 def malformed(source: str, position: int, message: str) -> ApiError:

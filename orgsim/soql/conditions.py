@@ -144,6 +144,8 @@ class ConditionParser:
     def _set(self, operator: Operator) -> tuple[Literal, ...] | SubSelect:
         del operator
         stream = self._stream
+        if stream.at(":"):
+            raise malformed(stream.source, stream.current.position, "Bind variables only allowed in Apex code")
         if stream.at("(") and stream.ahead().word == "SELECT":
             stream.take()
             query = self._parse_query()
@@ -169,6 +171,8 @@ class ConditionParser:
                 return Literal(token.kind, token.text, token.raw, token.position)
             case "name":
                 return self._named_literal()
+            case _ if stream.at(":"):
+                raise malformed(stream.source, token.position, "Bind variables only allowed in Apex code")
             case _:
                 raise stream.unexpected()
 

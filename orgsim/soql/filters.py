@@ -20,7 +20,7 @@ from orgsim.store.table import fold
 from orgsim.store.values import parse_datetime
 
 Predicate = Callable[[Row], bool]
-SubSelectRunner = Callable[[Scope, SubSelect], set[object]]
+SubSelectRunner = Callable[[Scope, SubSelect, Comparison, Bound], set[object]]
 _MOMENTS: Final = frozenset({"date", "datetime"})
 _LIKE_TYPES: Final = frozenset({"string", "textarea", "phone", "url", "email", "picklist", "combobox", "anyType"})
 _ID_TYPES: Final = frozenset({"id", "reference"})
@@ -62,7 +62,7 @@ def comparison_test(scope: Scope, condition: Comparison, bound: Bound, run: SubS
         if bound.field.type not in _ID_TYPES or bound.hops:
             message = f"The left operand '{bound.field.name}' in the where expression must be an id or reference field"
             raise malformed(scope.source, condition.position, message)
-        wanted = run(scope, right)
+        wanted = run(scope, right, condition, bound)
         get = bound.get
         if condition.operator == "IN":
             return lambda row: get(row) in wanted

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from orgsim.errors import ApiError
 from orgsim.settings import NEWEST_VERSION
-from orgsim.soql.ast import FieldPath, Query, SelectChildren, SelectExpression, SelectTypeOf, SubSelect
-from orgsim.soql.bind import Getter, Scope, as_value, bind_child, bind_path, open_scope
+from orgsim.soql.ast import Comparison, FieldPath, Query, SelectChildren, SelectExpression, SubSelect
+from orgsim.soql.bind import Bound, Scope, bind_child, bind_path, open_scope
 from orgsim.soql.bunches import can_bunch, quick_groups
 from orgsim.soql.choose import candidates
 from orgsim.soql.complaints import malformed, positioned
@@ -20,12 +19,12 @@ from orgsim.soql.lazy import Choice, Lot, VirtualTable
 from orgsim.soql.ordering import order_rows
 from orgsim.soql.parser import parse, semi_joins
 from orgsim.soql.record import Entry, RecordShape, draw_shape
-from orgsim.soql.result import QueryResult, RowStream, StreamColumn
+from orgsim.soql.result import QueryResult
 from orgsim.soql.steps import Steps
 from orgsim.soql.window import find_lot, in_order, quick_writer
 from orgsim.store.access import sees_own_rows_only
 from orgsim.store.recent import VIEWER
-from orgsim.store.results import Row, Value
+from orgsim.store.results import Row
 from orgsim.store.sharing import read_test
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def query_steps(
     A generator: it pauses now and then, so that other calls can be answered while a large table is searched.
     """
     query = parse(soql)
-    _check_size(query)
+    check_size(query)
     if query.object_name.lower() in DEFINITIONS:
         org, page_rows = org_of_definitions(org, query, user_id), ROWS_MAX
     scope = scope_of(org, query, user_id, version=version, all_rows=all_rows)
@@ -75,7 +74,7 @@ def query_steps(
         records = yield from group_rows(scope, query, rows, run_subselect)
         return QueryResult(len(records), records, _as_is, max(page, len(records)))
     shape = draw_shape(scope, query, child_entry)
-    found = yield from _chosen(scope, query)
+    found = yield from chosen_rows(scope, query)
     if query.purpose is not None:
         _note_views(scope, found, query.purpose)
     cursor = org.new_id("01g")[:15] if len(found) > page else None
@@ -96,14 +95,14 @@ def _written_groups(count: int, records: bytes) -> QueryResult:
 def lot_rows(lot: Lot | None, scope: Scope, query: Query) -> Iterator[Row | None]:
     """Yield the rows of a lot, else those that match, with a None now and then as a pause."""
     if lot is None:
-        yield from _matching(scope, query, pauses=True)
+        yield from matching(scope, query, pauses=True)
         return
     for start in range(0, len(lot), PAUSE_ROWS):
         yield from lot[start : start + PAUSE_ROWS]
         yield None
 
 
-def _check_size(query: Query) -> None:
+def check_size(query: Query) -> None:
     if semi_joins(query.where) > SEMI_JOINS_MAX:
         message = "The maximum number of semi join sub-selects in one query is 2"
         raise ApiError(
@@ -144,13 +143,13 @@ def _count(scope: Scope, query: Query) -> Steps[int]:
         raise malformed(scope.source, query.object_position, "COUNT() cannot be used with ORDER BY or GROUP BY")
     table = scope.org.tables[scope.definition.name.lower()]
     plain = query.where is None and query.scope in {None, "EVERYTHING"} and not scope.all_rows
-    if plain and not _tests(scope, query):
+    if plain and not row_tests(scope, query):
         return table.count()
     lot = yield from find_lot(scope, query)
     if lot is not None:
         return len(lot)
     total = 0
-    for row in _matching(scope, query, pauses=True):
+    for row in matching(scope, query, pauses=True):
         if row is None:
             yield
         else:
@@ -158,7 +157,7 @@ def _count(scope: Scope, query: Query) -> Steps[int]:
     return total
 
 
-def _tests(scope: Scope, query: Query) -> list[Predicate]:
+def row_tests(scope: Scope, query: Query) -> list[Predicate]:
     tests: list[Predicate] = []
     if query.where is not None:
         tests.append(compile_condition(scope, query.where, run_subselect))
@@ -175,14 +174,14 @@ def _tests(scope: Scope, query: Query) -> list[Predicate]:
     return tests
 
 
-def _matching(scope: Scope, query: Query, *, pauses: bool = False) -> Iterator[Row | None]:
+def matching(scope: Scope, query: Query, *, pauses: bool = False) -> Iterator[Row | None]:
     """Yield the rows that match; with `pauses`, a None after so many rows that were looked at."""
-    tests = _tests(scope, query)
+    tests = row_tests(scope, query)
     return _kept(candidates(scope, query.where), tests, all_rows=scope.all_rows, pauses=pauses)
 
 
 def _found(scope: Scope, query: Query) -> Iterator[Row]:
-    return (row for row in _matching(scope, query) if row is not None)
+    return (row for row in matching(scope, query) if row is not None)
 
 
 def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool, pauses: bool = False) -> Iterator[Row | None]:
@@ -195,7 +194,7 @@ def _kept(rows: Iterable[Row], tests: list[Predicate], *, all_rows: bool, pauses
             yield row
 
 
-def _chosen(scope: Scope, query: Query) -> Steps[Sequence[Row]]:
+def chosen_rows(scope: Scope, query: Query) -> Steps[Sequence[Row]]:
     """Return the rows of the result in order; those of a virtual table stay virtual where that is possible."""
     start = _offset(scope, query)
     stop = None if query.limit is None else start + query.limit
@@ -218,7 +217,7 @@ def _gathered(scope: Scope, query: Query, take: Callable[[Row], None], count: in
     left = count
     if left == 0:
         return
-    for row in _matching(scope, query, pauses=True):
+    for row in matching(scope, query, pauses=True):
         if row is None:
             yield
             continue
@@ -248,8 +247,8 @@ def search_rows(scope: Scope, query: Query, test: Predicate) -> list[Row]:
     return _cut(scope, query, order_rows(scope, rows, query.order_by) if query.order_by else rows)
 
 
-def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
-    """Return the ids that the inner query of a semi-join selects."""
+def run_subselect(scope: Scope, sub: SubSelect, condition: Comparison, left: Bound) -> set[object]:
+    """Return the ids that the inner query of a semi-join selects, which must be of what its left side points to."""
     query = sub.query
     inner = scope_of(scope.org, query, scope.user_id, version=scope.version, all_rows=scope.all_rows)
     first = query.select[0]
@@ -259,9 +258,21 @@ def run_subselect(scope: Scope, sub: SubSelect) -> set[object]:
     if bound.hops or bound.field.type not in {"id", "reference"}:
         message = "The inner select field cannot have more than one level of relationships and must be an id"
         raise malformed(scope.source, query.object_position, message)
+    pointed = _pointed_to(scope, left), _pointed_to(inner, bound)
+    if all(pointed) and not pointed[0] & pointed[1]:
+        message = (
+            f"The selected field '{bound.field.name}' in the subquery and the left operand field in the where"
+            f" expression in the outer query '{left.field.name}' should point to the same object type"
+        )
+        raise malformed(scope.source, condition.position, message)
     if query.limit is not None or query.order_by:
         raise malformed(scope.source, query.object_position, "The inner query cannot have ORDER BY or LIMIT")
     return {value for row in _found(inner, query) if (value := bound.get(row)) is not None}
+
+
+def _pointed_to(scope: Scope, bound: Bound) -> frozenset[str]:
+    """Return the objects whose ids a field holds."""
+    return frozenset({scope.definition.name} if bound.field.type == "id" else bound.field.reference_to)
 
 
 def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
@@ -274,7 +285,7 @@ def child_entry(scope: Scope, query: Query) -> tuple[str, Entry]:
     if query.offset is not None:
         raise malformed(scope.source, query.object_position, "OFFSET clause only supported in the outer query")
     shape = draw_shape(inner, query, child_entry)
-    tests = _tests(inner, query)
+    tests = row_tests(inner, query)
     table = scope.org.tables[child.name.lower()]
 
     def entry(row: Row, version: str) -> object:
@@ -304,81 +315,3 @@ def _note_views(scope: Scope, rows: Sequence[Row], purpose: str) -> None:
         viewed, _ = scope.org.views.get(key, (None, None))
         scope.org.views.pop(key, None)
         scope.org.views[key] = (now if purpose == "VIEW" else viewed, now)
-
-
-def stream_query(org: Org, soql: str, *, all_rows: bool, user_id: str, version: int = NEWEST_VERSION) -> RowStream:
-    """Run a query for Bulk; ApiError for what Bulk does not support."""
-    query = parse(soql)
-    scope = scope_of(org, query, user_id, version=version, all_rows=all_rows)
-    shape = _bulk_shape(scope, query)
-    columns = tuple(StreamColumn(name, bound.field.type) for name, bound in shape.columns)
-    matching = _in_turn(scope, query)
-    getters = [bound.get for _, bound in shape.columns]
-    floats = [bound.field.type in {"double", "currency", "percent"} for _, bound in shape.columns]
-    return RowStream(scope.definition.name, columns, _values(matching, getters, floats))
-
-
-def bulk_records(
-    org: Org, soql: str, *, all_rows: bool, user_id: str, version: int, show_date: Callable[[Value], object]
-) -> Iterator[dict[str, object]]:
-    """Run a query for Bulk API 1.0 in JSON or XML: records as REST shows them, but for their dates.
-
-    ApiError for what Bulk does not support.
-    """
-    query = parse(soql)
-    scope = replace(scope_of(org, query, user_id, version=version, all_rows=all_rows), show_date=show_date)
-    shape = _bulk_shape(scope, query, type_of=True)
-    return (shape.render(row, f"{version}.0") for row in _in_turn(scope, query) if row is not None)
-
-
-def _bulk_shape(scope: Scope, query: Query, *, type_of: bool = False) -> RecordShape:
-    _check_size(query)
-    _refuse_for_bulk(scope.org, query, type_of=type_of)
-    shape = draw_shape(scope, query, child_entry)
-    for _, bound in shape.columns:
-        if bound.field.type in {"address", "location"}:
-            message = "Selecting compound data not supported in Bulk Query"
-            raise ApiError(400, "FUNCTIONALITY_NOT_ENABLED", f"FUNCTIONALITY_NOT_ENABLED: {message}")
-    return shape
-
-
-def _in_turn(scope: Scope, query: Query) -> Iterator[Row | None]:
-    """Return the rows of a Bulk query, with pauses; what is wrong with its clauses is said at once."""
-    if not query.order_by and query.limit is None:
-        return _matching(scope, query, pauses=True)
-    _tests(scope, query)
-    order_rows(scope, [], query.order_by)
-    return _sorted_later(scope, query)
-
-
-def _sorted_later(scope: Scope, query: Query) -> Iterator[Row | None]:
-    found = yield from _chosen(scope, query)
-    for start in range(0, len(found), PAUSE_ROWS):
-        yield from found[start : start + PAUSE_ROWS]
-        yield None
-
-
-def _values(rows: Iterator[Row | None], readers: list[Getter], floats: list[bool]) -> Iterator[list[Value] | None]:
-    for row in rows:
-        if row is None:
-            yield None
-            continue
-        values = [as_value(read(row)) for read in readers]
-        for place, wanted in enumerate(floats):
-            if wanted and isinstance(values[place], int):
-                values[place] = float(cast("int", values[place]))
-        yield values
-
-
-def _refuse_for_bulk(org: Org, query: Query, *, type_of: bool) -> None:
-    what = (
-        "GROUP BY and aggregate functions not supported in Bulk V2 Query" if is_grouped(query) or query.counts_only
-        else "OFFSET not supported in Bulk V2 Query" if query.offset is not None
-        else "TYPEOF not supported in Bulk V2 Query"
-        if not type_of and any(isinstance(item, SelectTypeOf) for item in query.select)
-        else "Aggregate Relationships not supported in Bulk V2 Query with CSV content type"
-        if any(isinstance(item, SelectChildren) for item in query.select)
-        else None
-    )  # fmt: skip
-    if what is not None:
-        raise ApiError(400, org.settings.bulk_unsupported_query_code, what)

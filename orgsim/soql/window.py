@@ -189,9 +189,9 @@ def stamp_of(row: Row, stamp: str) -> float:
     return value.timestamp() if isinstance(value, datetime) else 0.0
 
 
-def no_subselect(scope: Scope, sub: SubSelect) -> set[object]:
+def no_subselect(scope: Scope, sub: SubSelect, condition: Comparison, left: Bound) -> set[object]:
     """Stand in where a window has no sub-select."""
-    del scope, sub
+    del scope, sub, condition, left
     return set()
 
 

@@ -155,7 +155,7 @@ def insert_row(
         check_row(org, shape.definition, row, "insert", ctx)
         check_storage(org)
     except BadValue as bad:
-        return SaveResult.refused(bad.error)
+        return SaveResult.refused(*bad.errors)
     row["Id"] = row_id = org.new_id(shape.definition.key_prefix or "000")
     for field in shape.autonumbers:
         row[field.name] = org.next_autonumber(shape.definition.name, field.name)
@@ -202,7 +202,7 @@ def update_row(
         _check_unique(org, shape, row, changes, own_id=str(before["Id"]), fresh=())
         check_row(org, shape.definition, row, "update", ctx)
     except BadValue as bad:
-        return SaveResult.refused(bad.error)
+        return SaveResult.refused(*bad.errors)
     org.rewrites.note(shape.definition.name, before, changes)
     org.store(object_name, row)
     follow_person(org, shape.definition, row, ctx)
@@ -231,7 +231,7 @@ def upsert_row(
     try:
         found, typed_key, field_name = find_by_key(org, object_name, key_field, key, ctx)
     except BadValue as bad:
-        return SaveResult.refused(bad.error)
+        return SaveResult.refused(*bad.errors)
     if field_name == "Id":
         if typed_key is None:
             return insert_row(org, object_name, raw, ctx, fresh=fresh)

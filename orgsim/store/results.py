@@ -56,14 +56,17 @@ class SaveResult:
     errors: tuple[RowError, ...] = ()
 
     @classmethod
-    def refused(cls, error: RowError, row_id: str = "") -> SaveResult:
+    def refused(cls, error: RowError, *others: RowError, row_id: str = "") -> SaveResult:
         """Return the outcome of a row that failed."""
-        return cls(row_id, success=False, created=False, errors=(error,))
+        return cls(row_id, success=False, created=False, errors=(error, *others))
 
 
 class BadValue(Exception):
     """A row-level refusal on its way to becoming a RowError."""
 
-    def __init__(self, code: str, message: str, fields: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, code: str, message: str, fields: tuple[str, ...] = (), *, others: tuple[RowError, ...] = ()
+    ) -> None:
         super().__init__(code)
         self.error = RowError(code, message, fields)
+        self.errors = (self.error, *others)

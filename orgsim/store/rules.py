@@ -29,7 +29,7 @@ from orgsim.soql.bind import Scope
 from orgsim.soql.filters import Predicate, compile_condition
 from orgsim.soql.parser import parse_condition
 from orgsim.soql.run import run_subselect
-from orgsim.store.results import BadValue, Row, WriteContext
+from orgsim.store.results import BadValue, Row, RowError, WriteContext
 from orgsim.store.table import fold
 from orgsim.store.values import converter
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orgsim.org import Org
 
 On = Literal["insert", "update"]
+_INVALID: Final = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
 _DUPLICATE_HEADER: Final = "sforce-duplicate-rule-header"
 
 
@@ -170,13 +171,20 @@ def apply_before(org: Org, definition: ObjectDef, row: Row, operation: On) -> No
 
 
 def check_row(org: Org, definition: ObjectDef, row: Row, operation: On, ctx: WriteContext) -> None:
-    """Refuse the row with BadValue where a rule says so."""
-    for rule in org.rules.applying(definition, operation):
+    """Refuse the row with BadValue where a rule says so: with all that validation rules have against it at once."""
+    rules = list(org.rules.applying(definition, operation))
+    refusals = [
+        RowError(_INVALID, rule.message, (_field(definition, rule.field).name,) if rule.field else ())
+        for rule in rules
+        if isinstance(rule, Validation) and org.rules.test(org, rule.object, rule.when)(row)
+    ]
+    if refusals:
+        first, *others = refusals
+        raise BadValue(first.code, first.message, first.fields, others=tuple(others))
+    for rule in rules:
         match rule:
             case Validation():
-                if org.rules.test(org, rule.object, rule.when)(row):
-                    fields = (_field(definition, rule.field).name,) if rule.field else ()
-                    raise BadValue(code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message=rule.message, fields=fields)
+                pass
             case LookupFilter():
                 _check_parent(org, definition, rule, row)
             case Duplicate():

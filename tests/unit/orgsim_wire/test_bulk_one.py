@@ -47,9 +47,9 @@ class Async:
         assert NAMESPACE.encode() in answer
         return parse_xml(answer)
 
-    def job(self, operation: str, content: str = "CSV", more: str = "") -> str:
+    def job(self, operation: str, content: str = "CSV", more: str = "", object_name: str = "Account") -> str:
         body = (
-            f'<jobInfo xmlns="{NAMESPACE}"><operation>{operation}</operation><object>Account</object>{more}'
+            f'<jobInfo xmlns="{NAMESPACE}"><operation>{operation}</operation><object>{object_name}</object>{more}'
             f"<contentType>{content}</contentType></jobInfo>"
         )
         return self.xml("POST", "/job", body).value("id")
@@ -72,7 +72,7 @@ class Async:
 
     def records(self, soql: str) -> list[dict[str, Any]]:
         """What a query job in JSON finds; the calls about its batch say nothing of JSON, as CumulusCI's do not."""
-        path = f"/job/{self.job('query', 'JSON')}/batch"
+        path = f"/job/{self.job('query', 'JSON', object_name=soql.rpartition(' FROM ')[2].split()[0])}/batch"
         batch = json.loads(self.call("POST", path, soql, "text/csv")[2])["id"]
         info = _until(lambda: self.json(f"{path}/{batch}"), lambda e: e["state"] in {"Completed", "Failed"})
         assert info["state"] == "Completed", info
@@ -172,7 +172,7 @@ def test_a_job_in_csv_made_in_json_answers_xml_about_its_batches(bulk: Async, or
 def test_xml_results_show_type_and_id_first_and_nest_parents(bulk: Async, org: Orgsim):
     [account] = org.add_rows("Account", [{"Name": "A & B"}])
     org.add_rows("Contact", [{"LastName": "Doe", "AccountId": account}, {"LastName": "Roe"}])
-    job = bulk.job("query", "XML")
+    job = bulk.job("query", "XML", object_name="Contact")
     batch = bulk.batch(job, "SELECT Id, LastName, Account.Name, CreatedDate FROM Contact", "application/xml")
     assert bulk.finished(job, batch).value("numberRecordsProcessed") == "2"
     result = bulk.xml("GET", f"/job/{job}/batch/{batch}/result").value("result")
