@@ -94,7 +94,8 @@ EGRESS: Final = Promise(
     "public. It follows no redirect, obeys no proxy setting of its environment and keeps no cookie.",
     "The process with the records cannot open connections; the worker dials for it after judging host and address.",
     "Plant foreign hosts, private addresses and odd spellings and see each refused.",
-    "The list is enforced inside Isthmus. A firewall of yours around it is a second fence worth having.",
+    "The list is enforced inside Isthmus. A firewall of yours around it is a second fence worth having. Notices go to "
+    "the channels that the operator's own file names: they are listed here, and they are no hosts of Salesforce.",
 )
 REVOCATION: Final = Promise(
     "revocation",

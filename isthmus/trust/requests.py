@@ -78,8 +78,11 @@ def judge_audit_reads() -> Outcome:
     return Outcome(Verdict.KEPT, evidence)
 
 
-def judge_egress(*, loopback: bool) -> Outcome:
-    """Kept if every planted host and address is refused. `loopback` is the operator's own switch, shown as it is."""
+def judge_egress(*, loopback: bool, channels: tuple[str, ...] = ()) -> Outcome:
+    """Kept if every planted host and address is refused. `loopback` is the operator's own switch, shown as it is.
+
+    `channels`: a line for each place that notices go to, shown as it is too.
+    """
     hosts = [h for h in _HOST_PLANTS if not isinstance(parse_login_host(h, allow_loopback_http=loopback), HostDenied)]
     addresses = [
         text
@@ -93,6 +96,7 @@ def judge_egress(*, loopback: bool) -> Outcome:
         "Plain http to this machine's own loopback address is allowed by ISTHMUS_ALLOW_LOOPBACK_HTTP=1."
         if loopback
         else "Plain http is refused everywhere.",
+        *channels,
     )
     if hosts or addresses:
         return Outcome(

@@ -16,6 +16,7 @@ from isthmus.orgs.connections import list_connections
 from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
 from isthmus.orgs.model import Connection, Custody
 from isthmus.trust import catalogue, keeping, promises, requests
+from isthmus.trust.channels import channel_lines
 from isthmus.trust.confinement import Attestation, judge_confinement, latest_attestations
 from isthmus.trust.model import Outcome, PromiseReport, Verdict, report
 
@@ -63,6 +64,7 @@ async def compute(world: TrustWorld, ticket: Ticket) -> list[PromiseReport]:
     """
     async with world.database.tenant(ticket) as tx:
         seen = await _look(tx)
+        channels = await channel_lines(tx, world.settings)
     row_security = await _row_security(world)
     custody = await _custody(world)
     now = world.clock.now()
@@ -74,7 +76,7 @@ async def compute(world: TrustWorld, ticket: Ticket) -> list[PromiseReport]:
         (promises.NO_RECORD_STORED, catalogue.judge_worker_columns(seen.worker_columns)),
         (promises.CONFINEMENT, judge_confinement(seen.attestations, now)),
         (promises.AUDIT_READS, requests.judge_audit_reads()),
-        (promises.EGRESS, requests.judge_egress(loopback=world.settings.allow_loopback_http)),
+        (promises.EGRESS, requests.judge_egress(loopback=world.settings.allow_loopback_http, channels=channels)),
         (promises.REVOCATION, keeping.judge_revocation(seen.connections, seen.running_on_revoked)),
         (
             promises.SEALED_TOKENS,

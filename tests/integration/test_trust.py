@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from isthmus.clock import SystemClock
@@ -50,3 +51,34 @@ async def test_a_table_whose_row_security_was_switched_off_is_seen_at_once(
     found = await _computed(fresh_database, tmp_path / "nobody.sock")
     assert found["row-security"].verdict is Verdict.WITHDRAWN
     assert any("orgs.org" in line for line in found["row-security"].evidence)
+
+
+async def test_the_places_that_notices_go_to_are_listed_without_their_addresses(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    file = tmp_path / "notices.yaml"
+    database = await fresh_database.open_as(Role.PORTAL)
+    tenant = await fresh_database.make_tenant("Acme")
+    settings = dataclasses.replace(fresh_database.settings, notices_file=file)
+    world = TrustWorld(database, KeeperClient(tmp_path / "nobody.sock"), settings, SystemClock())
+
+    async def egress() -> str:
+        reports = await compute(world, fresh_database.ticket(Role.PORTAL, tenant))
+        return "\n".join(next(report for report in reports if report.key == "egress").evidence)
+
+    assert "Notices go nowhere" in await egress()
+    file.write_text(
+        "version: 1\nsmtp: smtps://u:hush@mail.acme.com\nfrom: i@acme.com\nchannels:\n"
+        "  cfo: {mail: [cfo@acme.com], events: [audit], audit: {attach: [pdf], monthly: yes}}\n"
+        '  chat: {slack: "https://hooks.slack.com/services/hush", events: [failure]}\n'
+        '  others: {slack: "https://hooks.slack.com/services/hush", tenant: Somebody else}\n'
+    )
+    file.chmod(0o600)
+    told = await egress()
+    assert "Notices go to the channel cfo (mail): audit, with pdf of audits, a finance summary each month." in told
+    assert "Notices go to the channel chat (slack): failure." in told
+    assert "others" not in told
+    assert "hush" not in told
+    assert "cfo@acme.com" not in told
+    file.chmod(0o644)
+    assert "cannot be read here" in await egress()
