@@ -73,8 +73,12 @@ class ZippedFiles(PartedFiles):
         """Take over the archive; `name` is what messages call it. Raises `ValueError` if it is too large."""
         self._archive = archive
         self._name = name
-        self._entries = {entry.filename.removeprefix("bundle/"): entry for entry in archive.infolist()}
-        _bound(len(archive.infolist()), sum(entry.file_size for entry in archive.infolist()))
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        _bound(len(entries), sum(entry.file_size for entry in entries))
+        self._entries = {_inside(entry, entries): entry for entry in entries}
+        if len(self._entries) < len(entries):
+            message = "a file is in the archive twice"
+            raise ValueError(message)
 
     def parts(self, name: str) -> Parts:
         """Unpack the file."""
@@ -129,6 +133,12 @@ class CheckedFiles(PartedFiles):
     def __len__(self) -> int:
         """Count the files."""
         return len(self._stated)
+
+
+def _inside(entry: zipfile.ZipInfo, entries: list[zipfile.ZipInfo]) -> str:
+    """Return the entry's name without the folder that all of them are in, whatever it is called."""
+    folder, sign, name = entry.filename.rpartition("/")
+    return name if all(other.filename.startswith(folder + sign) for other in entries) else entry.filename
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from isthmus.audit.explain.path import FigureUnknown, Json, indices, leaves, pat
 from isthmus.audit.explain.tracer import Ground, Trace
 from isthmus.audit.figures import Report
 from isthmus.audit.rules.registry import GATES, RULES
-from isthmus.audit.verify import verify_files
+from isthmus.audit.verify import check_hashes, verify_files
 
 _LISTS: Final[Mapping[str, Trace]] = MappingProxyType(
     {
@@ -115,7 +115,7 @@ def explainer_of(place: Path, fingerprint: str | None = None) -> Explainer:
     """Verify a bundle and make it ready to be asked. Raises `BundleInvalid`: a changed bundle explains nothing."""
     with bundle_at(place) as files:
         report = verify_files(files, fingerprint).report
-        snapshot, basis, _ = read_bundle(files)
+        snapshot, basis, _ = read_bundle(check_hashes(files))
     return Explainer(analyse(snapshot, basis), report)
 
 
