@@ -7,6 +7,10 @@ A refresh, step by step:
 4. Salesforce is asked. 5. The new tokens are stored and the note of 3 removed, in one commit.
 A crash between 4 and 5 may have cost the chain; no client can avoid that. The note shows it: exactly one replay is
 made, and if that fails a person must connect again.
+
+That holds for apps that rotate refresh tokens, and for those of which nothing is known yet. Where the last refresh
+brought no new refresh token, the old one is as good after an end that nobody knows: it is replayed as often as it
+takes. Should the app have been switched to rotation since, a replay is refused, and that is an end that is known.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from isthmus.values import ConnectionId, InvalidValue, OrgHost, Secret, TenantId
 from isthmus.vault.sealed import Part, SealBroken
 
 ATTEMPTS_MAX: Final = 2
-"""The refresh itself and one replay after an end that nobody knows."""
+"""The refresh itself and one replay after an end that nobody knows; where refresh tokens may rotate."""
 NOTHING_SENT: Final = (RequestDenied, DialRefused, Unreachable, TlsRefused)
 GENERATION_NONE: Final = 0
 
@@ -82,7 +86,7 @@ async def refresh(
             return await _opened(custodian, tenant, row)
         async with custodian.attempts.tenant(ticket) as note:  # 3
             attempts = await store.begin_attempt(note, row.generation + 1)
-        if attempts > ATTEMPTS_MAX:
+        if attempts > ATTEMPTS_MAX and row.rotates is not False:
             return await _lost(tx, connection)
         return await _refresh_locked(custodian, tenant, tx, row)
 
@@ -109,6 +113,7 @@ async def _refresh_locked(custodian: Custodian, tenant: TenantId, tx: TenantTx, 
     place = place_of(tenant, row, generation)
     sealed = await seal_credential(custodian, place, kept, granted.access_token, credential.app.client_secret)
     await store.save_credential(tx, row.id, sealed)  # 5
+    await store.note_rotation(tx, row.id, rotates=kept.reveal_text() != credential.refresh_token.reveal_text())
     await store.end_attempt(tx)
     now = await store.grant(tx, row.id)  # somebody may have revoked while Salesforce was asked
     return _unusable(now) or Leased(granted.access_token, host_of(row.instance_origin), generation)

@@ -50,6 +50,7 @@ class GrantRow:
     client_id: str
     salesforce_org_id: SalesforceId
     salesforce_user_id: SalesforceId
+    rotates: bool | None
     generation: int | None
     wrapped_key: bytes | None
     refresh_token: bytes | None
@@ -210,7 +211,7 @@ async def save_connection(
         on conflict (tenant_id, id) do update set state = 'active', epoch = connection.epoch + 1,
             login_origin = excluded.login_origin, client_id = excluded.client_id,
             salesforce_user_id = excluded.salesforce_user_id, username = excluded.username, scopes = excluded.scopes,
-            connected_at = now(), revoked_at = null, revoke_confirmed_at = null
+            rotates = null, connected_at = now(), revoked_at = null, revoke_confirmed_at = null
         """,
         connection=connection,
         org=org,
@@ -228,7 +229,7 @@ async def grant(tx: TenantTx, connection: ConnectionId) -> GrantRow | None:
     return await tx.fetch_one(
         """
         select c.id, c.org_id, c.purpose, c.state, c.epoch, c.login_origin, o.instance_origin, c.client_id,
-            o.salesforce_org_id, c.salesforce_user_id,
+            o.salesforce_org_id, c.salesforce_user_id, c.rotates,
             k.generation, k.wrapped_key, k.refresh_token, k.access_token, k.client_secret
         from orgs.connection c
         join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
@@ -298,6 +299,15 @@ async def begin_attempt(tx: TenantTx, generation: int) -> int:
 async def end_attempt(tx: TenantTx) -> None:
     """The refresh came to an end that is known."""
     await tx.execute("delete from orgs.refresh_attempt where connection_id = (select ctx.connection())")
+
+
+async def note_rotation(tx: TenantTx, connection: ConnectionId, *, rotates: bool) -> None:
+    """Keep whether a refresh brought a new refresh token, so that the old one is worth nothing."""
+    await tx.execute(
+        "update orgs.connection set rotates = %(rotates)s where id = %(connection)s",
+        connection=connection,
+        rotates=rotates,
+    )
 
 
 async def needs_reauth(tx: TenantTx, connection: ConnectionId) -> None:

@@ -27,7 +27,8 @@ grant select on orgs.org to isthmus_portal, isthmus_keeper, isthmus_worker;
 grant insert (id, alias, salesforce_org_id, instance_origin), update (instance_origin) on orgs.org to isthmus_keeper;
 
 -- Org + purpose + grant. One per org and purpose, for ever: renewing a grant raises its epoch, revoking it too, and a
--- lease of an older epoch is worth nothing.
+-- lease of an older epoch is worth nothing. `rotates`: whether the app's last refresh brought a new refresh token; null
+-- before the first one.
 create table orgs.connection (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null default gen_random_uuid(),
@@ -40,6 +41,7 @@ create table orgs.connection (
     salesforce_user_id words.salesforce_id not null,
     username words.salesforce_username not null,
     scopes words.scopes not null,
+    rotates boolean,
     connected_at timestamptz not null default now(),
     refreshed_at timestamptz,
     revoked_at timestamptz,
@@ -59,8 +61,8 @@ create policy own_update on orgs.connection for update to isthmus_keeper
     using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 grant select on orgs.connection to isthmus_portal, isthmus_keeper, isthmus_worker;
 grant insert (id, org_id, purpose, state, login_origin, client_id, salesforce_user_id, username, scopes),
-    update (state, epoch, login_origin, client_id, salesforce_user_id, username, scopes, connected_at, refreshed_at,
-            revoked_at, revoke_confirmed_at)
+    update (state, epoch, login_origin, client_id, salesforce_user_id, username, scopes, rotates, connected_at,
+            refreshed_at, revoked_at, revoke_confirmed_at)
     on orgs.connection to isthmus_keeper;
 
 -- The sealed tokens of one connection, all under one generation. Keeper sees the row of the connection that its own
@@ -114,7 +116,7 @@ create trigger generation_rises before update on orgs.credential
     for each row execute function orgs.generation_rises();
 
 -- A refresh that was begun: written in a transaction of its own before Salesforce is asked, so that after a crash it is
--- known that the token may have been used. Exactly one replay is made.
+-- known that the token may have been used. Exactly one replay is made, or as many as it takes where no token rotates.
 create table orgs.refresh_attempt (
     tenant_id uuid not null default ctx.tenant(),
     connection_id uuid not null default ctx.connection(),

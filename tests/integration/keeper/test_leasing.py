@@ -147,6 +147,78 @@ async def test_after_a_crash_in_mid_refresh_exactly_one_replay_is_made(keeper: R
     assert token_calls(orgsim) == before + 1
 
 
+async def set_rotation(org: Orgsim, *, on: bool) -> None:
+    apps = await asyncio.to_thread(org.control, "GET", "/apps")
+    app = next(each for each in apps if each["client_id"] == org.client_id)
+    await asyncio.to_thread(org.control, "POST", "/apps", {**app, "rotation": on})
+
+
+async def killed_refresh(keeper: RunningKeeper, orgsim: Orgsim, connection: ConnectionId, held: int) -> None:
+    """Let the keeper die in the middle of a refresh: after the org has got the request, before its answer is read."""
+    before = token_calls(orgsim)
+    await asyncio.to_thread(
+        orgsim.control, "POST", "/faults", {"path": "/oauth2/token", "half_after_bytes": 10, "delay_s": 0.5, "times": 1}
+    )
+    refreshing = asyncio.create_task(refresh(keeper.custodian, keeper.acme.tenant, connection, held))
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(token_calls, orgsim) == before and not refreshing.done():
+            await asyncio.sleep(0.05)
+    refreshing.cancel()
+    await asyncio.gather(refreshing, return_exceptions=True)
+    await asyncio.to_thread(orgsim.control, "DELETE", "/faults")
+
+
+@pytest.mark.parametrize("rotation", [False, True])
+async def test_kills_in_mid_refresh_cost_the_grant_only_where_tokens_rotate(
+    keeper: RunningKeeper, orgsim: Orgsim, *, rotation: bool
+):
+    await set_rotation(orgsim, on=rotation)
+    try:
+        connection = await keeper.connect(orgsim)
+        custodian, tenant = keeper.custodian, keeper.acme.tenant
+        first = await refresh(custodian, tenant, connection, 1)
+        assert isinstance(first, Leased)
+        for _ in range(4):
+            await killed_refresh(keeper, orgsim, connection, first.generation)
+        answer = await refresh(custodian, tenant, connection, first.generation)
+    finally:
+        await set_rotation(orgsim, on=True)
+    assert isinstance(answer, Leased) is not rotation
+    assert rotation is (answer == NotLeased("needs_reauth"))
+
+
+async def test_before_the_first_refresh_an_app_counts_as_one_that_rotates(keeper: RunningKeeper, orgsim: Orgsim):
+    await set_rotation(orgsim, on=False)
+    try:
+        connection = await keeper.connect(orgsim)
+        fault = {"path": "/oauth2/token", "half_after_bytes": 10, "times": 2}
+        await asyncio.to_thread(orgsim.control, "POST", "/faults", fault)
+        answers = [await refresh(keeper.custodian, keeper.acme.tenant, connection, 1) for _ in range(3)]
+    finally:
+        await set_rotation(orgsim, on=True)
+    assert answers == [NotLeased("unavailable"), NotLeased("unavailable"), NotLeased("needs_reauth")]
+
+
+async def test_an_app_switched_to_rotation_is_replayed_once_and_then_known_to_be_lost(
+    keeper: RunningKeeper, orgsim: Orgsim
+):
+    await set_rotation(orgsim, on=False)
+    try:
+        connection = await keeper.connect(orgsim)
+        custodian, tenant = keeper.custodian, keeper.acme.tenant
+        held = await refresh(custodian, tenant, connection, 1)
+        assert isinstance(held, Leased)
+    finally:
+        await set_rotation(orgsim, on=True)
+    fault = {"path": "/oauth2/token", "half_after_bytes": 10, "nth": 1}
+    await asyncio.to_thread(orgsim.control, "POST", "/faults", fault)
+    assert await refresh(custodian, tenant, connection, held.generation) == NotLeased("unavailable")
+    before = token_calls(orgsim)
+    assert await refresh(custodian, tenant, connection, held.generation) == NotLeased("needs_reauth")
+    assert await refresh(custodian, tenant, connection, held.generation) == NotLeased("needs_reauth")
+    assert token_calls(orgsim) == before + 1
+
+
 async def test_a_refresh_that_surely_did_not_happen_costs_nothing(keeper: RunningKeeper, orgsim: Orgsim):
     connection = await keeper.connect(orgsim)
     custodian, tenant = keeper.custodian, keeper.acme.tenant
