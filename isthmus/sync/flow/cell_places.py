@@ -19,6 +19,8 @@ Ints: TypeAlias = NDArray[np.intp]
 _QUOTE: Final = 0x22
 _COMMA: Final = 0x2C
 _LINE_FEED: Final = 0x0A
+_PARTED: Final = 2
+"""From a closing quote to the next opening one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,17 @@ def find_quoted_cells(buffer: Bytes, columns: int) -> QuotedCells | None:
     if not len(quotes) or len(quotes) % 2 or opens[0] != 0 or closes[-1] != len(buffer) - 2:
         return None
     gaps = opens[1:] - closes[:-1]
-    parted = gaps == 2  # noqa: PLR2004 - as said above
-    if not (parted | (gaps == 1)).all():
+    if gaps.max(initial=_PARTED) > _PARTED:
         return None
-    inner = closes[:-1][~parted]
-    opens, closes = opens[np.append(True, parted)], closes[np.append(parted, True)]
+    inner = closes[:0]
+    if gaps.min(initial=_PARTED) < _PARTED:
+        parted = gaps == _PARTED
+        inner = closes[:-1][~parted]
+        opens, closes = opens[np.append(True, parted)], closes[np.append(parted, True)]
     if len(opens) % columns:
         return None
-    after = buffer[closes + 1].reshape(-1, columns)
-    if (after[:, -1] != _LINE_FEED).any() or (after[:, :-1] != _COMMA).any():
+    after = buffer.take(closes + 1)
+    if after.tobytes() != (b"," * (columns - 1) + b"\n") * (len(opens) // columns):
         return None
     starts = opens.reshape(-1, columns)
     return QuotedCells(starts, closes.reshape(-1, columns) - starts + 1, np.concatenate((inner, inner + 1)))

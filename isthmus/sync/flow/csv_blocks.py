@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from isthmus.sync.flow.cell_places import find_cells, find_quoted_cells
 from isthmus.sync.flow.cells import MalformedCsv, decoded_cell
 from isthmus.sync.flow.parent_columns import NULL_STATE, ParentOutput, parent_states
-from isthmus.sync.flow.swaps import NO_TABLES, Swap, Tables, Values, distinct, swapped
+from isthmus.sync.flow.swaps import NO_TABLES, Swap, Tables, Values, different, distinct, swapped
 from isthmus.sync.flow.verbatim import cut, mark, unmark
 
 BLOCK_BYTES: Final = 128 * 1024
@@ -216,7 +216,13 @@ class Codec:
             starts, lengths = quoted_cells.starts, quoted_cells.lengths
             marked = mark(content, buffer, quoted_cells, self._blanks) if self._in_order else None
             return Block(
-                content, buffer, starts, lengths, np.ones(starts.shape, bool), lengths == _QUOTED_EMPTY, marked=marked
+                content,
+                buffer,
+                starts,
+                lengths,
+                np.broadcast_to(np.True_, starts.shape),
+                lengths == _QUOTED_EMPTY,
+                marked=marked,
             )
         starts, lengths = find_cells(buffer, self._columns)
         opening = buffer[np.minimum(starts, len(buffer) - 1)]
@@ -249,7 +255,7 @@ class Codec:
             masks += parent_states(parent, block.buffer, block.starts, block.quoted, block.nulls) * worth
             worth *= parent.states
         parts: list[Part] = []
-        for mask in np.unique(masks[sendable]).tolist():
+        for mask in different(masks[sendable]).tolist():
             chosen = np.flatnonzero(sendable & (masks == mask))
             content = self._laid_out(block, chosen, swaps, int(mask))
             parts.append(Part(int(mask), len(chosen), content))
@@ -326,21 +332,20 @@ def _copied(buffer: Bytes, tail: bytes, begins: Sequence[Ints | int], sizes: Seq
 
 def _loose_rows(buffer: Bytes, starts: Ints, lengths: Ints, quoted: Flags) -> Flags:
     """Return which rows a file cannot carry."""
-    too_long = (lengths > FIELD_BYTES_MAX).any(axis=1)
-    too_long |= lengths.sum(axis=1) > ROW_BYTES_MAX
+    loose = np.zeros(len(starts), np.bool_)
+    longest = int(lengths.max(initial=0))
+    if longest > FIELD_BYTES_MAX:
+        loose |= (lengths > FIELD_BYTES_MAX).any(axis=1)
+    if longest * lengths.shape[1] > ROW_BYTES_MAX:
+        loose |= lengths.sum(axis=1) > ROW_BYTES_MAX
     size = len(NULL_CELL)
-    inner = starts + quoted
-    candidates = (lengths == size + 2 * quoted.astype(np.intp)) & (
-        buffer[np.minimum(inner, len(buffer) - 1)] == NULL_CELL[0]
-    )
-    if candidates.any():
-        rows, columns = np.nonzero(candidates)
-        places = inner[rows, columns]
-        same = np.ones(len(places), np.bool_)
-        for offset, letter in enumerate(NULL_CELL):
-            same &= buffer[places + offset] == letter
-        too_long[rows[same]] = True
-    return too_long
+    rows, columns = np.nonzero(((lengths == size + 2) & quoted) | ((lengths == size) & ~quoted))
+    places = starts[rows, columns] + quoted[rows, columns]
+    same = np.ones(len(places), np.bool_)
+    for offset, letter in enumerate(NULL_CELL):
+        same &= buffer[places + offset] == letter
+    loose[rows[same]] = True
+    return loose
 
 
 def _decoded(block: bytes, starts: Ints, lengths: Ints, rows: Ints) -> tuple[tuple[str | None, ...], ...]:

@@ -83,7 +83,7 @@ async def move_large(
                     await writer.add(mapping.from_cells(cells))
                 for part in mapped.parts:
                     await uploads.put(part)
-                await tally.flush()
+                await tally.flush_at_times()
         if read != sum(announced):
             # A body can end too early without an error of HTTP: at a closed connection, or inside gzip.
             raise Stopped(EndReason.INCOMPLETE_READ)

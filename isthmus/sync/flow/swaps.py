@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,25 @@ def distinct(buffer: Bytes, starts: Ints, lengths: Ints) -> Values:
     column = np.arange(width)
     content = buffer.take(starts[:, None] + column, mode="clip")
     content[column >= lengths[:, None]] = 0
-    cells, of_row = np.unique(content.view(f"S{width}").ravel(), return_inverse=True)
-    return Values(tuple(decoded_cell(bytes(cell)) for cell in cells.tolist()), of_row.ravel())
+    cells = content.view(f"S{width}").ravel()
+    order = np.argsort(cells, kind="stable")
+    firsts = _firsts(cells[order])
+    of_row = np.empty(len(cells), np.intp)
+    of_row[order] = np.cumsum(firsts) - 1
+    return Values(tuple(decoded_cell(bytes(cell)) for cell in cells[order][firsts].tolist()), of_row)
+
+
+def different(numbers: Ints) -> Ints:
+    """Return the different ones of `numbers`, rising."""
+    ordered = np.sort(numbers)
+    return ordered[_firsts(ordered)]
+
+
+def _firsts(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a value stands for the first time. `np.unique` would load a library of masked arrays for this."""
+    firsts = np.ones(len(ordered), np.bool_)
+    firsts[1:] = ordered[1:] != ordered[:-1]
+    return firsts
 
 
 def swapped(values: Values, table: Mapping[str, str]) -> Swap:

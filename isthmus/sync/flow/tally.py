@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import Report
 from isthmus.sync.flow.frames import CALLS_MAX, Calls, Frame, Moved, Noted, RowsFailed, Usage, encode
+
+FLUSH_S: Final = 0.5
 
 
 class Tally:
@@ -23,6 +26,7 @@ class Tally:
         self.rows_failed = 0
         self._failed: Counter[tuple[StatusCode, int | None]] = Counter()
         self._noted: Counter[StatusCode] = Counter()
+        self._flushed_s = 0.0
 
     def read(self, rows: int) -> None:
         """Count rows read."""
@@ -42,8 +46,14 @@ class Tally:
         """Count rows that did not fail, and are worth a note."""
         self._noted[code] += rows
 
+    async def flush_at_times(self) -> None:
+        """Report as `flush` does, if that was not done just now: each report costs the mover and its parent a turn."""
+        if self._sessions[0].clock.monotonic_s() - self._flushed_s >= FLUSH_S:
+            await self.flush()
+
     async def flush(self) -> None:
         """Report the counts, and the calls so far."""
+        self._flushed_s = self._sessions[0].clock.monotonic_s()
         frames: list[Frame] = []
         if self._read or self._written:
             frames.append(Moved(self._ordinal, self._read, self._written, self._created))

@@ -55,5 +55,5 @@ def cut(content: bytes, begins: Ints, rows: Ints) -> bytes:
 
 
 def unmark(marked: bytes, null: bytes) -> bytes:
-    """Return what goes into the upload; `null` stands for what was empty."""
-    return marked.replace(b'""', null).replace(_GONE, b"").replace(_INNER, b'"')
+    """Return what goes into the upload; `null` stands for what was empty. No record begins with an empty cell."""
+    return marked.replace(b',""', b"," + null).replace(_GONE, b"").replace(_INNER, b'"')
