@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from litestar import Response, get, post, put
+from litestar import Response, get, post
 
 from isthmus.audit.cadence import ScheduleRefused
-from isthmus.audit.scheduling import ScheduleChange, ScheduleView, change_schedule, schedule_of
+from isthmus.audit.scheduling import ScheduleChange, change_schedule, schedule_of
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, World, id_of, missing
 from isthmus.values import ConnectionId
@@ -24,19 +24,9 @@ async def shown(world: World, visitor: SignedIn, connection: str) -> Response[by
     return answer(view)
 
 
-@put("/api/v1/audit-schedule/{connection:str}")
-async def replaced(world: World, api_actor: ApiActing, connection: str, data: ScheduleChange) -> Response[bytes]:
-    """Change it; what the body does not name stays as it is."""
-    return answer(await _changed(world, api_actor, connection, data))
-
-
 @post("/api/v1/audit-schedule/{connection:str}", status_code=200)
 async def changed(world: World, api_actor: ApiActing, connection: str, data: ScheduleChange) -> Response[bytes]:
-    """Do the same, for those who can only post."""
-    return answer(await _changed(world, api_actor, connection, data))
-
-
-async def _changed(world: World, api_actor: ApiActing, connection: str, data: ScheduleChange) -> ScheduleView:
+    """Change it; what the body does not name stays as it is."""
     connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
     try:
         async with world.database.tenant(api_actor.visitor.ticket) as tx:
@@ -45,7 +35,7 @@ async def _changed(world: World, api_actor: ApiActing, connection: str, data: Sc
         raise Problem(422, "This schedule cannot be kept", refused.what, refused.remedy, _ORGS) from None
     if view is None:
         missing("Connection", _ORGS)
-    return view
+    return answer(view)
 
 
-HANDLERS = (shown, replaced, changed)
+HANDLERS = (shown, changed)
