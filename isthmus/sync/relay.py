@@ -36,6 +36,10 @@ class WorkerGone(Exception):
     """The worker has not come, or went away in the middle; or it waits for no answer (any more)."""
 
 
+_ENDED: Final = (OSError, asyncio.IncompleteReadError, ValueError, ViewerGone, asyncio.CancelledError)
+"""How talking to the other side ends. A handler must not end as cancelled: asyncio would print where it stood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A viewer that waits for its look."""
@@ -69,7 +73,7 @@ async def waiting(run_dir: Path, look: UUID) -> AsyncGenerator[Waiting]:
                 taken = True
                 async for message in _frames(reader):
                     await arriving.put(message)
-        except (OSError, asyncio.IncompleteReadError, ValueError):
+        except _ENDED:
             return
         finally:
             await arriving.put(None)
@@ -131,7 +135,7 @@ async def answers_to(run_dir: Path, look: UUID, carry_out: CarryOut) -> AsyncGen
                     async with turn:
                         reply = await carry_out(message)
                     await Relay(writer).send(reply)
-        except (OSError, asyncio.IncompleteReadError, ValueError, ViewerGone):
+        except _ENDED:
             return
         finally:
             writer.close()
