@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from isthmus.audit.figures import Report
 from isthmus.audit.parts import MadeFiles, Parts, bunches, fields_of
 from isthmus.audit.prices import NEGOTIATED
 from isthmus.audit.report.calendar import render_ics
-from isthmus.audit.report.cells import Cell, as_text, defused
+from isthmus.audit.report.cells import Cell, Table, as_text, defused
 from isthmus.audit.report.focus import render_focus
 from isthmus.audit.report.pdf import render_pdf
 from isthmus.audit.report.tables import FINDING_COLUMNS, finding_row, tables
@@ -30,6 +31,7 @@ from isthmus.audit.report.tables import FINDING_COLUMNS, finding_row, tables
 COLUMN_WIDTH_MAX: Final = 60
 COLUMN_WIDTH_MIN: Final = 8
 EXCEL_TEXT_MAX: Final = 32_000
+_NO_GUESSING: Final = ("strings_to_formulas", "strings_to_urls", "strings_to_numbers")
 
 
 def documents(report: Report, bundle: Files) -> Files:
@@ -39,11 +41,12 @@ def documents(report: Report, bundle: Files) -> Files:
     """
     manifest = read_manifest(bundle)
     makers: dict[str, Callable[[], Parts]] = {
-        "report.pdf": lambda: (render_pdf(report, manifest.fingerprint),),
         "report.xlsx": lambda: (render_xlsx(report, manifest),),
         "findings.csv": lambda: render_csv(report),
         "report.json": lambda: render_json(report, manifest.fingerprint),
     }
+    # After the large ones: the typesetter keeps its memory.
+    makers["report.pdf"] = lambda: (render_pdf(report, manifest.fingerprint),)
     if report.plan:
         makers["renewal.ics"] = lambda: (render_ics(report),)
     if not report.money_withheld and any(line.price_basis == NEGOTIATED for line in report.licenses):
@@ -94,36 +97,43 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def render_xlsx(report: Report, manifest: Manifest) -> bytes:
-    """Return the workbook; texts are written as texts, never as formulas or links."""
+    """Return the workbook; texts are written as texts, never as formulas or links.
+
+    A row is let go once it is written: it waits in a private folder, which is removed again, until its sheet is packed.
+    """
     buffer = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(buffer, options)
-    made = report.taken_at.astimezone(UTC).replace(tzinfo=None)
-    book.set_properties({"title": f"Licence audit of {report.org}", "created": made, "author": report.product})
-    head = book.add_format(
-        {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"}
-    )
-    formats = {
-        "money": book.add_format({"num_format": "#,##0.00"}),
-        "count": book.add_format({"num_format": "#,##0"}),
-        "instant": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-        "date": book.add_format({"num_format": "yyyy-mm-dd"}),
-        "text": book.add_format({"text_wrap": True, "valign": "top"}),
-    }
-    for table in tables(report, manifest):
-        sheet = book.add_worksheet(table.title)
-        sheet.freeze_panes(1, 0)
-        for column, title in enumerate(table.columns):
-            sheet.write_string(0, column, title, head)
-            longest = max((len(as_text(row[column])) for row in table.rows), default=0)
-            sheet.set_column(column, column, max(COLUMN_WIDTH_MIN, min(COLUMN_WIDTH_MAX, max(longest, len(title)) + 2)))
-        for number, row in enumerate(table.rows, start=1):
-            for column, cell in enumerate(row):
-                _write(sheet, number, column, cell, formats)
-        if table.rows:
-            sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
-    book.close()
+    with tempfile.TemporaryDirectory(prefix="isthmus-") as folder:
+        options = {"constant_memory": True, "tmpdir": folder, **dict.fromkeys(_NO_GUESSING, False)}
+        book = xlsxwriter.Workbook(buffer, options)
+        made = report.taken_at.astimezone(UTC).replace(tzinfo=None)
+        book.set_properties({"title": f"Licence audit of {report.org}", "created": made, "author": report.product})
+        head = book.add_format(
+            {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"}
+        )
+        formats = {
+            "money": book.add_format({"num_format": "#,##0.00"}),
+            "count": book.add_format({"num_format": "#,##0"}),
+            "instant": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+            "date": book.add_format({"num_format": "yyyy-mm-dd"}),
+            "text": book.add_format({"text_wrap": True, "valign": "top"}),
+        }
+        for table in tables(report, manifest):
+            _fill(book.add_worksheet(table.title), table, head, formats)
+        book.close()
     return buffer.getvalue()
+
+
+def _fill(sheet: Worksheet, table: Table, head: Format, formats: Mapping[str, Format]) -> None:
+    sheet.freeze_panes(1, 0)
+    for column, title in enumerate(table.columns):
+        sheet.write_string(0, column, title, head)
+        longest = max((len(as_text(row[column])) for row in table.rows), default=0)
+        sheet.set_column(column, column, max(COLUMN_WIDTH_MIN, min(COLUMN_WIDTH_MAX, max(longest, len(title)) + 2)))
+    for number, row in enumerate(table.rows, start=1):
+        for column, cell in enumerate(row):
+            _write(sheet, number, column, cell, formats)
+    if table.rows:
+        sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
 
 
 def _write(sheet: Worksheet, row: int, column: int, cell: Cell, formats: Mapping[str, Format]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -69,10 +69,6 @@ def check(view: View) -> Iterator[Finding]:
 
 def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]:
     """Return the groups of users who seem to be one person each, with what joins them."""
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for user in users:
-        for key in _keys(user):
-            groups[key].append(user.id)
     parent: dict[str, str] = {}
 
     def root(member: str) -> str:
@@ -81,13 +77,14 @@ def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]
         return member
 
     joins: list[tuple[str, str]] = []
-    for (reason, _), ids in sorted(groups.items()):
-        if not 1 < len(ids) < SHARED_MIN:
-            continue
-        for other in ids[1:]:
-            first, second = sorted((root(ids[0]), root(other)))
-            parent[second] = first
-        joins.append((ids[0], "name" if reason.startswith("name") else reason))
+    for reason, key in _KEYS:
+        for ids in _sharing(users, key):
+            if len(ids) >= SHARED_MIN:
+                continue
+            for other in ids[1:]:
+                first, second = sorted((root(ids[0]), root(other)))
+                parent[second] = first
+            joins.append((ids[0], reason))
     members: dict[str, list[str]] = defaultdict(list)
     for member in parent:
         members[root(member)].append(member)
@@ -97,19 +94,52 @@ def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]
     return [(sorted(ids), frozenset(reasons[top])) for top, ids in sorted(members.items())]
 
 
-def _keys(user: UserRow) -> Iterator[tuple[str, str]]:
-    if user.employee_number and user.employee_number.strip():
-        yield "employee number", user.employee_number.strip().casefold()
-    if user.email:
-        yield "e-mail address", normal_email(user.email)
-    if user.federation_id and user.federation_id.strip():
-        yield "federation identifier", user.federation_id.strip().casefold()
+def _sharing(users: Sequence[UserRow], key: Callable[[UserRow], str]) -> list[list[str]]:
+    """Return the ids of users who have the same key, in the order of keys. Most users share none: they cost no list."""
+    first: dict[str, str] = {}
+    groups: dict[str, list[str]] = {}
+    for user in users:
+        text = key(user)
+        if text and first.setdefault(text, user.id) != user.id:
+            groups.setdefault(text, [first[text]]).append(user.id)
+    return [groups[text] for text in sorted(groups)]
+
+
+def _email(user: UserRow) -> str:
+    return normal_email(user.email) if user.email else ""
+
+
+def _employee(user: UserRow) -> str:
+    return (user.employee_number or "").strip().casefold()
+
+
+def _federation(user: UserRow) -> str:
+    return (user.federation_id or "").strip().casefold()
+
+
+def _name_in_department(user: UserRow) -> str:
+    return _name_with(user, user.department.casefold())
+
+
+def _name_under_manager(user: UserRow) -> str:
+    return _name_with(user, user.manager or "")
+
+
+def _name_with(user: UserRow, more: str) -> str:
+    if not more:
+        return ""
     name, stem = normal_name(user.name), username_stem(user.username)
-    if name and stem:
-        if user.department:
-            yield "name and department", f"{name}|{stem}|{user.department.casefold()}"
-        if user.manager:
-            yield "name and manager", f"{name}|{stem}|{user.manager}"
+    return f"{name}|{stem}|{more}" if name and stem else ""
+
+
+_KEYS: Final = (
+    ("e-mail address", _email),
+    ("employee number", _employee),
+    ("federation identifier", _federation),
+    ("name", _name_in_department),
+    ("name", _name_under_manager),
+)
+"""What joins users: one key after the other, so that the keys of one kind are held at a time."""
 
 
 def _last(view: View, user: UserRow) -> float:
