@@ -84,6 +84,23 @@ def both(server: MailServer, hook: Hook) -> Channels:
     )
 
 
+async def test_an_audit_that_ends_its_workers_again_and_again_is_given_up_without_another_call(
+    weekly: Weekly, demo: Orgsim
+) -> None:
+    demo.control("DELETE", "/transcript")
+    await weekly.admin.execute("update audit.schedule set due_at = now() - interval '1 second'")
+    assert await begin_due_audits(weekly.app.database, weekly.app.clock) == 1
+    cursor = await weekly.admin.execute("update audit.audit set state = 'reading', attempt = 5 returning id")
+    row: tuple[UUID] | None = await cursor.fetchone()
+    assert row is not None
+    await perform_audit(AuditId(row[0]), weekly.app)
+    cursor = await weekly.admin.execute("select state, failure from audit.audit")
+    assert await cursor.fetchall() == [("failed", "worker_stopped")]
+    assert demo.transcript() == []
+    cursor = await weekly.admin.execute("select failed_in_row, due_at < now() + interval '2 hours' from audit.schedule")
+    assert await cursor.fetchall() == [(1, True)], "tried again before next week"
+
+
 def deactivate_one(org: Orgsim) -> None:
     """Do what an administrator does on Tuesday: one full seat fewer, and the org counts it."""
     seat = next(row for row in org.rows("UserLicense") if row["LicenseDefinitionKey"] == "SFDC")

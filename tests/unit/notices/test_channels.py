@@ -78,6 +78,41 @@ def test_a_file_that_cannot_be_used_is_refused_without_its_secrets(change: tuple
     assert "hush" not in str(refused.value)
 
 
+def test_documents_with_names_go_only_where_a_channel_s_own_audit_section_says_so() -> None:
+    wish = "events: [audit], audit: "
+    given = {
+        "": ((), None, False, True),
+        f", {wish}{{}}": (("pdf",), None, False, True),
+        f", {wish}{{attach: []}}": ((), None, False, True),
+        f", {wish}{{attach: [pdf, xlsx], monthly: yes, manual: yes}}": (("pdf", "xlsx"), 1, True, True),
+        f", {wish}{{monthly: 28, results: no}}": (("pdf",), 28, False, False),
+    }
+    for more, expected in given.items():
+        text = (
+            f"version: 1\nsmtp: smtps://m.acme.com\nfrom: i@acme.com\nchannels: {{o: {{mail: [o@acme.com]{more}}}}}\n"
+        )
+        (channel,) = read_channels(text).channels
+        found = channel.audit
+        assert (found.attach, found.monthly, found.manual, found.results) == expected, more
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("mail: [ops@acme.com], events: [failure], audit: {monthly: yes}", "Add audit to its events"),
+        ('slack: "https://hooks.slack.com/x", audit: {attach: [pdf]}', "only a mail can carry documents"),
+        ("mail: [ops@acme.com], audit: {monthly: 29}", "monthly"),
+        ("mail: [ops@acme.com], audit: {attach: [csv]}", "attach"),
+        ("mail: [ops@acme.com], audit: {orgs: ['Prod Org']}", "orgs"),
+        ("mail: [ops@acme.com], audit: {weekly: yes}", "weekly"),
+    ],
+)
+def test_an_audit_section_that_cannot_be_kept_is_refused(change: str, says: str) -> None:
+    with pytest.raises(ChannelsRefused) as refused:
+        read_channels(f"version: 1\nsmtp: smtps://m.acme.com\nfrom: i@acme.com\nchannels: {{o: {{{change}}}}}\n")
+    assert says in str(refused.value)
+
+
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notices.yaml"
     assert load_channels(file).channels == ()
