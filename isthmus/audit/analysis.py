@@ -122,6 +122,7 @@ def excused(view: View, finding: Finding) -> Finding:
         severity=Severity.INFO,
         traps=(*finding.traps, f"exempt{until}: {exemption.reason}"),
         saving=Saving.NONE,
+        exempt=True,
     )
 
 

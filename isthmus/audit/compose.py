@@ -147,6 +147,9 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
         created_at=user.created_at if user is not None else None,
         last_login_at=view.last_seen(user) if user is not None else None,
         granted_at=granted_at,
+        exempt=finding.exempt,
+        snoozed_until=finding.snoozed_until,
+        snooze_reason=finding.snooze_reason,
     )
 
 

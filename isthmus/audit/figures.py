@@ -104,7 +104,8 @@ class FindingLine(msgspec.Struct, frozen=True):
     """One finding. `subject` is a name, `detail` a user name or a key.
 
     `created_at` and `last_login_at` (the later of LastLoginDate and the history) are the user's, `granted_at` is that
-    of the permission set licence.
+    of the permission set licence. `exempt`: the person is excused; `snoozed_until`: put off up to this day. Neither
+    counts as money.
     """
 
     ordinal: int
@@ -131,6 +132,9 @@ class FindingLine(msgspec.Struct, frozen=True):
     created_at: datetime | None = None
     last_login_at: datetime | None = None
     granted_at: datetime | None = None
+    exempt: bool = False
+    snoozed_until: date | None = None
+    snooze_reason: str = ""
 
 
 class GateLine(msgspec.Struct, frozen=True):

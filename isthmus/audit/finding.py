@@ -81,7 +81,8 @@ class Finding:
     `traps` name the benign explanations that apply; each has lowered `grade` by one already.
     `quantity` seats are concerned. `worth_of`: other pools, where a seat is worth the least of all their prices.
     `replacement`: the pool (or the licence's name) whose seat is needed instead, so that its price is taken off.
-    `snoozed_until`: the operator has put it off up to this day, for `snooze_reason`; it saves nothing until then.
+    `exempt`: its person is excused. `snoozed_until`: the operator has put it off up to this day, for `snooze_reason`;
+    it saves nothing until then.
     """
 
     rule: RuleId
@@ -97,6 +98,7 @@ class Finding:
     quantity: int = 1
     worth_of: tuple[str, ...] = ()
     replacement: str = ""
+    exempt: bool = False
     snoozed_until: date | None = None
     snooze_reason: str = ""
 

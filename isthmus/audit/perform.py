@@ -131,7 +131,8 @@ class _Performing:
         async with self._app.database.tenant(await self.ticket()) as tx:
             setting = await read_setting(tx, ConnectionId(claimed.connection))
             history = await store.load_history(tx, self._audit)
-        return msgspec.structs.replace(options_of(setting, self._app.options), history=history)
+            snoozes = await store.load_snoozes(tx, self._audit)
+        return msgspec.structs.replace(options_of(setting, self._app.options), history=history, snoozes=snoozes)
 
     async def fail(self, claimed: store.Claimed, failed: AuditFailed) -> None:
         """Store why the audit ended; an audit that is no longer ours is left alone."""

@@ -12,10 +12,14 @@ from uuid import UUID
 import msgspec
 
 from isthmus.audit.bundle import zipped
+from isthmus.audit.catalogue import Category
 from isthmus.audit.failures import Failure
 from isthmus.audit.figures import Report
 from isthmus.audit.history import History, PoolPoint, SeenDeactivated
 from isthmus.audit.judge import Judged
+from isthmus.audit.money import annual
+from isthmus.audit.portfolio import person_key, summary_of
+from isthmus.audit.snooze import Snooze
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob
 from isthmus.values import Alias, ApiName
@@ -55,6 +59,15 @@ class _Point:
 class _Gone:
     who: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Snooze:
+    rule: str
+    subject: str
+    pool: str
+    until: date
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,22 @@ async def load_history(tx: TenantTx, audit: UUID) -> History:
         tuple(PoolPoint(p.day, p.pool, p.purchased, p.assigned, p.unused_a, p.unused_b, p.unused_c) for p in points),
         tuple(SeenDeactivated(row.who, row.at.astimezone(UTC)) for row in gone),
     )
+
+
+async def load_snoozes(tx: TenantTx, audit: UUID) -> tuple[Snooze, ...]:
+    """Return what the tenant put off in the org of this audit."""
+    rows = await tx.fetch_all(
+        """
+        select s.rule, s.subject_id as subject, s.pool, s.until, s.reason
+        from audit.audit now
+        join orgs.connection c on c.tenant_id = now.tenant_id and c.id = now.connection_id
+        join audit.snooze s on s.tenant_id = c.tenant_id and s.org_id = c.org_id
+        where now.id = %(audit)s order by s.rule, s.subject_id, s.pool
+        """,
+        row=_Snooze,
+        audit=audit,
+    )
+    return tuple(Snooze(row.rule, row.subject, row.pool, row.until, row.reason) for row in rows)
 
 
 async def check_attempt(tx: TenantTx, audit: UUID, attempt: int) -> None:
@@ -192,7 +221,12 @@ async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
             "rule": line.rule,
             "grade": line.grade,
             "severity": line.severity,
+            "subject_id": line.subject_id,
             "pool": line.pool,
+            "pool_name": _short(line.pool_name),
+            "annual": None if line.saving_monthly is None else annual(line.saving_monthly, 1),
+            "snoozed": line.snoozed_until is not None,
+            "exempt": line.exempt,
             "search_text": _short(f"{line.subject} {line.detail} {line.email} {line.department}"),
             "line": msgspec.json.encode(line).decode(),
         }
@@ -201,10 +235,13 @@ async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
     for part in _parts(rows):
         await tx.execute(
             """
-            insert into audit.finding (audit_id, ordinal, rule, grade, severity, pool, search_text, line)
-            select %(audit)s, r.ordinal, r.rule, r.grade, r.severity, r.pool, r.search_text, r.line
+            insert into audit.finding (audit_id, ordinal, rule, grade, severity, subject_id, pool, pool_name, annual,
+                snoozed, exempt, search_text, line)
+            select %(audit)s, r.ordinal, r.rule, r.grade, r.severity, r.subject_id, r.pool, r.pool_name, r.annual,
+                r.snoozed, r.exempt, r.search_text, r.line
             from jsonb_to_recordset(%(rows)s::jsonb) as r(ordinal integer, rule text, grade audit.grade,
-                severity audit.severity, pool text, search_text text, line text)
+                severity audit.severity, subject_id text, pool text, pool_name text, annual numeric, snoozed boolean,
+                exempt boolean, search_text text, line text)
             """,
             audit=audit,
             rows=part,
@@ -214,16 +251,17 @@ async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
 async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
     await tx.execute("delete from audit.license_pool where audit_id = %(audit)s", audit=audit)
     await tx.execute("delete from audit.psl_pool where audit_id = %(audit)s", audit=audit)
-    for part in _parts(msgspec.to_builtins(line) for line in report.licenses):
+    paid = ({**msgspec.to_builtins(line), "costs": Category(line.category).seat_costs} for line in report.licenses)
+    for part in _parts(paid):
         await tx.execute(
             """
             insert into audit.license_pool (audit_id, license_id, license_key, label, purchased, assigned, active_30,
-                active_60, active_90, unused, unused_a, unused_b, unused_c)
+                active_60, active_90, unused, unused_a, unused_b, unused_c, seat_costs, unit_price, currency)
             select %(audit)s, r.id, r.key, left(r.name, 1000), r.purchased, r.assigned, r.active_30, r.active_60,
-                r.active_90, r.unused, r.unused_a, r.unused_b, r.unused_c
+                r.active_90, r.unused, r.unused_a, r.unused_b, r.unused_c, r.costs, r.unit_price, r.currency
             from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, key text, name text, purchased integer,
                 assigned integer, active_30 integer, active_60 integer, active_90 integer, unused integer,
-                unused_a integer, unused_b integer, unused_c integer)
+                unused_a integer, unused_b integer, unused_c integer, costs boolean, unit_price numeric, currency text)
             """,
             audit=audit,
             rows=part,
@@ -250,6 +288,7 @@ async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
             "name": _short(user.name),
             "username": _short(user.username),
             "email": _short(user.email),
+            "key": _short(person_key(user.email, pseudonymous=judged.report.pseudonymous)),
             "license": user.license,
             "active": user.active,
             "created_at": user.created_at,
@@ -262,12 +301,12 @@ async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
     for part in _parts(rows):
         await tx.execute(
             """
-            insert into audit.person (audit_id, user_id, name, username, email, license_id, active, created_at,
-                last_login_at, last_human_at, last_machine_at)
-            select %(audit)s, r.id, r.name, r.username, r.email, r.license, r.active, r.created_at, r.last_login_at,
-                r.human_at, r.machine_at
-            from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, name text, username text, email text, license text,
-                active boolean, created_at timestamptz, last_login_at timestamptz, human_at timestamptz,
+            insert into audit.person (audit_id, user_id, name, username, email, person_key, license_id, active,
+                created_at, last_login_at, last_human_at, last_machine_at)
+            select %(audit)s, r.id, r.name, r.username, r.email, r.key, r.license, r.active, r.created_at,
+                r.last_login_at, r.human_at, r.machine_at
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, name text, username text, email text, key text,
+                license text, active boolean, created_at timestamptz, last_login_at timestamptz, human_at timestamptz,
                 machine_at timestamptz)
             """,
             audit=audit,
@@ -276,6 +315,12 @@ async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
 
 
 async def _save_summary(tx: TenantTx, audit: UUID, report: Report) -> None:
+    await tx.execute("delete from audit.summary where audit_id = %(audit)s", audit=audit)
+    await tx.execute(
+        "insert into audit.summary (audit_id, line) values (%(audit)s, %(line)s)",
+        audit=audit,
+        line=AuditText(msgspec.json.encode(summary_of(report)).decode()),
+    )
     total = report.money[0] if report.money else None
     quiet = report.seats_unused is None
     await tx.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from isthmus.audit.analysis import Analysis
@@ -47,6 +48,7 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
             f"{len(basis.exempt.users)} people are exempt by your file (leave, seasonal work, service accounts); "
             f"{basis.exempt.unmatched} of its lines meet no user of this org, or several."
         )
+    said.extend(_put_off(analysis))
     if basis.thresholds.licenses:
         said.append(f"{len(basis.thresholds.licenses)} licences have thresholds of their own.")
     if not basis.contract:
@@ -67,3 +69,11 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
             "What each permission set licence can grant is not visible to the connected user: R14 says nothing."
         )
     return tuple(said)
+
+
+def _put_off(analysis: Analysis) -> Iterator[str]:
+    snoozed = sum(1 for finding in analysis.findings if finding.snoozed_until is not None)
+    if snoozed:
+        yield f"{snoozed} findings are put off up to a day: they stay listed, and count for no money until then."
+    if analysis.basis.snoozes.unmatched:
+        yield f"{analysis.basis.snoozes.unmatched} lines of the snooze file meet nothing in this org."

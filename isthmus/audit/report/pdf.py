@@ -141,22 +141,31 @@ def _pages_behind(report: Report) -> dict[str, object]:
 
 def _groups(report: Report) -> list[dict[str, object]]:
     groups: dict[str, list[FindingLine]] = {}
+    put_off: list[FindingLine] = []
     for line in report.findings[:FINDINGS_PRINTED_MAX]:
-        groups.setdefault(line.rule, []).append(line)
-    return [
+        (groups.setdefault(line.rule, []) if line.snoozed_until is None else put_off).append(line)
+    found: list[dict[str, object]] = [
         {
             "rule": rule,
             "title": lines[0].title,
-            "count": number(sum(1 for line in report.findings if line.rule == rule)),
+            "count": number(sum(1 for line in report.findings if line.rule == rule and line.snoozed_until is None)),
             "remedy": lines[0].remedy,
             "rows": [_finding_row(line) for line in lines],
         }
         for rule, lines in sorted(groups.items())
     ]
+    if put_off:
+        rows = [_finding_row(line) for line in put_off]
+        count = number(sum(1 for line in report.findings if line.snoozed_until is not None))
+        remedy = "You decided to look at these later. Until their day they count for no money; then they are back."
+        found.append({"rule": "", "title": "Put off", "count": count, "remedy": remedy, "rows": rows})
+    return found
 
 
 def _finding_row(line: FindingLine) -> list[str]:
     why = line.why + (f" But: {'; '.join(line.traps)}." if line.traps else "")
+    if line.snoozed_until is not None:
+        why = f"{line.rule}, until {line.snoozed_until.isoformat()}: {line.snooze_reason or 'put off'}. {why}"
     saving = money_text(line.saving_monthly, line.currency) if line.valued else NOT_PRINTED
     return [
         number(line.ordinal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from isthmus.audit.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
@@ -29,6 +29,8 @@ FINDING_COLUMNS = (
     "Saving per month",
     "Currency",
     "Record id",
+    "Put off until",
+    "Put off because",
 )
 
 
@@ -54,6 +56,8 @@ def finding_row(line: FindingLine) -> list[Cell]:
         line.saving_monthly,
         line.currency,
         line.subject_id,
+        line.snoozed_until,
+        line.snooze_reason,
     ]
 
 
@@ -73,11 +77,10 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
     return (
         _summary(report, manifest),
         _licenses(report),
-        Table("Named users", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind == "user"]),
-        Table("PSL", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind == "psl_assignment"]),
-        Table(
-            "Pools", FINDING_COLUMNS, [finding_row(f) for f in report.findings if f.subject_kind in {"license", "psl"}]
-        ),
+        _findings("Named users", report, {"user"}),
+        _findings("PSL", report, {"psl_assignment"}),
+        _findings("Pools", report, {"license", "psl"}),
+        *_put_off(report),
         _psl_pools(report),
         *renewal_tables(report),
         _prices(report),
@@ -106,6 +109,17 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
             [*((f.name, f.bytes, f.sha256) for f in manifest.files), ("(fingerprint)", None, manifest.fingerprint)],
         ),
     )
+
+
+def _findings(title: str, report: Report, kinds: Collection[str]) -> Table:
+    found = [line for line in report.findings if line.subject_kind in kinds and line.snoozed_until is None]
+    return Table(title, FINDING_COLUMNS, [finding_row(line) for line in found])
+
+
+def _put_off(report: Report) -> list[Table]:
+    """Return the sheet of findings that are put off, if there are any."""
+    found = [finding_row(line) for line in report.findings if line.snoozed_until is not None]
+    return [Table("Put off", FINDING_COLUMNS, found)] if found else []
 
 
 def _summary(report: Report, manifest: Manifest) -> Table:

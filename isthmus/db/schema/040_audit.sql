@@ -8,6 +8,7 @@ grant usage on schema audit to isthmus_portal, isthmus_worker, isthmus_keeper;
 create domain audit.short_text as text check (length(value) <= 1024);
 create domain audit.line as text check (length(value) between 2 and 65536);
 create domain audit.file_text as text check (length(value) <= 1048576);
+create domain audit.reason as text check (length(value) between 1 and 200);
 create domain audit.rule as text check (value ~ '^R[0-9]{2}[a-z]?$');
 create domain audit.currency as text check (value ~ '^[A-Z]{3}$');
 create domain audit.percent as smallint check (value between 0 and 100);
@@ -87,7 +88,8 @@ create policy own_delete on audit.document for delete to isthmus_worker
 grant select on audit.document to isthmus_portal;
 grant select, delete, insert (audit_id, kind, content) on audit.document to isthmus_worker;
 
--- Findings, in the report's order. `line` is the finding as report.json has it; the other columns are for filters.
+-- Findings, in the report's order. `line` is the finding as report.json has it; the other columns are for filters, and
+-- rule, subject and pool are what a snooze names. `annual` is null where nothing is saved or no price is known.
 create table audit.finding (
     tenant_id uuid not null default ctx.tenant(),
     audit_id uuid not null,
@@ -95,7 +97,12 @@ create table audit.finding (
     rule audit.rule not null,
     grade audit.grade not null,
     severity audit.severity not null,
+    subject_id audit.short_text not null default '',
     pool audit.short_text not null,
+    pool_name audit.short_text not null default '',
+    annual numeric(16, 2),
+    snoozed boolean not null default false,
+    exempt boolean not null default false,
     search_text audit.short_text not null,
     line audit.line not null,
     primary key (tenant_id, audit_id, ordinal),
@@ -110,8 +117,54 @@ create policy own_insert on audit.finding for insert to isthmus_worker
 create policy own_delete on audit.finding for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.finding to isthmus_portal;
-grant select, delete, insert (audit_id, ordinal, rule, grade, severity, pool, search_text, line)
-    on audit.finding to isthmus_worker;
+grant select, delete, insert (audit_id, ordinal, rule, grade, severity, subject_id, pool, pool_name, annual, snoozed,
+    exempt, search_text, line) on audit.finding to isthmus_worker;
+
+-- What a portfolio shows of a finished audit, as JSON: it outlives the audit's documents and holds no name of a person.
+create table audit.summary (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    line audit.line not null,
+    primary key (tenant_id, audit_id),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.summary enable row level security;
+alter table audit.summary force row level security;
+create policy own_select on audit.summary for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.summary for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.summary for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.summary to isthmus_portal;
+grant select, delete, insert (audit_id, line) on audit.summary to isthmus_worker;
+
+-- Findings that a tenant put off, of an org: they count for no money in audits up to the day `until`. The reason is the
+-- member's own text; names of people are not repeated here, and findings lead to them.
+create table audit.snooze (
+    tenant_id uuid not null default ctx.tenant(),
+    id uuid not null default gen_random_uuid(),
+    org_id uuid not null,
+    rule audit.rule not null,
+    subject_id audit.short_text not null,
+    pool audit.short_text not null,
+    until date not null,
+    reason audit.reason not null,
+    made_at timestamptz not null default now(),
+    primary key (tenant_id, id),
+    unique (tenant_id, org_id, rule, subject_id, pool),
+    foreign key (tenant_id, org_id) references orgs.org on delete cascade
+);
+alter table audit.snooze enable row level security;
+alter table audit.snooze force row level security;
+create policy own_select on audit.snooze for select to isthmus_portal, isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.snooze for insert to isthmus_portal
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.snooze for delete to isthmus_portal
+    using (tenant_id = (select ctx.tenant()));
+grant select on audit.snooze to isthmus_worker;
+grant select, delete, insert (org_id, rule, subject_id, pool, until, reason) on audit.snooze to isthmus_portal;
 
 -- The pools of user licences at the instant of an audit: nobody can rebuild last year's seats afterwards.
 create table audit.license_pool (
@@ -129,6 +182,9 @@ create table audit.license_pool (
     unused_a audit.seat_count,
     unused_b audit.seat_count,
     unused_c audit.seat_count,
+    seat_costs boolean not null default false,
+    unit_price numeric,
+    currency audit.currency,
     primary key (tenant_id, audit_id, license_id),
     foreign key (tenant_id, audit_id) references audit.audit on delete cascade
 );
@@ -142,7 +198,8 @@ create policy own_delete on audit.license_pool for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.license_pool to isthmus_portal;
 grant select, delete, insert (audit_id, license_id, license_key, label, purchased, assigned, active_30, active_60,
-    active_90, unused, unused_a, unused_b, unused_c) on audit.license_pool to isthmus_worker;
+    active_90, unused, unused_a, unused_b, unused_c, seat_costs, unit_price, currency) on audit.license_pool
+    to isthmus_worker;
 
 -- The pools of permission set licences at the instant of an audit.
 create table audit.psl_pool (
@@ -171,7 +228,8 @@ grant select, delete, insert (audit_id, psl_id, psl_key, label, purchased, used,
     on audit.psl_pool to isthmus_worker;
 
 -- The users of an org at the instant of an audit, with when each was last there: first seen active, gaps of more than
--- six months and re-activations can be known from these alone.
+-- six months and re-activations can be known from these alone. `person_key` is the address as persons are compared by
+-- over orgs, empty where names were replaced by pseudonyms.
 create table audit.person (
     tenant_id uuid not null default ctx.tenant(),
     audit_id uuid not null,
@@ -179,6 +237,7 @@ create table audit.person (
     name audit.short_text not null,
     username audit.short_text not null,
     email audit.short_text not null,
+    person_key audit.short_text not null default '',
     license_id audit.short_text,
     active boolean not null,
     created_at timestamptz not null,
@@ -197,8 +256,8 @@ create policy own_insert on audit.person for insert to isthmus_worker
 create policy own_delete on audit.person for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.person to isthmus_portal;
-grant select, delete, insert (audit_id, user_id, name, username, email, license_id, active, created_at, last_login_at,
-    last_human_at, last_machine_at) on audit.person to isthmus_worker;
+grant select, delete, insert (audit_id, user_id, name, username, email, person_key, license_id, active, created_at,
+    last_login_at, last_human_at, last_machine_at) on audit.person to isthmus_worker;
 
 -- What a tenant decides about the audits of a connection, as the text of the files that were given.
 create table audit.setting (
