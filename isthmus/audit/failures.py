@@ -70,8 +70,8 @@ _WORDS: Final[Mapping[Failure, str]] = MappingProxyType(
             "or set ISTHMUS_ALLOW_NO_SANDBOX=1, which the trust page shows as a withdrawn promise."
         ),
         Failure.WORKER_STOPPED: (
-            "The worker was ended in mid-audit, again and again, or its job is lost. Run the audit again; "
-            "`isthmus doctor` says if something is wrong with this machine."
+            "The worker or the keeper was ended in mid-audit again and again, or the job is lost. Run the audit "
+            "again; `isthmus doctor` says if something is wrong with this machine."
         ),
         Failure.INTERNAL: "The audit met an error of our own. Run `isthmus doctor`, and report it with the journal.",
     }

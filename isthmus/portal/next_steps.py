@@ -44,7 +44,7 @@ def next_steps(
         (
             any(a.state is AuditState.DONE for a in audits),
             "Run the first audit",
-            "Takes about a minute and changes nothing in the org.",
+            "Takes about a minute and changes nothing in the org. From then on it runs weekly.",
             "/audits",
             "Start",
         ),

@@ -38,7 +38,7 @@ PYTHON = (sys.executable, "-m")
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Orgsim]:
-    with start_orgsim(profile="demo", seed=2) as org:
+    with start_orgsim(name="acme") as org:
         yield org
 
 
