@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from isthmus.sync.flow.shown import Decision, Decisions, Outcome, ShownPair, Side
+from isthmus.sync.viewing import Viewer
 from tests.adversarial.test_web import Answer, Client, member, product
+from tests.integration.sync.test_two_way_worker import person
 from tests.support.commands import Said, run
 from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.portal import Product
@@ -19,6 +24,14 @@ __all__ = ["member", "product"]
 
 WAIT_S = 60
 TEXT = "version: 1\nname: As code\nsteps:\n- object: Account\n  fields: {Name: Name, Phone: Phone}\n"
+BOTH = """
+version: 1
+name: Both
+interval_s: 86400
+direction: two-way
+conflicts: hold
+steps: [{object: Contact, fields: {LastName: LastName, Phone: Phone}}]
+"""
 PLACES = ("--from", "prod", "--to", "uat")
 
 
@@ -122,6 +135,58 @@ def test_how_a_sync_stands_is_told_by_command_and_by_api(product: Product, membe
     assert isthmus("org", "budget", "uat", "--day", "60", "--own", "20", "--json").json["own_percent"] == 20
     assert "20 % by syncs" in isthmus("org", "budget", "uat").out
     assert "prod" not in isthmus("org", "budget", "nowhere", "--json").refusal()
+
+
+def test_held_conflicts_are_shown_and_decided_by_api_and_by_command(
+    product: Product, member: Client, orgs: tuple[Orgsim, Orgsim], tmp_path: Path
+) -> None:
+    def sync(*words: str, stdin: str = "") -> Said:
+        return run("sync", *words, environ=product.environ, stdin=stdin)
+
+    def conflict() -> None:
+        for org, value in zip(orgs, ("+1 left", "+1 right"), strict=True):
+            path = f"/services/data/v62.0/sobjects/Contact/{org.rows('Contact')[0]['Id']}"
+            assert org.call("PATCH", path, {"Phone": value}, token=person(org))[0] == 204
+        assert sync("run", "Both", "--json").status == 1
+
+    def phones() -> list[str]:
+        return [org.rows("Contact")[0]["Phone"] for org in orgs]
+
+    orgs[0].add_rows("Contact", [{"LastName": "Ann", "Phone": "0"}])
+    file = tmp_path / "both.yaml"
+    file.write_text(BOTH)
+    assert sync("apply", str(file), *PLACES, "--json").status == 0
+    assert sync("run", "Both", "--json").status == 0
+    conflict()
+    seen = sync("inspect", "Both")
+    assert seen.status == 1, seen.err
+    assert all(word in seen.out for word in ("+1 left", "+1 right", "somebody else", "isthmus sync decide"))
+
+    synced = next(each["id"] for each in sync("list", "--json").json if each["name"] == "Both")
+    viewer, place = Viewer(), f"/api/v1/syncs/{synced}"
+    body = {"viewer_key": b64encode(viewer.public).decode(), "decide": True}
+    told = json.loads(ask(member, f"{place}/inspect", body).text)
+    assert told["waits"], told
+    look = UUID(told["look"])
+    (pair,) = viewer.open(look, [b64decode(each) for each in told["sealed"]])
+    assert isinstance(pair, ShownPair)
+
+    def answered(*decisions: Decision, done: bool = False) -> list[Outcome]:
+        sealed = b64encode(viewer.answer(look, Decisions(decisions, done))).decode()
+        reply = json.loads(ask(member, f"{place}/decide", {"look": told["look"], "sealed": sealed}).text)
+        assert reply["understood"], reply
+        return [each.outcome for each in viewer.open_reply(look, b64decode(reply["sealed"])).results]
+
+    assert answered(Decision(pair.number, Side.TARGET)) == [Outcome.WRITTEN]
+    assert answered(done=True) == []
+    assert phones() == ["+1 right", "+1 right"]
+    assert sync("retry", "Both", "--json").status == 0
+
+    conflict()
+    assert "--winner" in sync("decide", "Both", "--json").refusal()
+    decided = sync("decide", "Both", stdin="fields\nsource\n")
+    assert (decided.status, "1. written" in decided.out) == (0, True), decided.out + decided.err
+    assert phones() == ["+1 left", "+1 left"]
 
 
 def test_codes_are_explained_and_channels_tried_without_an_installation(tmp_path: Path) -> None:
