@@ -30,6 +30,7 @@ _ALWAYS: Final = (
     ("X-Robots-Tag", "none"),
     ("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private"),
 )
+_REFUSALS_FROM: Final = 400
 _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -165,7 +166,8 @@ async def _send_whole(
 ) -> web.StreamResponse:
     out = web.Response(status=response.status, headers=_multi(response))
     if body:
-        out.headers["Vary"] = "Accept-Encoding"
+        if response.status < _REFUSALS_FROM:
+            out.headers["Vary"] = "Accept-Encoding"
         if zipped and len(body) >= _GZIP_FROM_BYTES:
             body = gzipped(body)
             out.headers["Content-Encoding"] = "gzip"

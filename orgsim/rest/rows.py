@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime
 from typing import Final
 
@@ -34,11 +35,17 @@ _CREATED_KEY_SINCE: Final = 46
 
 def sobjects(call: Call) -> Response:
     """Answer GET /sobjects."""
-    unchanged = not_modified(call, call.org.metadata_changed_at)
+    changed_at = call.org.metadata_changed_at
+    tag = ("ETag", _describe_tag(changed_at))
+    unchanged = not_modified(call, changed_at)
     if unchanged is not None:
-        return unchanged
-    stamp = ("Last-Modified", http_date(call.org.metadata_changed_at))
-    return json_response(describe_global(call.org, call.user_id, call.version), headers=(stamp,))
+        return unchanged.with_headers([tag])
+    stamp = ("Last-Modified", http_date(changed_at))
+    return json_response(describe_global(call.org, call.user_id, call.version), headers=(tag, stamp))
+
+
+def _describe_tag(changed_at: datetime) -> str:
+    return f'"{zlib.crc32(http_date(changed_at).encode()):08x}"'
 
 
 def sobject(call: Call) -> Response:
@@ -51,11 +58,13 @@ def sobject(call: Call) -> Response:
 def describe(call: Call) -> Response:
     """Answer GET /sobjects/T/describe."""
     definition = find_object(call)
-    unchanged = not_modified(call, call.org.metadata_changed_at)
+    changed_at = call.org.metadata_changed_at
+    tag = ("ETag", _describe_tag(changed_at))
+    unchanged = not_modified(call, changed_at)
     if unchanged is not None:
-        return unchanged
-    stamp = ("Last-Modified", http_date(call.org.metadata_changed_at))
-    return json_response(describe_object(call.org, definition.name, call.user_id, call.version), headers=(stamp,))
+        return unchanged.with_headers([tag])
+    stamp = ("Last-Modified", http_date(changed_at))
+    return json_response(describe_object(call.org, definition.name, call.user_id, call.version), headers=(tag, stamp))
 
 
 def create(call: Call) -> Response:
@@ -95,7 +104,7 @@ def read(call: Call) -> Response:
     if unchanged is not None:
         return unchanged
     headers = [] if tag is None else [("ETag", tag)]
-    if isinstance(stamp, datetime):
+    if tag is not None and isinstance(stamp, datetime):
         headers.append(("Last-Modified", http_date(stamp)))
     return json_response(record_of(call, definition, row, call.request.param("fields")), headers=headers)
 

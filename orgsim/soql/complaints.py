@@ -28,7 +28,8 @@ def positioned(source: str, position: int, message: str) -> str:
     flat = source.replace("\n", " ").replace("\r", " ").replace("\t", " ")
     start, end = max(0, position - _BEFORE), min(len(flat), position + _AFTER)
     if start:
-        start = next((place for place in range(start, position) if flat[place - 1] in _BORDERS), position)
+        borders = (place for place in range(start, position) if flat[place - 1] in _BORDERS and flat[place] != " ")
+        start = next(borders, position)
     if end < len(flat):
         end = next((place for place in range(end, position, -1) if flat[place] in _BORDERS), end)
     row = source.count("\n", 0, position) + 1

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from orgsim.org import Org
 
 CHUNK_ROWS: Final = 200
+_POD: Final = slice(3, 5)
+"""Which characters of an id say whose it is."""
 _USERNAME_TAKEN: Final = (
     "Duplicate Username.<br>The username already exists in this or another Salesforce organization. Usernames must be"
     " unique across all Salesforce organizations. To resolve, use a different username (it doesn't need to match the"
@@ -309,6 +311,11 @@ def _check_references(org: Org, shape: Shape, changes: Row) -> None:
                 continue
             raise _wrong_type(shape.definition, name, value)
         parent = org.tables[parent_object.name.lower()].get(value)
+        if parent is None and value[_POD] != org.ids.pod:
+            raise BadValue(
+                code="INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+                message=f"insufficient access rights on cross-reference id: {value[:ID_SHORT]}",
+            )
         if parent is None:
             raise BadValue(code=org.settings.unknown_parent_code, message="invalid cross reference id", fields=(name,))
         if parent.get("IsDeleted") and org.settings.lookup_of_deleted_row == "refuse":

@@ -42,7 +42,7 @@ def _wrong_json(field: FieldDef, raw: object) -> ApiError:
         else "START_ARRAY" if isinstance(raw, list)
         else "START_OBJECT"
     )  # fmt: skip
-    shown = "" if isinstance(raw, (list, dict)) else f" value {raw}"
+    shown = "" if isinstance(raw, (list, dict)) else f" value {str(raw).lower() if isinstance(raw, bool) else raw}"
     wanted = field.type if field.type not in {"id", "reference"} else "reference"
     message = (
         f"Cannot deserialize instance of {wanted} from {kind}{shown} or request may be missing a required field"

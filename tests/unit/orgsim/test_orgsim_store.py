@@ -34,6 +34,11 @@ def test_audit_fields_have_second_precision_and_never_go_back(org, ctx):
     assert changed["CreatedDate"] == created["CreatedDate"]
 
 
+def test_a_parent_that_this_org_has_not_is_an_invalid_reference(org, ctx):
+    result = org.insert("Account", {"Name": "x", "ParentId": org.new_id("001")}, ctx)
+    assert (code(result), result.errors[0].message) == ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+
+
 @pytest.mark.parametrize(
     ("values", "wanted", "message"),
     [
@@ -44,7 +49,11 @@ def test_audit_fields_have_second_precision_and_never_go_back(org, ctx):
             "MALFORMED_ID",
             "Parent Account ID: id value of incorrect type: nonsense",
         ),
-        ({"Name": "x", "ParentId": "001000000000001"}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
+        (
+            {"Name": "x", "ParentId": "001000000000001"},
+            "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+            "insufficient access rights on cross-reference id: 001000000000001",
+        ),
         (
             {"Name": "x", "ParentId": "003000000000001"},
             "MALFORMED_ID",
