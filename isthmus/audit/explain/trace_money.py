@@ -111,6 +111,8 @@ def _break_even(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
 def unpriced_trace(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
     """Return where the number of unpriced seats comes from."""
     analysis = ground.analysis
+    if ground.report.unpriced_seats is None:
+        return ground.withheld(Withhold.ACTIVITY, Withhold.MONEY)
     labels = {row.id: row.label for row in (*ground.view.snapshot.licenses, *ground.view.snapshot.psls)}
     steps = [
         Step(

@@ -23,14 +23,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield "VERSION:2.0"
     yield "PRODID:-//isthmus//licence audit//EN"
     stamp = f"{report.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    for step in report.plan:
+    for index, step in enumerate(report.plan):
         yield "BEGIN:VEVENT"
         yield f"UID:{_uid(report, step)}@isthmus"
         yield f"DTSTAMP:{stamp}"
         yield f"DTSTART;VALUE=DATE:{step.day:%Y%m%d}"
         yield f"DTEND;VALUE=DATE:{step.day + timedelta(days=1):%Y%m%d}"
         yield f"SUMMARY:{_escaped(f'{step.product}: {step.what}')}"
-        yield f"DESCRIPTION:{_escaped(f'Salesforce contract of {report.org}.')}"
+        check = f"How this day follows: isthmus audit explain bundle plan[{index}].day"
+        yield f"DESCRIPTION:{_escaped(f'Salesforce contract of {report.org}. {check}')}"
         yield "TRANSP:TRANSPARENT"
         yield "END:VEVENT"
     yield "END:VCALENDAR"

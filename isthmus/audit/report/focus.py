@@ -46,6 +46,8 @@ COLUMNS: Final = (
     "x_SeatsAssigned",
     "x_PriceBasis",
     "x_Conformance",
+    "x_Figure",
+    "x_Reckoning",
 )
 VENDOR: Final = "Salesforce"
 _BY_THE_SEAT: Final = frozenset(category.value for category in Category if category.seat_costs)
@@ -56,21 +58,25 @@ def render_focus(report: Report) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for line in report.licenses:
-        for row in _rows(report, line):
+    for index, line in enumerate(report.licenses):
+        for row in _rows(report, line, f"licenses[{index}]"):
             writer.writerow([as_text(cell) for cell in row])
     return buffer.getvalue().encode()
 
 
-def _rows(report: Report, line: LicenseLine) -> Iterator[list[Cell]]:
+def _rows(report: Report, line: LicenseLine, figure: str) -> Iterator[list[Cell]]:
     if line.unit_price is None or not line.purchased or line.category not in _BY_THE_SEAT:
         return
-    if line.unused is None:
-        yield _row(report, line, line.unit_price, line.purchased, None)
-        return
-    used = max(0, min(line.purchased, line.assigned - line.unused))
-    yield _row(report, line, line.unit_price, used, "Used")
-    yield _row(report, line, line.unit_price, line.purchased - used, "Unused")
+    parts: list[tuple[int, str | None, str]] = [(line.purchased, None, "purchased x unit_price")]
+    if line.unused is not None:
+        used = max(0, min(line.purchased, line.assigned - line.unused))
+        unused = line.purchased - used
+        parts = [
+            (used, "Used", "(assigned - unused, at most purchased) x unit_price"),
+            (unused, "Unused", "(purchased - those in use) x unit_price"),
+        ]
+    for seats, status, reckoning in parts:
+        yield [*_row(report, line, line.unit_price, seats, status), figure, reckoning]
 
 
 def _row(report: Report, line: LicenseLine, price: Decimal, seats: int, status: str | None) -> list[Cell]:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from isthmus.audit.figures import ForecastLine, Report
-from isthmus.audit.report.cells import Table
+from isthmus.audit.report.cells import FIGURE, Table
+
+NO_CONTRACT: Final = "No contract file was given (--contract): quantities, dates and minimums are not known"
 
 
 def renewal_tables(report: Report) -> tuple[Table, ...]:
-    """Return the sheets; scenarios and plan only with a contract."""
-    sheets = [_readiness(report)] if report.readiness else []
-    if report.scenarios:
-        sheets.append(_scenarios(report))
+    """Return the sheets. Renewal, scenarios and plan are always there; other licences only if there are any."""
+    sheets = [_readiness(report), _scenarios(report)]
     if report.moves:
         sheets.append(_moves(report))
     if report.move_limits:
-        head = ("Limit", "Costs a year", "Currency")
-        sheets.append(Table("Limits", head, [(m.what, m.annual, m.currency) for m in report.move_limits]))
-    if report.plan:
-        sheets.append(
-            Table(
-                "Plan",
-                ("Day", "Days left", "Product", "What"),
-                [(p.day, p.days_left, p.product, p.what) for p in report.plan],
-            )
-        )
+        rows = [(m.what, m.annual, m.currency, f"move_limits[{i}]") for i, m in enumerate(report.move_limits)]
+        sheets.append(Table("Limits", ("Limit", "Costs a year", "Currency", FIGURE), rows))
+    plan = [(p.day, p.days_left, p.product, p.what, f"plan[{i}]") for i, p in enumerate(report.plan)]
+    sheets.append(Table("Plan", ("Day", "Days left", "Product", "What", FIGURE), plan, NO_CONTRACT))
     return tuple(sheets)
 
 
@@ -51,6 +46,7 @@ def _readiness(report: Report) -> Table:
         "Mean error in seats",
         'Mean error of "as today"',
         "Why no forecast",
+        FIGURE,
     )
     rows = [
         (
@@ -68,10 +64,11 @@ def _readiness(report: Report) -> Table:
             line.note,
             *_forecast(line.forecast),
             line.forecast_note,
+            f"readiness[{i}]",
         )
-        for line in report.readiness
+        for i, line in enumerate(report.readiness)
     ]
-    return Table("Renewal", columns, rows)
+    return Table("Renewal", columns, rows, "Withheld: see Coverage" if report.withheld else "No paid licence is in use")
 
 
 def _moves(report: Report) -> Table:
@@ -84,10 +81,11 @@ def _moves(report: Report) -> Table:
         "Free seats",
         "A paid seat saves a month",
         "Currency",
+        FIGURE,
     )
     rows = [
-        (m.source_name, m.target_name, m.how, m.people, m.moved, m.free, m.saves_monthly, m.currency)
-        for m in report.moves
+        (m.source_name, m.target_name, m.how, m.people, m.moved, m.free, m.saves_monthly, m.currency, f"moves[{i}]")
+        for i, m in enumerate(report.moves)
     ]
     return Table("Other licences", columns, rows)
 
@@ -112,6 +110,7 @@ def _scenarios(report: Report) -> Table:
         "Cost of the term",
         "A year against today",
         "Unit price rise that would cancel it (%)",
+        FIGURE,
     )
     rows = [
         (
@@ -126,7 +125,68 @@ def _scenarios(report: Report) -> Table:
             s.term,
             s.difference,
             s.break_even_percent,
+            f"scenarios[{i}]",
         )
-        for s in report.scenarios
+        for i, s in enumerate(report.scenarios)
     ]
-    return Table("Scenarios", columns, rows)
+    return Table("Scenarios", columns, rows, _no_scenarios(report))
+
+
+def _no_scenarios(report: Report) -> str:
+    if report.money_withheld:
+        return "Withheld: see Coverage"
+    return "None of the contract's licences has a price and known seats" if report.contract else NO_CONTRACT
+
+
+def prices_table(report: Report) -> Table:
+    """Return the prices that were used, and what has none."""
+    columns = ("Product", "Price a month", "Currency", "From", "In force since", "Source", "Confidence", "Note", FIGURE)
+    rows = [
+        (p.product, p.price, p.currency, p.basis, p.effective_from, p.source, p.confidence, p.note, f"prices[{i}]")
+        for i, p in enumerate(report.prices)
+    ]
+    return Table("Price book", columns, rows, "The org has nothing that is paid by the seat")
+
+
+def contract_table(report: Report) -> Table:
+    """Return the contract's lines against what the org has."""
+    columns = (
+        "Product",
+        "Contracted",
+        "Provisioned",
+        "Difference",
+        "Unit price",
+        "Currency",
+        "Start",
+        "End",
+        "Notice days",
+        "Notice deadline",
+        "Days left",
+        "Renews by itself",
+        "Price rise at most (%)",
+        "Minimum",
+        "Source",
+        FIGURE,
+    )
+    rows = [
+        (
+            c.product,
+            c.contracted,
+            c.provisioned,
+            c.drift,
+            c.unit_price,
+            c.currency,
+            c.start,
+            c.end,
+            c.notice_days,
+            c.notice_deadline,
+            c.days_left,
+            c.auto_renew,
+            c.uplift_cap,
+            c.minimum,
+            c.source,
+            f"contract[{i}]",
+        )
+        for i, c in enumerate(report.contract)
+    ]
+    return Table("Contract", columns, rows, NO_CONTRACT)

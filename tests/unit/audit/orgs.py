@@ -117,7 +117,7 @@ def nobody() -> Judged:
 
 
 def empty() -> Judged:
-    org = Org(requests=())
+    org = Org(requests=REQUESTS)
     org.license(total=0, used=0)
     return judge(org.snapshot(), AuditOptions(), "acme")
 

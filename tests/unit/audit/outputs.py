@@ -44,6 +44,7 @@ PRICES = (CustomerPrice("SFDC", Decimal("131.37"), "USD"), CustomerPrice("CpqPsl
 CONTRACT = (ContractItem("SFDC", 613, date(2027, 3, 31), minimum_quantity=211, auto_renew=True),)
 FILES = (Path("out/report.pdf"),)
 _NUMBER = re.compile(r"(?<![\w.:#/-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w:/-]|[.,]\d)")
+_FIGURE_NAME = re.compile(r"\b[a-z_]+\[\d+\]")
 
 
 def company() -> Org:
@@ -171,6 +172,6 @@ def _cells(rows: Iterable[tuple[object, ...]]) -> Iterator[str]:
 
 
 def figures_in(text: str) -> set[Decimal]:
-    """Return the numbers that stand in a text, thousands apart or not; no parts of dates, ids and hashes."""
-    plain = text.replace('":', " ").replace('"', " ")  # in JSON an amount is a text
+    """Return the numbers that stand in a text, thousands apart or not; no parts of dates, ids, hashes, figures' names."""
+    plain = _FIGURE_NAME.sub(" ", text).replace('":', " ").replace('"', " ")  # in JSON an amount is a text
     return {Decimal(found.replace(",", "")) for found in _NUMBER.findall(plain)}
