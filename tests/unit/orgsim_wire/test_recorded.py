@@ -61,7 +61,7 @@ def test_a_flow_that_is_not_here_is_not_called_unknown(org: Orgsim, form: dict[s
     [
         (
             "SELECT Id, Name, Phone, Website, Industry, AnnualRevenue, Description FROM Account WHERE (Id = 'wonky')",
-            "Description FROM Account WHERE (Id = 'wonky')",
+            "AnnualRevenue, Description FROM Account WHERE (Id = 'wonky')",
             91,
         ),
         ("SELECT Id FROM Account WHERE Id = 'wonky'", "SELECT Id FROM Account WHERE Id = 'wonky'", 30),
