@@ -115,7 +115,7 @@ def naive(org: Org) -> Report:
     return compose(replace(whole, money=analysing._money(whole)), "acme")
 
 
-LISTS: Final = frozenset({"Named users", "PSL", "Pools", "Requests", "Hashes"})
+LISTS: Final = frozenset({"Named users", "Integration", "Duplicates", "PSL", "Pools", "Requests", "Hashes"})
 """Sheets that list what was found or read, with ordinals and dates that are no figures of the audit."""
 
 
