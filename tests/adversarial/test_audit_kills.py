@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -10,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,6 +25,7 @@ from isthmus.db.address import Role
 from isthmus.db.database import Database
 from isthmus.values import AuditId, ConnectionId, Purpose
 from isthmus.wiring.first_start import prepare
+from tests.integration.notices.test_sending import Hook, hook_server
 from tests.support.keeper import RunningKeeper, serving
 from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.postgres import Connection, FreshDatabase
@@ -179,6 +182,45 @@ async def test_an_audit_whose_mover_is_killed_says_so_and_the_next_request_works
         assert await installed.kept(audit) == 0
         installed.org.control("DELETE", "/faults")
         assert (await installed.ended(await installed.request())).audit.state is AuditState.DONE
+
+
+async def test_a_scheduled_audit_is_told_by_the_next_worker_if_the_first_is_killed_before_anybody_took_it(
+    installed: Installed,
+) -> None:
+    installed.org.control("DELETE", "/faults")
+    await installed.admin.execute(
+        "insert into audit.schedule (tenant_id, connection_id, due_at) values (%s, %s, now() - interval '3 weeks')",
+        (installed.keeper.acme.tenant, installed.connection),
+    )
+    async with hook_server(status=503) as hook, notices_to(hook, installed.keeper.settings.notices_file):
+        async with installed.worker() as first:
+            await until(lambda: told(hook, 1), WAIT_S)
+            os.kill(first.pid, signal.SIGKILL)
+            await first.wait()
+        hook.status = 200
+        await installed.admin.execute("update audit.delivery set next_try_at = now()")
+        async with installed.worker():
+            await until(lambda: told(hook, 2), WAIT_S)
+    first_told, second_told = (json.loads(body) for body in hook.bodies)
+    assert first_told == second_told
+    assert second_told["text"].startswith("This is the first audit")
+    cursor = await installed.admin.execute("select count(*) from audit.audit where scheduled and state = 'done'")
+    assert await cursor.fetchone() == (1,), "three missed weeks are one audit"
+
+
+@asynccontextmanager
+async def notices_to(hook: Hook, file: Path) -> AsyncGenerator[None]:
+    """Let workers that start now tell `hook`."""
+    file.write_text(f'version: 1\nchannels: {{h: {{webhook: "{hook.url}", private: yes}}}}\n')
+    file.chmod(0o600)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+async def told(hook: Hook, times: int) -> bool:
+    return len(hook.bodies) >= times
 
 
 async def test_an_audit_whose_keeper_is_killed_goes_on_with_the_next_keeper(installed: Installed) -> None:
