@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,10 +29,25 @@ _QUERIES: Final = frozenset({"query", "queryAll", "queryMore", "retrieve"})
 _SESSION_TEXT: Final = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found"
 
 
+_UNEXPECTED: Final = "UnexpectedErrorFault"
+_KINDS: Final = {
+    "INVALID_FIELD": "InvalidFieldFault",
+    "INVALID_TYPE": "InvalidSObjectFault",
+    "INVALID_QUERY_FILTER_OPERATOR": "MalformedQueryFault",
+    "INVALID_QUERY_LOCATOR": "InvalidQueryLocatorFault",
+    "MALFORMED_ID": "InvalidIdFault",
+    "MALFORMED_QUERY": "MalformedQueryFault",
+    "MALFORMED_SEARCH": "MalformedSearchFault",
+}
+"""Which fault of the WSDL says what is wrong with an argument; clients in typed languages catch them by kind."""
+_PLACED: Final = frozenset({"InvalidFieldFault", "InvalidSObjectFault", "MalformedQueryFault", "MalformedSearchFault"})
+_PLACE: Final = re.compile(r"\nERROR at Row:(\d+):Column:(\d+)\n")
+
+
 class SoapFault(Exception):
     """A refusal of the whole call; `code` is an ExceptionCode. `kind` names the element in the detail."""
 
-    def __init__(self, code: str, message: str, *, kind: str = "UnexpectedErrorFault") -> None:
+    def __init__(self, code: str, message: str, *, kind: str = _UNEXPECTED) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
@@ -118,10 +134,16 @@ class SoapDoor:
     def fault(self, fault: SoapFault, status: int = 500) -> Response:
         """Return the answer that carries a fault; HTTP 500 but for what is not emulated."""
         code, text = fault.code, escape(fault.message)
+        kind = fault.kind
+        if kind == _UNEXPECTED and self.namespace != METADATA:
+            kind = _KINDS.get(code, kind)
+        found = _PLACE.search(fault.message)
+        row, column = found.groups() if found else ("-1", "-1")
+        place = f"<sf:row>{row}</sf:row><sf:column>{column}</sf:column>" if kind in _PLACED else ""
         inner = (
             f"<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {text}</faultstring>"
-            f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
-            f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:{fault.kind}></detail></soapenv:Fault>"
+            f'<detail><sf:{kind} xsi:type="sf:{kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
+            f"<sf:exceptionMessage>{text}</sf:exceptionMessage>{place}</sf:{kind}></detail></soapenv:Fault>"
         )
         return Response(status, _envelope(inner, f' xmlns:sf="{self.faults}"'), _XML)
 

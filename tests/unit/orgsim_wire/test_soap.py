@@ -44,6 +44,31 @@ def test_a_bad_session_and_a_bad_envelope_are_faults(org: Orgsim):
     assert "UNSUPPORTED_API_VERSION" in raw
 
 
+@pytest.mark.fact("soap-fault-kinds")
+@pytest.mark.parametrize(
+    ("body", "kind", "place"),
+    [
+        ("<query><queryString>SELECT Id, Nope FROM Account</queryString></query>", "InvalidFieldFault", ("1", "12")),
+        ("<query><queryString>SELECT Id FROM Nope</queryString></query>", "InvalidSObjectFault", ("1", "16")),
+        ("<query><queryString>SELECT Id FROM</queryString></query>", "MalformedQueryFault", ("1", "15")),
+        ("<queryMore><queryLocator>nope</queryLocator></queryMore>", "InvalidQueryLocatorFault", None),
+        ("<describeSObject><sObjectType>Nope</sObjectType></describeSObject>", "InvalidSObjectFault", ("-1", "-1")),
+        ("<search><searchString>nope</searchString></search>", "MalformedSearchFault", ("-1", "-1")),
+    ],
+)
+def test_a_fault_is_of_the_kind_that_typed_clients_catch(
+    org: Orgsim, body: str, kind: str, place: tuple[str, str] | None
+):
+    status, fault = soap(org, body)
+    detail = fault.find("detail")
+    assert status == 500
+    assert detail is not None
+    [inner] = detail.children
+    assert inner.name == kind
+    found = (inner.value("row"), inner.value("column")) if inner.find("row") is not None else None
+    assert found == place
+
+
 @pytest.mark.parametrize(
     "name",
     ["describeTabs", "describeLayout", "describeDataCategoryGroups", "process", "sendEmail", "setPassword",
