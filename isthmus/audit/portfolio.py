@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -43,7 +44,7 @@ class Summary(msgspec.Struct, frozen=True):
     seats_unused_c: int | None
     money: tuple[MoneyTotal, ...]
     money_withheld: bool
-    unpriced_seats: int
+    unpriced_seats: int | None
     findings: int
     snoozed: int
     gates: tuple[str, ...]
@@ -72,7 +73,7 @@ class MoneySum(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What can be added up. `unused*` are None as soon as one org withheld it: `without` names those orgs."""
+    """What can be added up. Counts of what was found are None as soon as one org withheld them: `without` names it."""
 
     orgs: int
     seats_purchased: int
@@ -81,7 +82,7 @@ class Totals(msgspec.Struct, frozen=True):
     seats_unused_a: int | None
     seats_unused_b: int | None
     seats_unused_c: int | None
-    unpriced_seats: int
+    unpriced_seats: int | None
     money: tuple[MoneySum, ...]
     without: tuple[str, ...]
 
@@ -190,7 +191,7 @@ def _totals(orgs: Sequence[Org]) -> Totals:
         seats_unused_a=added("seats_unused_a"),
         seats_unused_b=added("seats_unused_b"),
         seats_unused_c=added("seats_unused_c"),
-        unpriced_seats=sum(summary.unpriced_seats for _, summary in known),
+        unpriced_seats=added("unpriced_seats"),
         money=_money(orgs),
         without=tuple(sorted(quiet | {org.org for org in orgs if org.summary is None})),
     )
@@ -223,9 +224,10 @@ def _quiet(summary: Summary) -> bool:
 
 def _persons(holders: Iterable[Holder], orgs: Sequence[Org]) -> Persons:
     found: list[Person] = []
+    blind = {org.org for org in orgs if org.summary is None or org.summary.seats_unused is None}
     ordered = sorted((h for h in holders if h.key), key=lambda h: (h.key, h.org, h.user))
     for _, group in groupby(ordered, key=lambda holder: holder.key):
-        person = _person(tuple(group))
+        person = _person(tuple(group), blind)
         if person is not None:
             found.append(person)
     found.sort(key=lambda person: (person.grade, -(person.annual or ZERO), person.email))
@@ -243,7 +245,7 @@ def _persons(holders: Iterable[Holder], orgs: Sequence[Org]) -> Persons:
     )
 
 
-def _person(seats: tuple[Holder, ...]) -> Person | None:
+def _person(seats: tuple[Holder, ...], blind: AbstractSet[str]) -> Person | None:
     """Return the person behind one address, or None: seats in one org alone are R15's, many are a shared mailbox."""
     orgs = {seat.org for seat in seats}
     if len(orgs) < 2 or any(sum(1 for s in seats if s.org == org) >= SHARED_MIN for org in orgs):  # noqa: PLR2004 two
@@ -254,6 +256,8 @@ def _person(seats: tuple[Holder, ...]) -> Person | None:
     traps: list[str] = []
     if all(_in_use(seat) for seat in there):
         traps.append(f"in use within {IN_USE_DAYS} days in every org")
+    if unseen := sorted(orgs & blind):
+        traps.append(f"who is active cannot be seen in {', '.join(unseen)}")
     prices = [seat.price for seat in there]
     currencies = {seat.currency for seat in there}
     priced = [price for price in prices if price is not None] if len(currencies) == 1 else []

@@ -10,7 +10,6 @@ import asyncio
 import io
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from isthmus.audit.bundle import FIGURES, BundleInvalid, read_bundle
+from isthmus.audit.bundle_places import ZippedFiles
 from isthmus.audit.exemptions import Exemption, exemption_of, parse_exemptions
 from isthmus.audit.figures import LicenseLine, MoneyTotal, Report
 from isthmus.audit.options import Thresholds
@@ -105,40 +105,16 @@ class ReadyTables:
             del self._kept[key]
 
 
-class ZippedFiles(Mapping[str, bytes]):
-    """The files of a bundle.zip, each unpacked when it is read."""
-
-    def __init__(self, content: bytes) -> None:
-        """Open the archive. Raises `BundleInvalid`."""
-        try:
-            self._archive = zipfile.ZipFile(io.BytesIO(content))
-        except zipfile.BadZipFile:
-            message = "bundle.zip is no archive."
-            raise BundleInvalid(message) from None
-        self._names = {name.rpartition("/")[2]: name for name in self._archive.namelist()}
-
-    def __getitem__(self, name: str) -> bytes:
-        """Unpack a file."""
-        return self._archive.read(self._names[name])
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names."""
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        """Count the files."""
-        return len(self._names)
-
-
 def load(content: bytes) -> Ready:
     """Make an audit's bundle.zip ready for questions. Takes seconds for a large org. Raises `CannotAsk`."""
     try:
-        files = ZippedFiles(content)
-        snapshot, basis, _ = read_bundle(files)
-        report = msgspec.json.decode(files[FIGURES], type=Report)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = ZippedFiles(archive, "bundle.zip")
+            snapshot, basis, _ = read_bundle(files)
+            report = msgspec.json.decode(files[FIGURES], type=Report)
         table = WhatIfTable(snapshot, basis)
         return Ready(table, table.check(report), report.pseudonymous)
-    except (BundleInvalid, OtherFigures, NotColumnar, msgspec.DecodeError, KeyError, zipfile.BadZipFile):
+    except (BundleInvalid, OtherFigures, NotColumnar, msgspec.DecodeError, KeyError, zipfile.BadZipFile, ValueError):
         message = (
             "This audit was made by another version of Isthmus, so other settings cannot be tried on it. Audit the org "
             "again and ask that audit."

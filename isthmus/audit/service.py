@@ -60,6 +60,11 @@ class _AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _State:
+    state: AuditState
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
     content: bytes
 
@@ -152,6 +157,21 @@ async def audit_detail(tx: TenantTx, audit: AuditId) -> AuditDetail | None:
     content = await document(tx, audit, DocumentKind.JSON) if row.state is AuditState.DONE else None
     report = read_report(content) if content is not None else None
     return AuditDetail(_view(row), report, tuple(found.kind for found in kinds))
+
+
+async def audit_state(tx: TenantTx, audit: AuditId) -> AuditState | None:
+    """Return where an audit is, or None if this tenant has no such audit."""
+    row = await tx.fetch_one("select state from audit.audit where id = %(audit)s", row=_State, audit=audit)
+    return row.state if row is not None else None
+
+
+async def own_tenant(tx: TenantTx) -> UUID:
+    """Return whose rows this transaction sees: the tenant that the ticket names."""
+    row = await tx.fetch_one("select ctx.tenant() as id", row=_Made)
+    if row is None:
+        message = "a transaction of a tenant has no tenant"
+        raise RuntimeError(message)
+    return row.id
 
 
 async def findings(

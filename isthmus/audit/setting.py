@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from isthmus.audit.contract import parse_contract
-from isthmus.audit.exemptions import parse_exemptions
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import PricesInvalid, parse_customer_prices
+from isthmus.audit.contract import ContractItem, parse_contract
+from isthmus.audit.exemptions import Exemption, parse_exemptions
+from isthmus.audit.options import AuditOptions, Thresholds
+from isthmus.audit.prices import CustomerPrice, PricesInvalid, parse_customer_prices
 from isthmus.audit.thresholds import parse_settings
 from isthmus.db.database import TenantTx
 from isthmus.values import ConnectionId, UserText
@@ -58,6 +58,52 @@ async def read_setting(tx: TenantTx, connection: ConnectionId) -> AuditSetting:
     return found or AuditSetting()
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the texts come to, with what holds where nothing is said."""
+
+    thresholds: Thresholds
+    prices: tuple[CustomerPrice, ...]
+    contract: tuple[ContractItem, ...]
+    exemptions: tuple[Exemption, ...]
+    snoozes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingView:
+    """The setting of an org's audit connection as texts, and what the next audit goes by."""
+
+    connection: UUID
+    org: str
+    prices: str
+    contract: str
+    exemptions: str
+    thresholds: str
+    in_force: InForce
+
+
+async def setting_view(tx: TenantTx, connection: ConnectionId) -> SettingView | None:
+    """Return the setting with what it comes to. None if this tenant has no such audit connection. Role portal."""
+    of = await tx.fetch_one(
+        """
+        select o.alias as org,
+            (select count(*) from audit.snooze s where s.tenant_id = o.tenant_id and s.org_id = o.id
+                and s.until >= current_date) as snoozes
+        from orgs.connection c join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
+        where c.id = %(connection)s and c.purpose = 'audit'
+        """,
+        row=_Of,
+        connection=connection,
+    )
+    if of is None:
+        return None
+    kept = await read_setting(tx, connection)
+    options = options_of(kept, AuditOptions())
+    in_force = InForce(options.thresholds, options.prices, options.contract, options.exemptions, of.snoozes)
+    texts = kept.prices, kept.contract, kept.exemptions, kept.thresholds
+    return SettingView(connection, str(of.org), *texts, in_force)
+
+
 async def save_setting(tx: TenantTx, connection: ConnectionId, setting: AuditSetting) -> bool:
     """Keep the setting for the next audits. False if this tenant has no such connection. Raises `PricesInvalid`."""
     options_of(setting, AuditOptions())
@@ -81,6 +127,12 @@ async def save_setting(tx: TenantTx, connection: ConnectionId, setting: AuditSet
         thresholds=UserText(setting.thresholds),
     )
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Of:
+    org: str
+    snoozes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ inactive_days = 180
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,6 +24,7 @@ INACTIVE_DAYS_MIN: Final = 14
 DAYS_MAX: Final = 730
 HEADROOM_MAX: Final = Decimal(1)
 LICENSES_MAX: Final = 500
+_LINE: Final = re.compile(r"at line (\d+)")
 _NAMES: Final = ("inactive_days", "grace_days", "headroom")
 
 
@@ -30,8 +32,9 @@ def parse_settings(unverified_text: str, name: str) -> Thresholds:
     """Return the thresholds of a settings file. Raises `PricesInvalid` naming the key."""
     try:
         document = tomllib.loads(unverified_text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError:
-        message = f"{name} is no TOML. Write lines such as inactive_days = 90."
+    except tomllib.TOMLDecodeError as error:
+        line = _LINE.search(str(error))
+        message = f"{name}{f', line {line[1]},' if line else ''} is no TOML. Write lines such as inactive_days = 90."
         raise PricesInvalid(message) from None
     _known(document, {*_NAMES, "license"}, name)
     entries = document.get("license", [])

@@ -84,13 +84,19 @@ class AuditDetail:
 
 @dataclass(frozen=True, slots=True)
 class FindingFilter:
-    """Which findings to list; None means any. `text` is looked for in the subject's name, e-mail and detail."""
+    """Which findings to list; None means any. `text` is looked for in the subject's name, e-mail and detail.
+
+    `license` is a pool's id or name. `annual_min`: findings that save at least so much a year, in their currency.
+    """
 
     rule: str | None = None
     grade: Grade | None = None
     severity: Severity | None = None
     license: str | None = None
     text: str | None = None
+    snoozed: bool | None = None
+    exempt: bool | None = None
+    annual_min: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

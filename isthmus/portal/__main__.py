@@ -15,6 +15,7 @@ from typing import Final
 
 import uvicorn
 
+from isthmus.audit.questions import ReadyTables
 from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db import gate
@@ -70,7 +71,8 @@ async def serve(settings: Settings) -> None:
         async with database.gate_connection() as connection:
             await gate.require_sound(connection, Role.PORTAL, managed_server=settings.database_url is not None)
         keeper = KeeperClient(settings.keeper_portal_socket)
-        app = create_app(PortalServices(database, keeper, settings, clock, journal, secrets.token_bytes))
+        tables = ReadyTables(clock)
+        app = create_app(PortalServices(database, keeper, settings, clock, journal, secrets.token_bytes, tables))
         config = uvicorn.Config(
             app,
             log_config=None,

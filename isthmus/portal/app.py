@@ -11,11 +11,13 @@ from litestar.middleware import DefineMiddleware
 from isthmus.portal import statics
 from isthmus.portal.api import audit_schedule as api_audit_schedule
 from isthmus.portal.api import audits as api_audits
+from isthmus.portal.api import findings as api_findings
 from isthmus.portal.api import orgs as api_orgs
 from isthmus.portal.api import planning as api_planning
 from isthmus.portal.api import session as api_session
 from isthmus.portal.api import syncs as api_syncs
 from isthmus.portal.api import trust as api_trust
+from isthmus.portal.api import what_if as api_what_if
 from isthmus.portal.headers import SecurityHeaders
 from isthmus.portal.hosts import OwnHosts, own_hosts
 from isthmus.portal.pages import audits, home, oauth, orgs, problems, runs, sign_in, syncs, trust
@@ -26,7 +28,17 @@ from isthmus.portal.visitors import Actor, ApiActor, Doorman, Visitor
 
 BODY_BYTES_MAX: Final = 512 * 1024
 PAGES: Final = (home, sign_in, orgs, oauth, audits, syncs, runs, trust)
-API: Final = (api_session, api_orgs, api_audits, api_audit_schedule, api_syncs, api_planning, api_trust)
+API: Final = (
+    api_session,
+    api_orgs,
+    api_audits,
+    api_findings,
+    api_what_if,
+    api_audit_schedule,
+    api_syncs,
+    api_planning,
+    api_trust,
+)
 
 
 @get("/healthz", sync_to_thread=False)

@@ -9,16 +9,16 @@ from litestar import Response, get, post
 
 from isthmus.audit import service
 from isthmus.audit.prices import PricesInvalid
-from isthmus.audit.setting import AuditSetting, read_setting, save_setting
+from isthmus.audit.setting import AuditSetting, save_setting, setting_view
 from isthmus.portal.api.answers import answer
-from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, missing, query
-from isthmus.portal.pages.audits import read_filter, request_audit
+from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, World, id_of, missing
+from isthmus.portal.pages.audits import request_audit
 from isthmus.values import AuditId, ConnectionId
 
 _LIST = WayOut("/audits", "All audits")
 _ORGS = WayOut("/orgs", "All orgs")
-PAGE_ROWS_DEFAULT = 200
-PAGE_ROWS_MAX = 1000
+SETTING_BYTES_MAX = 9 * 1024 * 1024
+"""Four texts of a mebibyte, escaped."""
 
 
 class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,31 +60,18 @@ async def audit(world: World, visitor: SignedIn, audit: str) -> Response[bytes]:
     return answer(detail)
 
 
-@get("/api/v1/audits/{audit:str}/findings")
-async def findings(request: WebRequest, world: World, visitor: SignedIn, audit: str) -> Response[bytes]:
-    """Return findings: `rule`, `grade`, `license` and `text` filter, `rows` and `offset` page."""
-    given = query(request)
-    rows = min(_whole(given.get("rows"), PAGE_ROWS_DEFAULT), PAGE_ROWS_MAX)
-    async with world.database.tenant(visitor.ticket) as tx:
-        found = await service.findings(
-            tx,
-            AuditId(id_of(audit, "Audit", _LIST)),
-            read_filter(given),
-            rows_max=rows,
-            offset=_whole(given.get("offset"), 0),
-        )
-    return answer({"findings": found})
-
-
 @get("/api/v1/audit-settings/{connection:str}")
 async def setting(world: World, visitor: SignedIn, connection: str) -> Response[bytes]:
-    """Return prices, contract, exemptions and thresholds that the next audits of this connection use, as texts."""
+    """Return what the next audits of this org use: the texts that were given, and what they come to."""
     connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
     async with world.database.tenant(visitor.ticket) as tx:
-        return answer(await read_setting(tx, connection_id))
+        view = await setting_view(tx, connection_id)
+    if view is None:
+        missing("Connection", _ORGS)
+    return answer(view)
 
 
-@post("/api/v1/audit-settings/{connection:str}", status_code=200)
+@post("/api/v1/audit-settings/{connection:str}", status_code=200, request_max_body_size=SETTING_BYTES_MAX)
 async def set_setting(world: World, api_actor: ApiActing, connection: str, data: SettingBody) -> Response[bytes]:
     """Keep them; a text that cannot be used is refused, naming its line."""
     connection_id = ConnectionId(id_of(connection, "Connection", _ORGS))
@@ -92,20 +79,14 @@ async def set_setting(world: World, api_actor: ApiActing, connection: str, data:
     try:
         async with world.database.tenant(api_actor.visitor.ticket) as tx:
             known = await save_setting(tx, connection_id, given)
+            view = await setting_view(tx, connection_id)
     except PricesInvalid as invalid:
         what, _, remedy = str(invalid).partition(". ")
+        remedy = remedy or "docs/audit-api.md says what each text takes."
         raise Problem(422, "This setting cannot be used", f"{what.rstrip('.')}.", remedy, _ORGS) from None
-    if not known:
+    if not known or view is None:
         missing("Connection", _ORGS)
-    return answer(given)
+    return answer(view)
 
 
-def _whole(unverified_text: str | None, default: int) -> int:
-    if unverified_text is None:
-        return default
-    if not unverified_text.isdecimal() or len(unverified_text) > len("1000000"):
-        raise Problem(400, "Not a number", "rows and offset are whole numbers.", "For example rows=200&offset=400.")
-    return int(unverified_text)
-
-
-HANDLERS = (audits, start, audit, findings, setting, set_setting)
+HANDLERS = (audits, start, audit, setting, set_setting)

@@ -28,9 +28,9 @@ def send(client: Client, body: object, path: str = PATH) -> Answer:
     )
 
 
-def test_a_connection_without_settings_has_empty_ones(member: Client) -> None:
+def test_a_connection_that_this_member_has_not_has_no_settings(member: Client) -> None:
     answer = member.send("GET", PATH)
-    assert (answer.status, json.loads(answer.text)["prices"]) == (200, "")
+    assert (answer.status, json.loads(answer.text)["error"]["title"]) == (404, "Connection not found")
 
 
 @pytest.mark.parametrize(
