@@ -9,6 +9,8 @@ from typing import Final
 
 from isthmus.audit import money, renewal, texts
 from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.compose_cohorts import cohort_lines
+from isthmus.audit.compose_meters import meter_lines
 from isthmus.audit.compose_money import totals, unpriced
 from isthmus.audit.compose_moves import move_lines
 from isthmus.audit.compose_pools import license_line, psl_line
@@ -97,6 +99,8 @@ def compose(analysis: Analysis, org: str) -> Report:
         seats_unused_c=_sum(line.unused_c for line in paid),
         seats_other=None if unused is None or active is None else max(0, assigned - unused - active),
         license_weeks=license_weeks,
+        meters=meter_lines(analysis),
+        cohorts=cohort_lines(analysis),
     )
 
 

@@ -319,6 +319,37 @@ class MoveLimitLine(msgspec.Struct, frozen=True):
     currency: str
 
 
+class MeterLine(msgspec.Struct, frozen=True):
+    """A licence that is paid by the login, in the month of the audit. `needed` in 19 of 20 months, at most.
+
+    `saving_monthly`: what the logins bought and not needed cost, at renewal and in no total; None without a price of
+    the customer's own. `break_even_logins`: from so many logins a month on a member is cheaper.
+    """
+
+    pool: str
+    product: str
+    entitled: int
+    used: int
+    passed_percent: int
+    projected: int | None
+    needed: int | None
+    unneeded: int | None
+    price: Decimal | None
+    currency: str | None
+    saving_monthly: Decimal | None
+    break_even_logins: Decimal | None
+
+
+class CohortLine(msgspec.Struct, frozen=True):
+    """A day on which many seats of a licence were created: those still held, and those of them never used."""
+
+    day: date
+    pool: str
+    product: str
+    seats: int
+    never_used: int
+
+
 class PlanLine(msgspec.Struct, frozen=True):
     """What to do on which day for the renewal of a product; `days_left` is negative for days that have passed."""
 
@@ -381,3 +412,5 @@ class Report(msgspec.Struct, frozen=True):
     seats_unused_c: int | None = None
     seats_other: int | None = None
     license_weeks: tuple[LicenseWeek, ...] = ()
+    meters: tuple[MeterLine, ...] = ()
+    cohorts: tuple[CohortLine, ...] = ()

@@ -2,7 +2,8 @@
 
 A customer's price file is CSV (`product,price,currency[,source]`) or TOML (`[[price]]`, same keys). `product` is a
 licence key such as `SFDC`, a licence's name, or a permission set licence's key or label; case does not matter. An empty
-price says "this is not to be valued". Prices are per user and month.
+price says "this is not to be valued". Prices are per user and month; those of licences that are paid
+by the login (Customer Community Login) are per login.
 """
 
 from __future__ import annotations

@@ -16,7 +16,15 @@ import msgspec
 from isthmus.audit.analysis import Analysis, analyse
 from isthmus.audit.bundle import read_bundle
 from isthmus.audit.bundle_places import bundle_at
-from isthmus.audit.explain import trace_findings, trace_head, trace_money, trace_pools, trace_renewal, trace_weeks
+from isthmus.audit.explain import (
+    trace_findings,
+    trace_head,
+    trace_meters,
+    trace_money,
+    trace_pools,
+    trace_renewal,
+    trace_weeks,
+)
 from isthmus.audit.explain.meanings import MEANINGS
 from isthmus.audit.explain.model import Explanation, How, RowRef, Source
 from isthmus.audit.explain.path import FigureUnknown, Json, indices, leaves, pattern, resolve
@@ -44,6 +52,8 @@ _LISTS: Final[Mapping[str, Trace]] = MappingProxyType(
         "plan": trace_renewal.plan_trace,
         "moves": trace_renewal.move_trace,
         "move_limits": trace_renewal.move_limit_trace,
+        "meters": trace_meters.meter_trace,
+        "cohorts": trace_meters.cohort_trace,
     }
 )
 _DOCS: Final = MappingProxyType({entry.rule.id: entry.rule for entry in (*GATES, *RULES)})

@@ -287,6 +287,29 @@ _MOVE_LIMITS: Final = {
     "currency": "The currency of that.",
 }
 
+_METERS: Final = {
+    "pool": "The record id of the licence, which is paid by the login.",
+    "product": "The licence's label in the org.",
+    "entitled": "Logins that are bought for each month.",
+    "used": "Logins of this month so far, as Salesforce counts them.",
+    "passed_percent": "How much of the month has passed.",
+    "projected": "Logins of the whole month, if it goes on as it began.",
+    "needed": "Logins that 19 of 20 months would need, at most.",
+    "unneeded": "Logins that are bought each month and not needed.",
+    "price": "What a login costs, by your own price.",
+    "currency": "The currency of that.",
+    "saving_monthly": "What the logins cost that are bought and not needed: saved at the renewal only, in no total.",
+    "break_even_logins": "From so many logins of a person a month on a member's licence is cheaper.",
+}
+
+_COHORTS: Final = {
+    "day": "A day on which many seats were created.",
+    "pool": "The record id of their licence.",
+    "product": "Their licence.",
+    "seats": "Seats created on that day that are still held.",
+    "never_used": "Those of them whose holders never logged in.",
+}
+
 _LISTS: Final = {
     "money": _MONEY,
     "licenses": _LICENSES,
@@ -305,6 +328,8 @@ _LISTS: Final = {
     "plan": _PLAN,
     "moves": _MOVES,
     "move_limits": _MOVE_LIMITS,
+    "meters": _METERS,
+    "cohorts": _COHORTS,
 }
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType(

@@ -30,7 +30,7 @@ EXTRACTS: Final = (LICENSES, PSLS, ASSIGNS, USERS, LOGINS)
 REQUESTS_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         LICENSES: ("licenses", "licenses_metered"),
-        PSLS: ("psls",),
+        PSLS: ("psls", "psl_permissions"),
         ASSIGNS: ("psl_assigns",),
         USERS: ("users",),
         LOGINS: ("logins", "logins_subtype", "logins_count", "logins_oldest"),

@@ -14,13 +14,14 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import FindingLine, MoveLine, ReadinessLine, Report, ScenarioLine
+from isthmus.audit.figures import FindingLine, MeterLine, MoveLine, ReadinessLine, Report, ScenarioLine
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
-from isthmus.audit.report.wording import NOT_PRINTED, breakable, money_text, number, price_text
+from isthmus.audit.report.wording import NOT_PRINTED, breakable, long_day, money_text, number, price_text
 
 FINDINGS_PRINTED_MAX: Final = 500
 """More make the document unreadable, and setting them costs 100 MB a thousand; the workbook and CSV have them all."""
+COHORTS_PRINTED_MAX: Final = 20
 ACCESSIBLE: Final = "ua-1"
 """PDF/UA-1 (ISO 14289-1): tagged, titled, with a language and a text for each picture."""
 FIGURE_NAMES: Final = (
@@ -125,6 +126,12 @@ def _pages_behind(report: Report) -> dict[str, object]:
         "scenarios": [_scenario_row(line) for line in report.scenarios if line.years == 1],
         "moves": [_move_row(line) for line in report.moves],
         "move_limits": [f"{m.what}: {money_text(m.annual, m.currency)} a year" for m in report.move_limits],
+        "meters": [_meter_row(line) for line in report.meters],
+        "cohorts": [
+            f"{number(c.seats)} seats of {c.product} were created on {long_day(c.day)}, {number(c.never_used)} of them "
+            "were never used."
+            for c in report.cohorts[:COHORTS_PRINTED_MAX]
+        ],
         "plan": [[step.day.isoformat(), _left(step.days_left), step.product, step.what] for step in report.plan],
         "figure_names": [list(pair) for pair in FIGURE_NAMES],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
@@ -207,6 +214,20 @@ def _forecast_text(line: ReadinessLine) -> str:
 def _move_row(line: MoveLine) -> list[str]:
     saves = "no price" if line.saves_monthly is None else money_text(line.saves_monthly, line.currency, cents=True)
     return [line.source_name, line.target_name, line.how, number(line.people), number(line.moved), saves]
+
+
+def _meter_row(line: MeterLine) -> list[str]:
+    unpriced = "no price" if line.price is None else ""
+    return [
+        line.product,
+        number(line.entitled),
+        f"{number(line.used)} in {line.passed_percent} % of the month",
+        number(line.projected),
+        number(line.needed),
+        number(line.unneeded),
+        unpriced or money_text(line.saving_monthly, line.currency, cents=True),
+        NOT_PRINTED if line.break_even_logins is None else str(line.break_even_logins),
+    ]
 
 
 def _scenario_row(line: ScenarioLine) -> list[str]:

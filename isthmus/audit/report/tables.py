@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.audit.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
+from isthmus.audit.report.tables_more import more_tables
 from isthmus.audit.report.tables_pools import licenses_table, psl_pools_table, weeks_table
 from isthmus.audit.report.tables_renewal import contract_table, prices_table, renewal_tables
 from isthmus.audit.report.tables_summary import summary_table
@@ -99,6 +100,7 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
         _findings("Pools", report, {"license", "psl"}),
         *_put_off(report),
         *renewal_tables(report),
+        *more_tables(report),
         prices_table(report),
         contract_table(report),
         Table(

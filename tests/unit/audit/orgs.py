@@ -49,6 +49,8 @@ PRICES = (
     CustomerPrice("SFDC", Decimal("128.50"), "USD"),
     CustomerPrice("CpqPsl", Decimal(75), "GBP"),
     CustomerPrice("Salesforce Integration", Decimal(10), "USD"),
+    CustomerPrice("Customer Community Login", Decimal(2), "USD"),
+    CustomerPrice("Customer Community", Decimal(5), "USD"),
 )
 
 
@@ -63,6 +65,9 @@ def rich() -> Org:
             org.login(robot, day + 0.5, LoginKind.MACHINE, count=9)
     org.user("Twin One", last=2, employee_number="77")
     org.user("Twin Two", last=40, employee_number="77")
+    for n in range(12):
+        org.user(f"Cohort {n}", created=333, last=None if n < 6 else 3)
+    org.meter()
     for n in range(3):
         org.user(f"Rare {n}", last=20, human=[20, 50, 80, 110, 140, 170])
     return org

@@ -88,6 +88,13 @@ class Org:
         self.licenses.append(row)
         return row
 
+    def meter(self, *, used: int = 300, entitled: int | None = 1000) -> LicenseRow:
+        """Add a licence that is paid by the login."""
+        name, key = "Customer Community Login", "PID_Customer_Community_Login"
+        row = LicenseRow("100LOGIN", name, name, key, "Active", 100, 2, None, entitled, used)
+        self.licenses.append(row)
+        return row
+
     def user(
         self,
         name: str,
