@@ -12,6 +12,7 @@ from isthmus.audit.benign import is_role_address
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import UserRow
 from isthmus.audit.people import normal_email, normal_name, username_stem
+from isthmus.audit.rules import r09_integration
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -22,8 +23,9 @@ RULE: Final = Rule(
         "Active users on paid licences joined by the same employee number, e-mail address (without +tag and .invalid) "
         "or federation identifier: grade B. By the same name and department or manager, with user names that differ "
         "only in endings such as .old, .admin or a number: grade C. Four or more users on one address, number or "
-        "identifier are a shared mailbox, not a person. Each sign has a weight (number and identifier 4, address 3, "
-        "name 2): 3 or more is grade B. Traps: an admin twin; an external and an internal identity; an account that "
+        "identifier are a shared mailbox, not a person; integrations (R09) often have their keeper's address, and are "
+        "not compared. Each sign has a weight (number and identifier 4, address 3, name 2): 3 or more is grade B. "
+        "Traps: an admin twin; an external and an internal identity; an account that "
         "only software uses; a role's address (support@) that several people may read; all accounts in use within 30 "
         "days. In pseudonymous reports names are not compared."
     ),
@@ -39,7 +41,7 @@ SCORE_MIN: Final = 3
 
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each person, about the seat that is used least recently."""
-    users = {user.id: user for user in view.seat_holders()}
+    users = {user.id: user for user in view.seat_holders() if r09_integration.evidence_of(view, user) is None}
     for members, reasons in clusters(list(users.values())):
         ordered = sorted((users[m] for m in members), key=lambda user: (_last(view, user), user.id))
         idle = ordered[0]
