@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import site
 import socket
 import subprocess
 import sys
@@ -64,8 +65,14 @@ class MoverRefused(Exception):
 
 
 def mover_command(*, loopback: bool, ca_file: Path | None) -> tuple[str, ...]:
-    """Return the command line of a mover: this Python, cut off from the environment, and two settings."""
-    command = [sys.executable, "-I", "-B", "-X", "utf8", "-m", "isthmus.worker.mover"]
+    """Return the command line of a mover: this Python, cut off from the environment, and two settings.
+
+    Without `site` (`-S`): no `.pth` file of the environment is run, and the mover starts sooner. It also starts without
+    looking for garbage, see `isthmus.worker.mover`.
+    """
+    roots = list(dict.fromkeys([*site.getsitepackages(), str(Path(__file__).parents[2])]))
+    begin = f"import gc, sys; gc.disable(); sys.path += {roots!r}; from isthmus.worker.mover import main; main()"
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", begin]
     if loopback:
         command.append("--loopback")
     if ca_file is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import resource
 import socket
@@ -137,6 +138,9 @@ def _run(
     tls = tls_context(arguments.ca_file) if any(e.origin.startswith("https:") for e in job.endpoints) else None
     warm(tls)
     job.warm()
+    # What was loaded lives to the end: it is never looked through for garbage (the command line has switched that off).
+    gc.freeze()
+    gc.enable()
     forget_sendmsg()
     close_others({arguments.control, arguments.dial, arguments.lease} | memory.descriptors)
     with asyncio.Runner() as runner:

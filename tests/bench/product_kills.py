@@ -122,7 +122,7 @@ class Stage:
             try:
                 words = process.cmdline()
                 fits = {
-                    "mover": "isthmus.worker.mover" in words,
+                    "mover": any("isthmus.worker.mover" in word for word in words),
                     "worker": words[-1:] == ["isthmus.worker"],
                     "keeper": words[-1:] == ["isthmus.keeper"],
                     "postgres": process.name() == "postgres" and "-D" in words,

@@ -339,7 +339,11 @@ def _loose_rows(buffer: Bytes, starts: Ints, lengths: Ints, quoted: Flags) -> Fl
     if longest * lengths.shape[1] > ROW_BYTES_MAX:
         loose |= lengths.sum(axis=1) > ROW_BYTES_MAX
     size = len(NULL_CELL)
-    rows, columns = np.nonzero(((lengths == size + 2) & quoted) | ((lengths == size) & ~quoted))
+    candidates = lengths == size + 2
+    if not quoted.all():
+        candidates &= quoted
+        candidates |= (lengths == size) & ~quoted
+    rows, columns = np.divmod(np.flatnonzero(candidates), lengths.shape[1])
     places = starts[rows, columns] + quoted[rows, columns]
     same = np.ones(len(places), np.bool_)
     for offset, letter in enumerate(NULL_CELL):
