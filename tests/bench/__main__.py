@@ -1,12 +1,14 @@
 """Run the benches and print their figures; nothing is judged here.
 
-    python -m tests.bench [--rows 100000] [--growth] [--calls] [--kills 40] [--json]
+    python -m tests.bench [--rows 100000] [--growth] [--calls] [--kills 40] [--sfdmu] [--json]
 
 1. `copy` of accounts, and of as many accounts and contacts, from one emulated org to another, over plain and over TLS connections, beside a relay of the same
    bytes by two `curl` processes and a pipe: the relay does nothing with a record, so it is the floor.
 2. With `--growth`: the mover's peak memory for 10,000 to 1,000,000 rows.
 3. With `--calls`: nothing but API calls of both orgs, for 1,000,000 rows into an empty and into a full target.
-4. With `--kills N`: N kills of the product's processes under three objects (`tests/bench/product_kills.py`).
+4. With `--sfdmu`: nothing but accounts and contacts by relays, by `isthmus copy` and by SFDMU from npm, in one table
+   (`tests/bench/beside.py`); some minutes, most of them SFDMU's and orgsim's.
+5. With `--kills N`: N kills of the product's processes under three objects (`tests/bench/product_kills.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import json
 import sys
 
+from tests.bench.beside import measure_beside, show_beside
 from tests.bench.copying import ACCOUNTS, BOTH, Figures, measure, measure_calls
 from tests.bench.product_kills import campaign
 
@@ -31,7 +34,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="also kill processes of the product, so many times")
     parser.add_argument("--json", action="store_true", help="one JSON object per bench")
     parser.add_argument("--calls", action="store_true", help="API calls for 1M rows into an empty and a full target")
+    parser.add_argument("--sfdmu", action="store_true", help="nothing but the same load by relays, isthmus and SFDMU")
     options = parser.parse_args()
+    if options.sfdmu:
+        show_beside(measure_beside(options.rows))
+        return 0
     if options.calls:
         both = measure_calls(GROWTH_ROWS[-1])
         for figures in both:

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from isthmus.values import OrgHost, Secret
 from tests.support.copying import sync_settings
 from tests.support.orgsim import Orgsim, start_orgsim
 
+Columns = Mapping[str, tuple[str, ...]]
 HEAD = "version: 1\nname: bench\nsteps:\n"
 ACCOUNTS = ("Account",)
 BOTH = ("Account", "Contact")
@@ -49,7 +51,7 @@ class Figures:
     mover_peak_rss_bytes: int
     calls_source: int
     calls_target: int
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    columns: Columns = field(default_factory=dict[str, tuple[str, ...]])
     relay_bytes: int | None = None
     relay_cpu_s: float | None = None
     relay_seconds: float | None = None
@@ -123,43 +125,84 @@ def _copied(
     )
 
 
+def columns_of(objects: tuple[str, ...], orgs: tuple[Orgsim, Orgsim], home: Path, ca_file: Path) -> Columns:
+    """Return which columns a copy of these objects would select; nothing is copied."""
+    text = HEAD + "".join(f"  - object: {name}\n" for name in objects)
+    settings = replace(sync_settings(home), ca_file=ca_file)
+    source, target = map(_side, orgs)
+    planning = copy_once(parse_spec(text), source, target, settings=settings, clock=SystemClock(), dry_run=True)
+    return _selected(asyncio.run(planning))
+
+
 def _side(org: Orgsim) -> CopyOrg:
     scheme, _, rest = org.instance_url.partition("://")
     name, _, port = rest.partition(":")
     return CopyOrg(OrgHost(scheme, name, int(port)), Secret(org.access_token))
 
 
-def _selected(result: CopyResult) -> dict[str, tuple[str, ...]]:
+def _selected(result: CopyResult) -> Columns:
     """Return what the first reading of each object asked for."""
     steps = () if result.plan is None else result.plan.steps
     return {step.source: StepMapping(step).select for step in steps if step.kind is StepKind.LOAD}
 
 
 def _relayed(figures: Figures, source: Orgsim, target: Orgsim, ca_file: Path | None) -> Figures:
+    relayed = relay(figures.columns, (source, target), ca_file, PLAIN)
+    return replace(figures, relay_bytes=relayed.size_bytes, relay_cpu_s=relayed.cpu_s, relay_seconds=relayed.seconds)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a relay carries bytes: what it asks for, what it pipes them through, and what it says of them."""
+
+    asking: tuple[str, ...] = ()
+    through: str = ""
+    saying: tuple[str, ...] = ()
+
+
+PACKED_HEADER = ("-H", "Content-Encoding: gzip")
+PLAIN = Way()
+PACKED = Way(("-H", "Accept-Encoding: gzip"), "", PACKED_HEADER)
+REPACKED = Way(("--compressed",), "gzip -1 | ", PACKED_HEADER)
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """What a relay spent: CPU of all its processes; `size_bytes` as they went into the target."""
+
+    size_bytes: int
+    cpu_s: float
+    seconds: float
+
+
+def relay(columns: Columns, orgs: tuple[Orgsim, Orgsim], ca_file: Path | None, way: Way) -> Relayed:
     """Ask for the same exports, then pipe their pages from one curl into another, one object after the other."""
     ask = _Asking(ca_file)
+    source, target = orgs
     size, cpu_s, seconds = 0, 0.0, 0.0
-    for name, columns in figures.columns.items():
-        query = f"SELECT {','.join(columns)} FROM {name}"
+    for name, selected in columns.items():
+        query = f"SELECT {','.join(selected)} FROM {name}"
         export = ask(source, "POST", "/jobs/query", {"operation": "query", "query": query, "contentType": "CSV"})["id"]
         while ask(source, "GET", f"/jobs/query/{export}")["state"] != "JobComplete":
             time.sleep(0.2)
         wanted = {"object": name, "operation": "upsert", "externalIdFieldName": "SwiftPort_Source_Id__c"}
         upload = ask(target, "POST", "/jobs/ingest", {**wanted, "contentType": "CSV", "lineEnding": "LF"})["id"]
         pages = ask.pages(source, export)
-        reading = " && ".join(shlex.join(ask.curl(source, page)) for page in pages)
+        reading = " && ".join(shlex.join(ask.curl(source, page, *way.asking)) for page in pages)
         put = ask.curl(
-            target, f"/jobs/ingest/{upload}/batches", "-X", "PUT", "-T", "-", "-H", "Content-Type: text/csv", *SAY_BYTES
+            target,
+            f"/jobs/ingest/{upload}/batches",
+            *("-X", "PUT", "-T", "-", "-H", "Content-Type: text/csv", *way.saying, *SAY_BYTES),
         )
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
-        pipe = f"({reading}) | {shlex.join(put)}"
+        pipe = f"({reading}) | {way.through}{shlex.join(put)}"
         done = subprocess.run(["bash", "-c", pipe], capture_output=True, check=True)
         seconds += time.monotonic() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         size += int(done.stdout)
-    return replace(figures, relay_bytes=size, relay_cpu_s=cpu_s, relay_seconds=seconds)
+    return Relayed(size, cpu_s, seconds)
 
 
 class _Asking:

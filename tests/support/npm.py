@@ -61,9 +61,10 @@ class Clients:
 
     def sf(self, *arguments: str, more: Mapping[str, str] | None = None) -> Ran:
         """Run the Salesforce command line in the home directory."""
+        command, environ = self.sf_command(*arguments, more=more)
         done = subprocess.run(
-            [str(_node()), str(self.modules / "node_modules/@salesforce/cli/bin/run.js"), *arguments],
-            env=self._environment(more or {}),
+            command,
+            env=environ,
             cwd=self.home,
             capture_output=True,
             text=True,
@@ -71,6 +72,11 @@ class Clients:
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    def sf_command(self, *arguments: str, more: Mapping[str, str] | None = None) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and the environment of a run in the home directory."""
+        run = str(self.modules / "node_modules/@salesforce/cli/bin/run.js")
+        return [str(_node()), run, *arguments], self._environment(more or {})
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {
