@@ -23,6 +23,7 @@ from isthmus.notices.sending import Sender
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
 from isthmus.values import Secret
+from isthmus.worker.audit_herald import AuditHerald, audit_herald_until
 from isthmus.worker.audit_ticker import audit_tick_until
 from isthmus.worker.herald import Herald, herald_until
 from isthmus.worker.tasks import WorkerServices, register
@@ -101,8 +102,10 @@ async def _work(  # noqa: PLR0917 - the loops of a worker
     ticking = asyncio.create_task(tick_until(stop, database, app, journal, clock))
     auditing = asyncio.create_task(audit_tick_until(stop, database, journal, clock))
     telling = asyncio.create_task(herald_until(stop, herald, journal))
+    audits = AuditHerald(herald.database, herald.sender, herald.public_url)
+    telling_audits = asyncio.create_task(audit_herald_until(stop, audits, journal))
     stopping = asyncio.create_task(stop.wait())
-    loops = (working, ticking, auditing, telling)
+    loops = (working, ticking, auditing, telling, telling_audits)
     try:
         await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:

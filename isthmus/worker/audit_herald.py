@@ -23,12 +23,15 @@ from isthmus.audit.telling import (
     result_notice,
 )
 from isthmus.db.database import Database
+from isthmus.db.errors import DatabaseError
 from isthmus.db.storable import Storable, UserText
+from isthmus.journal import Journal
 from isthmus.notices.channels import Channel, ChannelKind
 from isthmus.notices.model import Notice
 from isthmus.notices.sending import Sender, Sent
 from isthmus.values import Secret
 
+AUDIT_HERALD_TICK_S: Final = 5.0
 AT_ONCE_MAX: Final = 10
 ATTEMPTS_MAX: Final = 10
 _DOCUMENTS: Final[dict[str, str]] = {"pdf": "report.pdf", "xlsx": "report.xlsx"}
@@ -72,7 +75,7 @@ class _FinanceRow:
     seats_unused: int | None
     currency: str | None
     reclaim_annual: Decimal | None
-    report: bytes | None
+    latest: UUID | None
 
 
 def wants(channel: Channel, kind: str, alias: str, *, scheduled: bool) -> bool:
@@ -193,11 +196,36 @@ class AuditHerald:
             )
         months: list[Month] = []
         for row in rows:
-            report = None if row.report is None else await asyncio.to_thread(told_report, bytes(row.report))
+            report = None if row.latest is None else await self._finance_report(facts, row.latest)
             months.append(
                 Month(row.alias, row.taken_at, row.seats, row.seats_unused, row.currency, row.reclaim_annual, report)
             )
         return months
+
+    async def _finance_report(self, facts: AuditDelivery, audit: UUID) -> ToldReport | None:
+        async with self.database.system() as tx:
+            found = await tx.call(
+                "audit.finance_report",
+                row=_Content,
+                arguments={"tenant": facts.tenant_id, "notice": facts.notice_id, "audit": audit},
+            )
+        return await asyncio.to_thread(told_report, bytes(found[0].content)) if found else None
+
+
+async def audit_herald_until(stop: asyncio.Event, herald: AuditHerald, journal: Journal) -> None:
+    """Tell of audits until `stop` is set, beside the notices of syncs: a mail with documents may take its time."""
+    while not stop.is_set():
+        try:
+            await herald.spread()
+            await herald.begin_finance()
+            await herald.deliver()
+        except DatabaseError as error:
+            journal.unexpected(error)
+        try:
+            async with asyncio.timeout(AUDIT_HERALD_TICK_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
 
 
 def _orgs(channel: Channel) -> UserText:

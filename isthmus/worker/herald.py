@@ -24,7 +24,6 @@ from isthmus.notices.sending import Sender, Sent
 from isthmus.sync.alerting import NoticeKind
 from isthmus.sync.telling import DeliveryFacts, DigestRow, anomaly_notice, digest_notice, digest_span, run_notice
 from isthmus.values import Secret
-from isthmus.worker.audit_herald import AuditHerald
 
 HERALD_TICK_S: Final = 5.0
 AT_ONCE_MAX: Final = 20
@@ -140,15 +139,11 @@ class Herald:
 
 async def herald_until(stop: asyncio.Event, herald: Herald, journal: Journal) -> None:
     """Tell until `stop` is set. Several workers may: each delivery is taken by one at a time."""
-    audits = AuditHerald(herald.database, herald.sender, herald.public_url)
     while not stop.is_set():
         try:
             await herald.spread()
             await herald.begin_digests()
             await herald.deliver()
-            await audits.spread()
-            await audits.begin_finance()
-            await audits.deliver()
         except DatabaseError as error:
             journal.unexpected(error)
         try:

@@ -127,10 +127,10 @@ revoke execute on function audit.notice_document(uuid, uuid, text, boolean) from
 grant execute on function audit.notice_document(uuid, uuid, text, boolean) to isthmus_worker;
 
 -- What a finance summary is made of: for each org the last audit of each of the twelve months up to its end, in order;
--- the report itself of the latest one.
+-- `latest`: the last of all, whose report is asked for.
 create function audit.finance_rows(tenant uuid, notice uuid, only_orgs text) returns table (
     alias text, taken_at timestamptz, seats integer, seats_unused integer, currency text, reclaim_annual numeric,
-    report bytea)
+    latest uuid)
 language sql stable security definer set search_path = ''
 as $$
     with known as (
@@ -146,10 +146,23 @@ as $$
         where n.tenant_id = tenant and n.id = notice and audit.is_on_its_way(tenant, notice)
             and (only_orgs = '' or o.alias::text = any (string_to_array(only_orgs, ',')))
     )
-    select k.alias, k.taken_at, k.seats, k.seats_unused, k.currency::text, k.reclaim_annual, d.content::bytea
+    select k.alias, k.taken_at, k.seats, k.seats_unused, k.currency::text, k.reclaim_annual,
+        case when k.of_all = 1 then k.id end
     from known k
-    left join audit.document d on k.of_all = 1 and d.tenant_id = tenant and d.audit_id = k.id and d.kind = 'report.json'
     where k.in_month = 1 order by k.alias, k.taken_at limit 1000
 $$;
 revoke execute on function audit.finance_rows(uuid, uuid, text) from public;
 grant execute on function audit.finance_rows(uuid, uuid, text) to isthmus_worker;
+
+-- The report of one audit for a finance summary that is on its way.
+create function audit.finance_report(tenant uuid, notice uuid, audit uuid) returns table (content bytea)
+language sql stable security definer set search_path = ''
+as $$
+    select d.content::bytea
+    from audit.notice n
+    join audit.audit a on a.tenant_id = n.tenant_id and a.id = finance_report.audit and a.finished_at < n.until
+    join audit.document d on d.tenant_id = a.tenant_id and d.audit_id = a.id and d.kind = 'report.json'
+    where n.tenant_id = tenant and n.id = notice and n.kind = 'finance' and audit.is_on_its_way(tenant, notice)
+$$;
+revoke execute on function audit.finance_report(uuid, uuid, uuid) from public;
+grant execute on function audit.finance_report(uuid, uuid, uuid) to isthmus_worker;
