@@ -18,6 +18,7 @@ from isthmus.audit.report.files import documents
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.snooze import resolve_snoozes
 from isthmus.audit.view import View
+from isthmus.values import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,34 @@ class Judged:
 
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:
     """Judge the snapshot. `org` is what the operator calls the org."""
-    org = str(org)  # an Alias is text with a rule; what is written is the text
-    exempt = resolve(options.exemptions, snapshot.users, named=options.pseudonym_key is None)
-    snoozes = resolve_snoozes(options.snooze_lines, snapshot, named=options.pseudonym_key is None)
+    return judge_by(snapshot, basis_of(snapshot, options), org, options.pseudonym_key)
+
+
+def basis_of(snapshot: Snapshot, options: AuditOptions) -> Basis:
+    """Return what decides figures besides the snapshot; people and findings are looked up in it by what is written."""
+    exempt = resolve(options.exemptions, snapshot.users)
+    snoozes = resolve_snoozes(options.snooze_lines, snapshot)
     snoozes = msgspec.structs.replace(snoozes, findings=(*options.snoozes, *snoozes.findings))
-    if options.pseudonym_key is not None:
-        snapshot = pseudonymise(snapshot, options.pseudonym_key)
-    basis = Basis(options.thresholds, price_book(options.prices), options.contract, exempt, options.history, snoozes)
+    return Basis(options.thresholds, price_book(options.prices), options.contract, exempt, options.history, snoozes)
+
+
+def judge_by(snapshot: Snapshot, basis: Basis, org: str, pseudonym_key: Secret | None) -> Judged:
+    """Judge the snapshot by settings that were looked up in it already."""
+    org = str(org)  # an Alias is text with a rule; what is written is the text
+    if pseudonym_key is not None:
+        snapshot, basis = pseudonymise(snapshot, pseudonym_key), _unnamed(basis)
     report = compose(analyse(snapshot, basis), org)
     bundle = bundle_files(snapshot, basis, org, report)
     # A view of its own: what the rules have looked up is not held while documents are made.
     return Judged(View(snapshot, basis.thresholds), report, documents(report, bundle), bundle)
+
+
+def _unnamed(basis: Basis) -> Basis:
+    """Return the basis without the reasons that somebody wrote: names may stand in them."""
+    users = tuple(msgspec.structs.replace(item, reason=item.kind.value) for item in basis.exempt.users)
+    findings = tuple(msgspec.structs.replace(item, reason="") for item in basis.snoozes.findings)
+    return msgspec.structs.replace(
+        basis,
+        exempt=msgspec.structs.replace(basis.exempt, users=users),
+        snoozes=msgspec.structs.replace(basis.snoozes, findings=findings),
+    )

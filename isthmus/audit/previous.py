@@ -23,6 +23,40 @@ class Kept(msgspec.Struct, frozen=True):
     license_weeks: tuple[LicenseWeek, ...] = ()
 
 
+class OtherOrg(Exception):
+    """An earlier bundle is of another org: its seats are not this org's history."""
+
+    def __init__(self, place: Path, org: str, host: str, wanted: str) -> None:
+        """Name both."""
+        remedy = (
+            "Name earlier bundles of the same org only. After a change of My Domain, audit the connected org: the "
+            "installation knows it by its id."
+        )
+        self.lines = (
+            f"--previous {place} is an audit of {org} ({host}), not of the org that is audited now ({wanted}).",
+            remedy,
+        )
+        super().__init__(self.lines[0])
+
+
+class _Whose(msgspec.Struct, frozen=True):
+    org: str
+    host: str
+
+
+def check_org(places: Iterable[Path], host: str) -> None:
+    """Raise `OtherOrg` for the first bundle that is not of the org at `host`, `BundleInvalid` for one that is none."""
+    for place in places:
+        with bundle_at(place) as opened:
+            try:
+                found = msgspec.json.decode(check_hashes(opened)[FIGURES], type=_Whose)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                message = f"{FIGURES} is not what a bundle of this version has."
+                raise BundleInvalid(message) from None
+        if found.host.casefold() != host.casefold():
+            raise OtherOrg(place, found.org, found.host, host)
+
+
 def history_of(places: Iterable[Path]) -> History:
     """Return what these bundles (folders or ZIP files) say about earlier seats. Raises `BundleInvalid`."""
     points: list[PoolPoint] = []

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from isthmus.audit import service
 from isthmus.audit.bundle import read_bundle
 from isthmus.audit.bundle_places import ZippedFiles
-from isthmus.audit.judge import Judged, judge
+from isthmus.audit.judge import Judged, basis_of, judge_by
 from isthmus.audit.options import AuditOptions
+from isthmus.audit.previous import OtherOrg, check_org
 from isthmus.audit.views import AuditDetail, AuditState, DocumentKind
 from isthmus.cli.output import note, refuse
 from isthmus.cli.running import with_installation
@@ -23,8 +28,12 @@ from isthmus.wiring.installation import Installation
 POLL_S: Final = 0.5
 
 
-def audit_connected(name: str, options: AuditOptions) -> Judged:
-    """Audit the connected org `name`, judge what was read by `options`. Stops with exit status 2 if it fails."""
+def audit_connected(name: str, options: AuditOptions, given: Collection[str], previous: Sequence[Path]) -> Judged:
+    """Audit the connected org `name` and judge what was read. Stops with exit status 2 if it fails.
+
+    What the member decided in the portal and what earlier audits knew holds, but for `given`: the fields of a `Basis`
+    that the command names in `options`.
+    """
     if options.as_of is not None:
         refuse(
             "--as-of decides what is read, and a connected org is read by the worker, as of now.",
@@ -32,8 +41,14 @@ def audit_connected(name: str, options: AuditOptions) -> Judged:
         )
     content = with_installation(lambda installation: _audit(installation, name))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        snapshot, _, org = read_bundle(ZippedFiles(archive, "the bundle"))
-    return judge(snapshot, options, org)
+        snapshot, stored, org = read_bundle(ZippedFiles(archive, "the bundle"))
+    try:
+        check_org(previous, snapshot.reading.host)
+    except OtherOrg as other:
+        refuse(*other.lines)
+    own = basis_of(snapshot, options)
+    basis = msgspec.structs.replace(stored, **{field: getattr(own, field) for field in given})
+    return judge_by(snapshot, basis, org, options.pseudonym_key)
 
 
 async def _audit(installation: Installation, name: str) -> bytes:

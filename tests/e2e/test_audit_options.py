@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from isthmus.audit.bundle import zipped
+from isthmus.audit.judge import judge
+from isthmus.audit.options import AuditOptions
 from tests.support.commands import Said, bare_environ, org_environ, run
 from tests.support.orgsim import start_orgsim
+from tests.unit.audit.world import example
 
 
 class Desk:
@@ -78,6 +82,39 @@ def test_an_earlier_audit_s_bundle_becomes_history_and_the_new_bundle_verifies(d
     assert run("audit", "verify", str(desk.place / "later/bundle"), environ=desk.environ).status == 0
 
 
+def test_another_org_s_bundle_is_no_history_and_is_named(desk: Desk, tmp_path: Path) -> None:
+    snapshot = example()  # of acme.my.salesforce.com, where the demo company is not
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(zipped(judge(snapshot.snapshot(), AuditOptions(), "elsewhere").bundle))
+    told = desk.run("refused", "--previous", str(bundle)).refusal()
+    assert "elsewhere (acme.my.salesforce.com)" in told
+    assert not (desk.place / "refused").exists()
+
+
+def test_a_finding_of_the_snooze_file_stays_without_money_and_the_bundle_verifies(desk: Desk) -> None:
+    found = next(finding for finding in of_rule(desk.plain, "R08") if finding["valued"])
+    until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    line = f"R08,{found['detail']},{until},parental leave\n"
+    report = desk.audit("snoozed", "--snooze", desk.file("snooze.csv", f"rule,subject,until,reason\n{line}"))
+    again = next(f for f in of_rule(report, "R08") if f["subject_id"] == found["subject_id"])
+    assert (again["snoozed_until"], again["valued"], again["grade"]) == (until, False, found["grade"])
+    seats = [sum(total["reclaim_seats"] for total in r["money"]) for r in (desk.plain, report)]
+    assert seats[0] - seats[1] == 1
+    assert run("audit", "verify", str(desk.place / "snoozed/bundle"), environ=desk.environ).status == 0
+
+
+def test_a_portfolio_of_bundles_needs_no_installation(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "other.zip").write_bytes(zipped(judge(example().snapshot(), AuditOptions(), "other").bundle))
+    bundles = str(desk.place / "plain/bundle"), str(tmp_path / "other.zip")
+    found = run("audit", "portfolio", *bundles, "--json", environ=desk.environ).json
+    assert [org["org"] for org in found["orgs"]] == ["acme", "other"]
+    assert found["totals"]["seats_assigned"] == sum(org["summary"]["seats_assigned"] for org in found["orgs"])
+    said = run("audit", "portfolio", *bundles, environ=desk.environ)
+    assert "Together:" in said.out
+    assert "Persons with paid seats in several orgs: 0" in said.out
+    assert "cannot be used" in run("audit", "portfolio", __file__, "--json", environ=desk.environ).refusal()
+
+
 @pytest.mark.parametrize(
     ("option", "text", "named"),
     [
@@ -86,6 +123,7 @@ def test_an_earlier_audit_s_bundle_becomes_history_and_the_new_bundle_verifies(d
         ("--settings", "inactive_days = 3\n", "inactive_days"),
         ("--settings", "inactive = 90\n", "no setting of that name"),
         ("--previous", "not a bundle", "--previous"),
+        ("--snooze", "rule,subject,until,reason\n8,a@b,2030-01-01,x\n", "line 2"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name_and_place(

@@ -24,11 +24,13 @@ from isthmus.audit.figures import Report
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.once import OnceResult, OutputRefused, audit_once, check_output, write_output
 from isthmus.audit.options import AuditOptions, Thresholds
-from isthmus.audit.previous import history_of
+from isthmus.audit.previous import OtherOrg, check_org, history_of
 from isthmus.audit.prices import PricesInvalid, parse_customer_prices
 from isthmus.audit.reading import MoverSetting
+from isthmus.audit.snooze import parse_snoozes
 from isthmus.audit.thresholds import parse_settings
 from isthmus.audit.verify import verify_bundle
+from isthmus.cli.commands.audit_desk import DESK
 from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures
 from isthmus.cli.headless import HeadlessOrg, find_org
@@ -58,6 +60,19 @@ class Given:
     exempt: Path | None
     thresholds: Path | None
     previous: tuple[Path, ...]
+    snooze: Path | None = None
+
+    def fields(self) -> list[str]:
+        """Return the fields of a `Basis` that the operator's files replace."""
+        named = {
+            "prices": self.prices,
+            "contract": self.contract,
+            "exempt": self.exempt,
+            "thresholds": self.thresholds,
+            "history": self.previous,
+            "snoozes": self.snooze,
+        }
+        return [field for field, given in named.items() if given]
 
 
 @click.group(name="audit")
@@ -66,6 +81,8 @@ def command() -> None:
 
 
 command.add_command(schedule)
+for desk_command in DESK:
+    command.add_command(desk_command)
 
 
 @command.command()
@@ -81,6 +98,11 @@ command.add_command(schedule)
     "--exempt",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Who is excused, until when (CSV).",
+)
+@click.option(
+    "--snooze",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which findings are put off, until when (CSV).",
 )
 @click.option(
     "--settings", "thresholds", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Thresholds (TOML)."
@@ -103,6 +125,7 @@ def run(
     prices: Path | None,
     contract: Path | None,
     exempt: Path | None,
+    snooze: Path | None,
     thresholds: Path | None,
     previous: tuple[Path, ...],
     as_of: datetime | None,
@@ -122,13 +145,13 @@ def run(
       isthmus audit run --org prod --out audit/ --prices paid.csv --contract contract.csv --pseudonymous
     """
     settings = settings_here()
-    given = Given(prices, contract, exempt, thresholds, previous)
-    options = _options(settings, given, as_of, pseudonymous=pseudonymous)
+    given = Given(prices, contract, exempt, thresholds, previous, snooze)
     org = find_org(name, os.environ, sys.stdin.read() if sf else None)
+    options = _options(settings, given, as_of, org, pseudonymous=pseudonymous)
     try:
         if org is None:
             check_output(out)
-            judged = audit_connected(name, options)
+            judged = audit_connected(name, options, given.fields(), previous)
             report, files = judged.report, write_output(judged, out)
         else:
             result = _run_headless(org, out, options, settings)
@@ -199,9 +222,13 @@ def explain(bundle: Path, figure: str | None, rows_max: int, fingerprint: str | 
         print_figures(told, *listed, as_json=as_json)
 
 
-def _options(settings: Settings, given: Given, as_of: datetime | None, *, pseudonymous: bool) -> AuditOptions:
+def _options(
+    settings: Settings, given: Given, as_of: datetime | None, org: HeadlessOrg | None, *, pseudonymous: bool
+) -> AuditOptions:
     prices, contract, exempt, thresholds = given.prices, given.contract, given.exempt, given.thresholds
     try:
+        if org is not None:
+            check_org(given.previous, judged_host(org, settings).origin.partition("://")[2])
         return AuditOptions(
             thresholds=Thresholds() if thresholds is None else parse_settings(_text(thresholds), thresholds.name),
             prices=() if prices is None else parse_customer_prices(_text(prices), prices.name),
@@ -210,7 +237,10 @@ def _options(settings: Settings, given: Given, as_of: datetime | None, *, pseudo
             history=history_of(given.previous),
             as_of=None if as_of is None else _end_of(as_of.date(), SystemClock().now()),
             pseudonym_key=_pseudonym_key(settings) if pseudonymous else None,
+            snooze_lines=() if given.snooze is None else parse_snoozes(_text(given.snooze), given.snooze.name),
         )
+    except OtherOrg as other:
+        refuse(*other.lines)
     except BundleInvalid as invalid:
         refuse(f"--previous: {invalid}", "Name the bundle folder or bundle.zip of an earlier audit.")
     except PricesInvalid as invalid:
