@@ -64,6 +64,18 @@ class ToldReport(msgspec.Struct, frozen=True):
     contract: tuple[ToldContract, ...] = ()
 
 
+class ToldSummary(msgspec.Struct, frozen=True):
+    """The part of an audit's summary (`audit.summary`) that is told: it is kept when the report is not."""
+
+    seats_purchased: int
+    seats_assigned: int
+    seats_active: int | None
+    seats_unused: int | None
+    money: tuple[ToldMoney, ...]
+    money_withheld: bool
+    findings: int
+
+
 class MoneyChange(msgspec.Struct, frozen=True):
     """One currency before and now; `was` None: the audit before had no figure in it."""
 
@@ -88,6 +100,14 @@ def told_report(content: bytes) -> ToldReport | None:
     """Return what is told of a report.json, None of one whose format is not ours."""
     try:
         return msgspec.json.decode(content, type=ToldReport)
+    except msgspec.DecodeError:
+        return None
+
+
+def told_summary(line: str | None) -> ToldSummary | None:
+    """Return what is told of a summary, None of none and of one whose format is not ours."""
+    try:
+        return None if line is None else msgspec.json.decode(line, type=ToldSummary)
     except msgspec.DecodeError:
         return None
 

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from isthmus.audit.change import Change, ToldReport, change_between, money_changes
+from isthmus.audit.change import Change, ToldReport, ToldSummary, change_between, money_changes
 from isthmus.audit.failures import Failure, explain
 from isthmus.notices.model import ATTACHMENT_BYTES_MAX, Attachment, Notice
 
@@ -66,10 +66,7 @@ class Month:
 
     alias: str
     taken_at: datetime
-    seats: int | None
-    seats_unused: int | None
-    currency: str | None
-    reclaim_annual: Decimal | None
+    summary: ToldSummary | None
     report: ToldReport | None
 
 
@@ -102,7 +99,7 @@ def result_notice(facts: AuditDelivery, told: Told, public_url: str, zone: ZoneI
         subject = f"{org}: audit finished"
         return Notice(subject, "\n".join(lines), link=link, key=str(facts.notice_id), event=event, facts={"org": org})
     change = None if was is None else change_between(was, now)
-    lines += [_change_line(change, zone), *_money_lines(was, now), _figures_line(now)]
+    lines += [_change_line(change, zone), *_money_lines(was, now), _figures_line(now, len(now.findings))]
     lines += [f"Withheld: {text}" for text in now.withheld]
     if change is not None and change.rules_left_out:
         lines.append(f"Not compared, because one of the two audits could not run them: {_joined(change)}.")
@@ -151,7 +148,7 @@ def finance_notice(facts: AuditDelivery, months: Sequence[Month], public_url: st
         if len(found) > 1:
             lines.append("By month (last audit of each):")
             lines += [_month_line(month) for month in found]
-        orgs.append({"org": alias, "seats": latest.seats or 0, "audits_in_months": len(found)})
+        orgs.append({"org": alias, "seats": 0 if latest.summary is None else latest.summary.seats_assigned})
     if not orgs:
         lines += ["", "No org has an audit in this time."]
     return Notice(
@@ -213,10 +210,10 @@ def _was(amount: Decimal | None) -> str:
     return "" if amount is None else f" (was {amount:,.0f})"
 
 
-def _figures_line(now: ToldReport) -> str:
+def _figures_line(now: ToldReport | ToldSummary, findings: int) -> str:
     return (
         f"Now: {now.seats_purchased:,} paid seats, {now.seats_assigned:,} assigned, "
-        f"{_count(now.seats_active)} active, {_count(now.seats_unused)} unused; {len(now.findings):,} findings."
+        f"{_count(now.seats_active)} active, {_count(now.seats_unused)} unused; {findings:,} findings."
     )
 
 
@@ -279,22 +276,29 @@ def _facts(org: str, change: Change | None, now: ToldReport) -> dict[str, str | 
 
 
 def _org_lines(latest: Month, today: date) -> list[str]:
+    if latest.summary is None:
+        return ["Its figures are not kept."]
+    lines = [_figures_line(latest.summary, latest.summary.findings)]
+    if latest.summary.money_withheld:
+        lines.append("Money is withheld.")
+    lines += [
+        f"{total.currency} a year: reclaim now {total.reclaim_now:,.0f}, cash at renewal {total.cash_at_renewal:,.0f}, "
+        f"at risk {total.at_risk:,.0f}."
+        for total in (() if latest.summary.money_withheld else latest.summary.money)
+    ]
     if latest.report is None:
-        return [
-            f"{_count(latest.seats)} assigned, {_count(latest.seats_unused)} unused; its report is not kept any more."
-        ]
-    report = latest.report
-    return [_figures_line(report), *_money_lines(None, report), *_deadline_lines(report, today)]
+        return [*lines, "Its report is not kept any more, so no contract's days are known."]
+    return lines + (_deadline_lines(latest.report, today) or ["No notice day ahead is known: give its contract file."])
 
 
 def _month_line(month: Month) -> str:
-    money = (
-        "reclaim now withheld or not priced"
-        if month.reclaim_annual is None
-        else f"reclaim now {month.reclaim_annual:,.0f} {month.currency} a year"
-    )
-    unused = _count(month.seats_unused)
-    return f"  {month.taken_at:%Y-%m}: {_count(month.seats)} assigned, {unused} unused, {money}"
+    seen = month.summary
+    if seen is None:
+        return f"  {month.taken_at:%Y-%m}: not kept"
+    seats = f"{seen.seats_assigned:,} assigned, {_count(seen.seats_active)} active, {_count(seen.seats_unused)} unused"
+    money = ", ".join(f"{total.reclaim_now:,.0f} {total.currency}" for total in seen.money)
+    reclaim = "withheld" if seen.money_withheld else money or "not priced"
+    return f"  {month.taken_at:%Y-%m}: {seats}, reclaim now {reclaim}"
 
 
 def _month_before(day: date) -> date:

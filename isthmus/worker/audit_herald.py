@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, LiteralString
 from uuid import UUID
 
-from isthmus.audit.change import ToldReport, told_report
+from isthmus.audit.change import ToldReport, told_report, told_summary
 from isthmus.audit.telling import (
     AuditDelivery,
     Month,
@@ -71,10 +70,7 @@ class _Content:
 class _FinanceRow:
     alias: str
     taken_at: datetime
-    seats: int | None
-    seats_unused: int | None
-    currency: str | None
-    reclaim_annual: Decimal | None
+    line: str | None
     latest: UUID | None
 
 
@@ -197,9 +193,7 @@ class AuditHerald:
         months: list[Month] = []
         for row in rows:
             report = None if row.latest is None else await self._finance_report(facts, row.latest)
-            months.append(
-                Month(row.alias, row.taken_at, row.seats, row.seats_unused, row.currency, row.reclaim_annual, report)
-            )
+            months.append(Month(row.alias, row.taken_at, told_summary(row.line), report))
         return months
 
     async def _finance_report(self, facts: AuditDelivery, audit: UUID) -> ToldReport | None:

@@ -72,6 +72,10 @@ class Planted:
             (self.tenant.tenant, audit),
         )
         await self.admin.execute(
+            "insert into audit.summary (tenant_id, audit_id, line) values (%s, %s, %s)",
+            (self.tenant.tenant, audit, summary_line(int(values["seats"]))),
+        )
+        await self.admin.execute(
             "insert into audit.person (tenant_id, audit_id, user_id, name, username, email, active, created_at)"
             " select %s, %s, n::text, %s, 'u', 'e', true, now() from generate_series(1, %s) n",
             (self.tenant.tenant, audit, CANARY, persons),
@@ -134,6 +138,13 @@ async def tell(herald: AuditHerald) -> int:
     await herald.spread()
     await herald.begin_finance()
     return await herald.deliver()
+
+
+def summary_line(seats: int) -> str:
+    """Return the part of an audit's summary that is told."""
+    money = {"currency": "USD", "reclaim_now": "12600.00", "cash_at_renewal": "20000.00", "at_risk": "0.00"}
+    figures = {"seats_purchased": 450, "seats_assigned": seats, "seats_active": 289, "seats_unused": 42, "findings": 2}
+    return msgspec.json.encode({**figures, "money": [money], "money_withheld": False}).decode()
 
 
 def report_json(taken: datetime, findings: int) -> bytes:

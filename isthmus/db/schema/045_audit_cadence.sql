@@ -93,6 +93,7 @@ create policy owner_select on audit.finding for select to isthmus_owner using (t
 create policy owner_delete on audit.finding for delete to isthmus_owner using (true);
 create policy owner_select on audit.person for select to isthmus_owner using (true);
 create policy owner_delete on audit.person for delete to isthmus_owner using (true);
+create policy owner_select on audit.summary for select to isthmus_owner using (true);
 create policy owner_select on orgs.org for select to isthmus_owner using (true);
 create index audit_with_names on audit.audit (finished_at) where state = 'done' and removed_at is null;
 

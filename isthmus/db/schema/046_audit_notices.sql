@@ -126,15 +126,14 @@ $$;
 revoke execute on function audit.notice_document(uuid, uuid, text, boolean) from public;
 grant execute on function audit.notice_document(uuid, uuid, text, boolean) to isthmus_worker;
 
--- What a finance summary is made of: for each org the last audit of each of the twelve months up to its end, in order;
--- `latest`: the last of all, whose report is asked for.
+-- What a finance summary is made of: for each org the last audit of each of the twelve months up to its end, in order, as
+-- a portfolio shows it; `latest`: the last of all, whose report is asked for, because it has the contract's days.
 create function audit.finance_rows(tenant uuid, notice uuid, only_orgs text) returns table (
-    alias text, taken_at timestamptz, seats integer, seats_unused integer, currency text, reclaim_annual numeric,
-    latest uuid)
+    alias text, taken_at timestamptz, line text, latest uuid)
 language sql stable security definer set search_path = ''
 as $$
     with known as (
-        select o.alias::text as alias, a.id, a.taken_at, a.seats, a.seats_unused, a.currency, a.reclaim_annual,
+        select o.alias::text as alias, a.id, a.taken_at,
             row_number() over (partition by o.id, date_trunc('month', a.taken_at at time zone 'UTC')
                 order by a.taken_at desc, a.id) as in_month,
             row_number() over (partition by o.id order by a.taken_at desc, a.id) as of_all
@@ -146,9 +145,9 @@ as $$
         where n.tenant_id = tenant and n.id = notice and audit.is_on_its_way(tenant, notice)
             and (only_orgs = '' or o.alias::text = any (string_to_array(only_orgs, ',')))
     )
-    select k.alias, k.taken_at, k.seats, k.seats_unused, k.currency::text, k.reclaim_annual,
-        case when k.of_all = 1 then k.id end
+    select k.alias, k.taken_at, s.line::text, case when k.of_all = 1 then k.id end
     from known k
+    left join audit.summary s on s.tenant_id = tenant and s.audit_id = k.id
     where k.in_month = 1 order by k.alias, k.taken_at limit 1000
 $$;
 revoke execute on function audit.finance_rows(uuid, uuid, text) from public;

@@ -119,7 +119,7 @@ async def test_the_finance_summary_comes_once_a_month_with_the_trend_of_every_or
     fresh_database: FreshDatabase, planted: Planted
 ) -> None:
     now = datetime.now(UTC)
-    await planted.audit(100, seats=400, reclaim_annual=None)
+    await planted.audit(100, seats=400)
     await planted.audit(40)
     uat = await plant(fresh_database, "uat", planted.tenant)
     await uat.audit(41)
@@ -137,7 +137,7 @@ async def test_the_finance_summary_comes_once_a_month_with_the_trend_of_every_or
     assert str(mail["Subject"]).startswith("Licences of Acme: finance summary to")
     assert "prod, as of" in text
     assert "uat, as of" in text
-    assert "Reclaim now 12,600 USD a year, cash at renewal 20,000, at risk 0." in text
+    assert "USD a year: reclaim now 12,600, cash at renewal 20,000, at risk 0." in text
     assert f"{now - timedelta(days=100):%Y-%m}: 400 assigned" in text
     assert "gone" not in text
     assert CANARY not in text

@@ -17,8 +17,10 @@ from isthmus.audit.change import (
     ToldMoney,
     ToldReport,
     ToldRule,
+    ToldSummary,
     change_between,
     told_report,
+    told_summary,
 )
 from isthmus.audit.telling import (
     AuditDelivery,
@@ -166,29 +168,40 @@ def test_a_failure_says_cause_remedy_and_the_last_good_audit() -> None:
     assert "There is no earlier one." in failure_notice(replace(failed, good_at=None), URL, BERLIN).text
 
 
-def month(alias: str, number: int, reclaim: int | None, shown: ToldReport | None = None) -> Month:
-    amount = None if reclaim is None else Decimal(reclaim)
-    return Month(alias, datetime(2026, number, 20, tzinfo=UTC), 430 + number, 40, "USD", amount, shown)
+def month(alias: str, number: int, *money: ToldMoney, shown: ToldReport | None = None, withheld: bool = False) -> Month:
+    summary = ToldSummary(450, 430 + number, None if withheld else 289, 40, money, withheld, 12)
+    return Month(alias, datetime(2026, number, 20, tzinfo=UTC), summary, shown)
 
 
 def test_the_finance_summary_has_three_figures_by_currency_seats_trend_and_deadlines() -> None:
-    euro = ToldMoney("EUR", Decimal(900), Decimal(1000), Decimal(0))
-    both = report(money=(*report().money, euro))
+    dollar, euro = report().money[0], ToldMoney("EUR", Decimal(900), Decimal(1000), Decimal(0))
     summary = replace(
         FACTS, kind="finance", since=datetime(2026, 5, 1, 5, tzinfo=UTC), until=datetime(2026, 6, 1, 5, tzinfo=UTC)
     )
-    months = [month("apac", 5, None), month("prod", 3, 9000), month("prod", 4, None), month("prod", 5, 12600, both)]
+    months = [
+        month("apac", 5),
+        month("prod", 3, dollar),
+        month("prod", 4, withheld=True),
+        month("prod", 5, dollar, euro, shown=report()),
+        Month("uat", datetime(2026, 5, 20, tzinfo=UTC), None, report(contract=())),
+    ]
     notice = finance_notice(summary, months, URL, BERLIN)
     text = notice.text
     assert notice.subject == "Licences of Acme: finance summary to 2026-06-01"
     assert text.startswith("Finance summary, 2026-05-01 to 2026-06-01.")
-    assert "apac, as of 2026-05-20:\n435 assigned, 40 unused; its report is not kept any more." in text
-    assert "Reclaim now 12,600 USD a year, cash at renewal 20,000, at risk 3,000." in text
-    assert "Reclaim now 900 EUR a year, cash at renewal 1,000, at risk 0." in text
+    assert (
+        "apac, as of 2026-05-20:\nNow: 450 paid seats, 435 assigned, 289 active, 40 unused; 12 findings.\nIts report"
+        in text
+    )
+    assert "USD a year: reclaim now 12,600, cash at renewal 20,000, at risk 3,000." in text
+    assert "EUR a year: reclaim now 900, cash at renewal 1,000, at risk 0." in text
     assert "Notice for Sales Cloud by 2026-07-02 (31 days left)" in text
-    assert "  2026-03: 433 assigned, 40 unused, reclaim now 9,000 USD a year" in text
-    assert "  2026-04: 434 assigned, 40 unused, reclaim now withheld or not priced" in text
+    assert "  2026-03: 433 assigned, 289 active, 40 unused, reclaim now 12,600 USD\n" in text
+    assert "  2026-04: 434 assigned, (withheld) active, 40 unused, reclaim now withheld\n" in text
+    assert "  2026-05: 435 assigned, 289 active, 40 unused, reclaim now 12,600 USD, 900 EUR\n" in text
+    assert "uat, as of 2026-05-20:\nIts figures are not kept." in text
     assert text.count("By month") == 1
+    assert (told_summary(None), told_summary("{}")) == (None, None)
 
 
 @pytest.mark.parametrize(
