@@ -12,11 +12,18 @@ from isthmus.audit.prices import AT_LIST
 
 
 def totals(analysis: Analysis) -> tuple[MoneyTotal, ...]:
-    """Return the three figures of each currency, the largest first."""
+    """Return the three figures of each currency, first that in which most assigned seats are paid."""
     priced = [p.pool.price for p in analysis.money.values() if p.pool.price.amount is not None]
     currencies = sorted({price.currency for price in priced if price.currency is not None})
     lines = [_total(analysis, currency) for currency in currencies]
-    return tuple(sorted(lines, key=lambda line: (-line.cash_at_renewal, line.currency)))
+    seats = {currency: _seats_paid(analysis, currency) for currency in currencies}
+    return tuple(sorted(lines, key=lambda line: (-seats[line.currency], -line.cash_at_renewal, line.currency)))
+
+
+def _seats_paid(analysis: Analysis, currency: str) -> int:
+    """Count the assigned seats of user licences with a price in this currency: amounts of several do not compare."""
+    pools = (analysis.money[row.id] for row in analysis.view.snapshot.licenses if row.id in analysis.money)
+    return sum(p.pool.used for p in pools if p.pool.price.currency == currency and p.pool.price.amount)
 
 
 def _total(analysis: Analysis, currency: str) -> MoneyTotal:

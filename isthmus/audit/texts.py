@@ -29,9 +29,9 @@ def withheld(analysis: Analysis) -> tuple[str, ...]:
 def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     """Return what the figures assume."""
     view, basis = analysis.view, analysis.basis
-    said = [
-        f"Inactive means no login for {view.inactive_days} days; headroom is {basis.thresholds.headroom * 100:.0f} %."
-    ]
+    days, asked = view.inactive_days, view.thresholds.inactive_days
+    short = "" if days == asked else f" ({days} days where it decides: the login history is no longer)"
+    said = [f"Inactive means no login for {asked} days{short}; headroom is {basis.thresholds.headroom * 100:.0f} %."]
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
     for pool in () if analysis.money_withheld else at_list:
         price = analysis.prices[pool]
@@ -45,8 +45,8 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         )
     if basis.exempt.users or basis.exempt.unmatched:
         said.append(
-            f"{len(basis.exempt.users)} people are exempt by your file (leave, seasonal work, service accounts); "
-            f"{basis.exempt.unmatched} of its lines meet no user of this org, or several."
+            f"Exempt by your file (leave, seasonal work, service accounts): {len(basis.exempt.users)}. Its lines that "
+            f"meet no user of this org, or several: {basis.exempt.unmatched}."
         )
     said.extend(_put_off(analysis))
     if basis.thresholds.licenses:

@@ -13,8 +13,10 @@ from isthmus.audit.figures import Report, WeekPoint
 from isthmus.audit.history import WEEKS_MAX, monday
 from isthmus.audit.report.wording import long_day, month, number
 
-STEPS: Final = (1, 2, 4, 5, 10)
+STEPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)
 """What the axis may end with, times a power of ten."""
+BEYOND_TIMES: Final = 2
+"""Purchased seats so many times above everything else are not drawn: the bars would be lost below them."""
 
 
 def chart(report: Report) -> dict[str, object] | None:
@@ -27,16 +29,19 @@ def chart(report: Report) -> dict[str, object] | None:
     audited = [week for week in weeks if week.assigned is not None]
     if not seen and len(audited) <= 1:
         return None
-    highest = max([n for week in weeks for n in (week.people, week.assigned, week.purchased) if n is not None])
-    top = _axis_end(highest)
+    highest = max(n for week in weeks for n in (week.people, week.assigned) if n is not None)
+    bought = max((week.purchased for week in weeks if week.purchased is not None), default=0)
+    beyond = bought > BEYOND_TIMES * highest
+    top = _axis_end(highest if beyond else max(highest, bought))
     peak = max(seen, key=lambda pair: pair[0])[1] if seen else None
     low = min(seen, key=lambda pair: pair[0])[1] if seen else None
     return {
-        "slots": [_slot(week, top, peak, low) for week in weeks],
+        "slots": [_slot(week, top, peak, low, beyond=beyond) for week in weeks],
         "ticks": _ticks(weeks),
         "top": number(top),
         "half": number(top // 2) if top % 2 == 0 else "",
-        "says": f"{_peak_text(peak, low)} {_seats_text(report, audited)} {_unknown_text(weeks)}".strip(),
+        "says": f"{_peak_text(peak, low)} {_seats_text(report, audited)} {_unknown_text(weeks)}".strip()
+        + (f" Purchased seats ({number(bought)}) lie beyond the scale." if beyond else ""),
     }
 
 
@@ -48,12 +53,14 @@ def _axis_end(highest: int) -> int:
     return max(2, next(power * step for step in STEPS if power * step >= highest))
 
 
-def _slot(week: WeekPoint, top: int, peak: WeekPoint | None, low: WeekPoint | None) -> dict[str, object]:
+def _slot(
+    week: WeekPoint, top: int, peak: WeekPoint | None, low: WeekPoint | None, *, beyond: bool
+) -> dict[str, object]:
     return {
         "people": _share(week.people, top),
         "value": number(week.people),
         "assigned": _share(week.assigned, top),
-        "purchased": _share(week.purchased, top),
+        "purchased": None if beyond else _share(week.purchased, top),
         "mark": "peak" if week is peak else "low" if week is low else "",
     }
 

@@ -17,7 +17,7 @@ import typst
 from isthmus.audit.figures import FindingLine, MeterLine, MoveLine, ReadinessLine, Report, ScenarioLine
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
-from isthmus.audit.report.wording import NOT_PRINTED, breakable, long_day, money_text, number, price_text
+from isthmus.audit.report.wording import NOT_PRINTED, breakable, long_day, money_text, number, one_line, price_text
 
 FINDINGS_PRINTED_MAX: Final = 500
 """More make the document unreadable, and setting them costs 100 MB a thousand; the workbook and CSV have them all."""
@@ -123,7 +123,7 @@ def _pages_behind(report: Report) -> dict[str, object]:
             for c in report.contract
         ],
         "readiness": [_readiness_row(line) for line in report.readiness],
-        "scenarios": [_scenario_row(line) for line in report.scenarios if line.years == 1],
+        "scenarios": _scenario_tables(report),
         "moves": [_move_row(line) for line in report.moves],
         "move_limits": [f"{m.what}: {money_text(m.annual, m.currency)} a year" for m in report.move_limits],
         "meters": [_meter_row(line) for line in report.meters],
@@ -173,15 +173,15 @@ def _finding_row(line: FindingLine) -> list[str]:
     why = line.why + (f" But: {'; '.join(line.traps)}." if line.traps else "")
     if line.snoozed_until is not None:
         why = f"{line.rule}, until {line.snoozed_until.isoformat()}: {line.snooze_reason or 'put off'}. {why}"
-    saving = money_text(line.saving_monthly, line.currency) if line.valued else NOT_PRINTED
+    saving = price_text(line.saving_monthly, line.currency) if line.valued else NOT_PRINTED
     return [
         number(line.ordinal),
         line.grade,
-        line.subject,
-        breakable(line.detail),
-        line.pool_name,
+        one_line(line.subject),
+        breakable(one_line(line.detail)),
+        one_line(line.pool_name),
         why,
-        "no price" if line.valued and line.saving_monthly is None else saving,
+        saving,
     ]
 
 
@@ -230,14 +230,26 @@ def _meter_row(line: MeterLine) -> list[str]:
     ]
 
 
-def _scenario_row(line: ScenarioLine) -> list[str]:
+def _scenario_tables(report: Report) -> list[dict[str, object]]:
+    """Return a table for each licence: a row for each quantity, a column for each price."""
+    licenses: dict[str, dict[str, list[ScenarioLine]]] = {}
+    for line in report.scenarios:
+        if line.years == 1:
+            case = f"{line.case}: {number(line.quantity)}"
+            licenses.setdefault(f"{line.product}, {line.currency}", {}).setdefault(case, []).append(line)
     return [
-        line.product,
-        f"{line.case}, {number(line.quantity)}",
-        f"{line.price_case}, {money_text(line.unit_price, None, cents=True)}",
-        money_text(line.annual, line.currency),
-        f"{line.difference.quantize(Decimal(1), ROUND_HALF_UP):+,}",
+        {
+            "title": title,
+            "prices": [f"{line.price_case}: {money_text(line.unit_price, None, cents=True)}" for line in lines[0]],
+            "rows": [[case, *map(_scenario_cell, row)] for case, row in cases.items()],
+        }
+        for title, cases in licenses.items()
+        if (lines := list(cases.values()))
     ]
+
+
+def _scenario_cell(line: ScenarioLine) -> list[str]:
+    return [money_text(line.annual, None), f"{line.difference.quantize(Decimal(1), ROUND_HALF_UP):+,}"]
 
 
 def _left(days: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from isthmus.audit.figures import (
@@ -28,8 +30,12 @@ from isthmus.audit.report.wording import (
 
 LICENSES_MAX: Final = 6
 NAME_LENGTH_MAX: Final = 44
-DOUBTS_MAX: Final = 9
-"""Warnings and assumptions on the page; the workbook has all of them."""
+LICENSE_LENGTH_MAX: Final = 26
+CURRENCIES_MAX: Final = 3
+DOUBT_LINES_MAX: Final = 22
+DOUBT_LINE_LENGTH: Final = 54
+"""Lines of withheld figures, warnings and assumptions that the page has room for; the workbook has all of them."""
+UPLIFT_SHOWN_MAX: Final = 900
 _PAID: Final = frozenset({"paid", "legacy", "external", "unclassified"})
 
 
@@ -40,9 +46,11 @@ def summary_data(report: Report) -> dict[str, object]:
     main = report.money[0] if report.money else None
     needed = {line.pool: line for line in report.readiness}
     warnings = [gate.says for gate in report.gates if gate.verdict == "warn"]
-    doubts = [*warnings, *report.assumptions]
+    above = min(len(shown), LICENSES_MAX) + min(len(report.money), CURRENCIES_MAX + 1)
+    doubts = _fitting([*report.withheld, *warnings, *report.assumptions], DOUBT_LINES_MAX - above)
+    failed, warned = len(report.withheld), len(report.withheld) + len(warnings)
     return {
-        "org": shortened(report.org, 60),
+        "org": shortened(report.org, NAME_LENGTH_MAX),
         "host": report.host,
         "day": long_day(report.taken_at),
         "instant": f"{report.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
@@ -51,26 +59,34 @@ def summary_data(report: Report) -> dict[str, object]:
         "standfirst": _standfirst(report, main),
         "seats": _seat_cards(report),
         "cards": _money_cards(report, main),
-        "others": [_other_currency(total) for total in report.money[1:]],
+        "others": _other_currencies(report.money[1:]),
         "licenses": [_license_row(line, needed.get(line.id)) for line in shown[:LICENSES_MAX]],
         "more_licenses": max(0, len(shown) - LICENSES_MAX),
         "needed_note": _needed_note(report),
         "sensitivity": [_sensitivity(point) for point in report.sensitivity],
         "chart": chart(report),
         "deadline": _deadline(report),
-        "withheld": list(report.withheld),
-        "warnings": warnings[:DOUBTS_MAX],
-        "assumptions": doubts[len(warnings) : DOUBTS_MAX],
-        "more_doubts": max(0, len(doubts) - DOUBTS_MAX),
+        "withheld": doubts[:failed],
+        "warnings": doubts[failed:warned],
+        "assumptions": doubts[warned:],
+        "more_doubts": warned + len(report.assumptions) - len(doubts),
         "blind_spots": list(report.blind_spots),
     }
 
 
+def _fitting(doubts: list[str], lines_max: int) -> list[str]:
+    """Return as many of the texts, the gravest first, as the page has room for."""
+    kept, lines = 0, 0
+    while kept < len(doubts) and (lines := lines + ceil(len(doubts[kept]) / DOUBT_LINE_LENGTH)) <= lines_max:
+        kept += 1
+    return doubts[:kept]
+
+
 def _headline(report: Report) -> str:
-    if report.seats_unused is None:
-        return "This audit cannot say who is inactive."
     if not report.seats_assigned:
         return "Nobody holds a paid seat."
+    if report.seats_unused is None:
+        return "This audit cannot say who is inactive."
     if not report.seats_unused:
         return "All assigned seats are in use, as far as logins show."
     verb = "is" if report.seats_unused == 1 else "are"
@@ -125,7 +141,9 @@ def _seat_cards(report: Report) -> list[dict[str, str]]:
         {
             "label": "Not used",
             "value": number(report.seats_unused),
-            "note": f"no login for {report.effective_threshold_days} days or ever"
+            "note": "withheld: see what could be wrong"
+            if report.seats_unused is None
+            else f"no login for {report.effective_threshold_days} days or ever"
             + (f"\nby grade: {sure}" if sure and report.seats_unused else ""),
         },
     ]
@@ -140,7 +158,7 @@ def _money_cards(report: Report, main: MoneyTotal | None) -> list[dict[str, str]
         note = "activity is not visible"
         return [{"label": label, "value": WITHHELD, "note": note, "split": "", "sub": ""} for label in labels]
     uplift = main.break_even_uplift_percent
-    undone = "" if uplift is None else f" A unit price {uplift} % higher would cancel it."
+    undone = "" if uplift is None or uplift > UPLIFT_SHOWN_MAX else f" A unit price {uplift} % higher would cancel it."
     return [
         _card(labels[0], main.reclaim_now, main, main.reclaim_seats)
         | {"split": _split(main.reclaim_split), "sub": "When: at once, by not buying new seats. No cash flows back."},
@@ -169,6 +187,12 @@ def _split(split: GradeSplit) -> str:
     return f"grade A {money_text(split.a, None)} · grade B {money_text(split.b, None)}"
 
 
+def _other_currencies(totals: Sequence[MoneyTotal]) -> list[str]:
+    more = len(totals) - CURRENCIES_MAX
+    told = [_other_currency(total) for total in totals[:CURRENCIES_MAX]]
+    return [*told, f"{counted(more, 'more currency is', 'more currencies are')} in the workbook."] if more > 0 else told
+
+
 def _other_currency(total: MoneyTotal) -> str:
     return (
         f"In {total.currency}: reclaim now {money_text(total.reclaim_now, None)}, cash at renewal "
@@ -180,7 +204,7 @@ def _other_currency(total: MoneyTotal) -> str:
 def _license_row(line: LicenseLine, needed: ReadinessLine | None) -> list[str]:
     unused = [number(count) for count in (line.unused_a, line.unused_b, line.unused_c)]
     return [
-        shortened(line.name, NAME_LENGTH_MAX),
+        shortened(line.name, LICENSE_LENGTH_MAX),
         number(line.purchased),
         number(line.assigned),
         number(line.active_30),

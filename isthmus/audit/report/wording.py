@@ -8,6 +8,7 @@ from typing import Final
 
 NOT_PRINTED: Final = "\N{EN DASH}"
 WITHHELD: Final = "withheld"
+_TURNS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F))
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -41,9 +42,15 @@ def breakable(text: str) -> str:
     return text.replace("@", "@\u200b").replace(".", ".\u200b")
 
 
+def one_line(text: str) -> str:
+    """Return a name on one line, without characters that turn the direction of writing: they can fake another name."""
+    return " ".join(text.translate(_TURNS).split())
+
+
 def shortened(text: str, length_max: int) -> str:
-    """Return the text, cut with an ellipsis if it is longer."""
-    return text if len(text) <= length_max else text[: length_max - 1].rstrip() + _ELLIPSIS
+    """Return the text on one line, cut with an ellipsis if it is longer."""
+    line = one_line(text)
+    return line if len(line) <= length_max else line[: length_max - 1].rstrip() + _ELLIPSIS
 
 
 def long_day(day: datetime | date) -> str:

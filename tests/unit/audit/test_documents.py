@@ -5,16 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any, cast
 
 import openpyxl
 import pypdf
 import pytest
 
 from isthmus.audit.bundle import fingerprint_of
+from isthmus.audit.contract import ContractItem
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.options import AuditOptions
+from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.report.cells import defused
+from isthmus.audit.report.chart import chart
 from isthmus.audit.report.files import read_report
+from isthmus.audit.report.wording import one_line
+from tests.unit.audit import orgs
 from tests.unit.audit.world import Org, example
 
 FORMULA = '=HYPERLINK("http://evil.example","click")'
@@ -108,3 +117,70 @@ def test_a_withheld_report_prints_dashes_and_the_remedy_instead_of_numbers() -> 
     assert "withheld" in pages[0]
     assert "Ivan" not in "".join(pages)
     assert "Monitor Login History" in "".join(pages)
+
+
+def crowded() -> Judged:
+    """Long names, many licences in five currencies, and more to doubt than a page holds."""
+    org = orgs.rich()
+    prices, contract = list(orgs.PRICES), list(orgs.CONTRACT)
+    for n in range(25):
+        name = f"Customer Community Plus Login Extended Edition for Partners {n}"
+        org.license(f"1000000000008{n:02d}AAA", name=name, key=f"K{n}", total=123_456, used=0)
+        currency = ("JPY", "USD", "EUR", "GBP", "CHF")[n % 5]
+        prices.append(CustomerPrice(f"K{n}", Decimal("12345.67"), currency))
+        contract.append(ContractItem(f"K{n}", 123_456, date(2027, 1, 28), f"{name} for all regions of the world"))
+    options = AuditOptions(prices=tuple(prices), contract=tuple(contract))
+    return judge(org.snapshot(), options, "A company with a name that is far too long for any page, GmbH & Co. KG")
+
+
+@pytest.mark.parametrize("make", [*orgs.ORGS, crowded], ids=lambda make: make.__name__)
+def test_the_summary_is_one_page_and_has_all_of_its_parts(make: Callable[[], Judged]) -> None:
+    pages = pdf_text(make())
+    assert pages[1].startswith("Findings by name")
+    words = ("Purchased", "Cash at renewal", "Deadline", "Seats by licence", "Not used, by another threshold")
+    assert [word for word in (*words, "What could be wrong", "signal, not proof") if word not in pages[0]] == []
+
+
+@pytest.mark.parametrize("make", [*orgs.ORGS, crowded], ids=lambda make: make.__name__)
+def test_the_pdf_is_accessible_by_pdf_ua_with_language_title_tags_and_a_text_for_the_chart(
+    make: Callable[[], Judged],
+) -> None:
+    reader = pypdf.PdfReader(io.BytesIO(make().documents["report.pdf"]))
+    root = cast("dict[str, Any]", reader.trailer["/Root"])
+    assert root["/Lang"] == "en"
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert b"pdfuaid:part" in root["/Metadata"].get_data()
+
+
+def test_the_chart_marks_peak_and_trough_and_says_what_is_unknown() -> None:
+    told = chart(orgs.plain().report)
+    assert told is not None
+    slots = cast("list[dict[str, object]]", told["slots"])
+    assert len(slots) == 52
+    assert [slot["mark"] for slot in slots if slot["mark"]].count("peak") == 1
+    assert [slot["mark"] for slot in slots if slot["mark"]].count("low") == 1
+    assert slots[0]["people"] is None
+    assert slots[-1]["people"] is None  # the week of the audit is not over
+    assert [slot["assigned"] is None for slot in slots] == [True] * 51 + [False]
+    assert "before the first audit they are unknown" in str(told["says"])
+    assert "Peak: 2" in str(told["says"])
+
+
+def test_with_a_year_of_audits_the_chart_reaches_behind_salesforce_s_own_history() -> None:
+    told = chart(orgs.everything().report)
+    assert told is not None
+    slots = cast("list[dict[str, object]]", told["slots"])
+    assert sum(slot["people"] is not None for slot in slots) > 40
+    assert sum(slot["assigned"] is not None for slot in slots) > 30
+
+
+def test_a_letter_without_a_font_is_said_to_be_missing(hostile: Judged) -> None:
+    text = " ".join(" ".join(pdf_text(hostile)[1:2]).split())
+    reader = pypdf.PdfReader(io.BytesIO(hostile.documents["report.pdf"]))
+    accessible = b"pdfuaid:part" in cast("dict[str, Any]", reader.trailer["/Root"])["/Metadata"].get_data()
+    assert accessible is not ("no font" in text)
+
+
+def test_a_name_cannot_turn_the_direction_of_writing_or_break_a_line() -> None:
+    assert one_line("a\u202egnp.exe\r\nb\u2066") == "agnp.exe b"

@@ -36,7 +36,9 @@ def test_an_exempt_person_stays_in_the_report_as_information_without_money() -> 
     assert line.traps[-1] == "exempt until 2026-12-31: parental leave"
     assert (line.valued, line.saving_monthly, report.seats_unused) == (False, None, 0)
     assert [point.seats for point in report.sensitivity] == [0] * 5
-    assert any("1 people are exempt" in text for text in report.assumptions)
+    assert any(
+        "Exempt by your file (leave, seasonal work, service accounts): 1." in text for text in report.assumptions
+    )
 
 
 @pytest.mark.parametrize(("until", "grade"), [(NOW.date(), "D"), (date(2026, 11, 21), "A"), (None, "D")])

@@ -154,7 +154,7 @@ def test_one_person_on_two_seats_is_explained_by_both_rows() -> None:
     [
         ("licenses[SFDC].unused", "licenses[0].unused"),
         ("licenses[Salesforce Platform].unused", "licenses[1].unused"),
-        ("money[gbp].reclaim_now", "money[0].reclaim_now"),
+        ("money[usd].reclaim_now", "money[0].reclaim_now"),
         ("sensitivity[90].seats", "sensitivity[2].seats"),
         (" seats_unused ", "seats_unused"),
         ("1", "findings[0].why"),
