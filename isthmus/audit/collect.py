@@ -13,12 +13,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import Final, TypeVar, cast
 
 import msgspec
 
-from isthmus.audit.logins import Block, CollectFailed, Window, blocks, count_of, read_blocks
+from isthmus.audit.estimate import Counted, calls_estimated, groups_per_login
+from isthmus.audit.logins import Block, CollectFailed, blocks, count_of, read_blocks
 from isthmus.audit.model import (
     DAYS_KEPT,
     FEATURES_UNAVAILABLE,
@@ -33,7 +33,7 @@ from isthmus.audit.model import (
     StartedMessage,
     UnknownWordMessage,
 )
-from isthmus.audit.pace import DAY, Pace, calls_estimated
+from isthmus.audit.pace import Pace
 from isthmus.audit.records import (
     CountRecord,
     LicenseRecord,
@@ -103,7 +103,6 @@ class _Reading:
     sent: dict[tuple[str, str], _Count] = field(default_factory=dict[tuple[str, str], _Count])
     unavailable: list[str] = field(default_factory=list[str])
     rows: int = 0
-    users: int = 0
     login_rows: int = 0
     calls_estimated: int = 0
 
@@ -250,7 +249,6 @@ async def _read_users(reading: _Reading) -> None:
         reading.unavailable.append(FEATURES_UNAVAILABLE)
     async for page in reading.select(q.user_query(visible), {}, UserRecord):
         reading.rows += len(page)
-        reading.users += sum(1 for record in page if record.is_active)
         await reading.send_rows("users", (record.row() for record in page))
 
 
@@ -275,7 +273,7 @@ async def _read_logins(reading: _Reading, taken_at: datetime) -> datetime | None
         return await reading.select_all(grouped, {"since": since, "until": until}, LoginGroupRecord)
 
     counted = [(window, await count_of(window, count)) for window in blocks(start, taken_at)]
-    counted = await _affordable(reading, counted)
+    counted = await _affordable(reading, counted, await groups_per_login(counted, groups))
     todo = iter(counted)
     done, pace = 0, Pace()
 
@@ -293,9 +291,9 @@ async def _read_logins(reading: _Reading, taken_at: datetime) -> datetime | None
     return counted[0][0].since if counted else None
 
 
-async def _affordable(reading: _Reading, counted: list[tuple[Window, int]]) -> list[tuple[Window, int]]:
+async def _affordable(reading: _Reading, counted: Counted, ratio: float) -> Counted:
     """Return the newest blocks that a share of the day's API allowance pays for; note what is left out."""
-    costs = [calls_estimated(n, ceil((w.until - w.since) / DAY), reading.users) for w, n in counted]
+    costs = [calls_estimated(window, logins, ratio) for window, logins in counted]
     reading.calls_estimated = reading.session.calls + sum(costs)
     if sum(costs) <= CALLS_FREE:
         return counted
@@ -318,7 +316,7 @@ async def _affordable(reading: _Reading, counted: list[tuple[Window, int]]) -> l
 
 async def _report_block(reading: _Reading, block: Block) -> None:
     reading.login_rows += block.logins
-    await reading.send_rows("logins", block.rows())
+    await reading.send_rows("logins", block.rows)
     for (vocabulary, word), count in sorted(block.unknown.items()):
         await reading.send(UnknownWordMessage(vocabulary, word[:WORD_LENGTH_MAX], count))
 

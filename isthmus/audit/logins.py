@@ -1,7 +1,8 @@
 """Reading LoginHistory by disjoint UTC windows. Runs in the mover.
 
 1. The history is cut into blocks of `BLOCK_DAYS` days; one COUNT says how many logins a block has.
-2. A block with more than `BLOCK_LOGINS_MAX` logins is cut into days, then into halves, each counted too.
+2. A block with more than `BLOCK_LOGINS_MAX` logins is cut into days, and a day into pieces of about as many logins
+   each; all parts but the last are counted too.
 3. Within a block grouped queries return its groups, over windows of a day or less (`audit.pace`).
 4. A grouped query has no second page: a window with `GROUPS_MAX` groups is halved.
 5. The groups' counts must add up to the block's COUNT, else the block is read again, and then refused.
@@ -15,6 +16,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from math import ceil
 from typing import Final
 
 from isthmus.audit.model import CollectFailure, LoginKind, LoginRow, Vocabulary
@@ -25,7 +28,8 @@ from isthmus.salesforce.audit_queries import GROUPS_MAX
 from isthmus.salesforce.errors import Refused
 
 BLOCK_DAYS: Final = 7
-BLOCK_LOGINS_MAX: Final = 50_000
+BLOCK_LOGINS_MAX: Final = 75_000
+BLOCK_LOGINS_AIMED: Final = 65_000
 ATTEMPTS_MAX: Final = 3
 WINDOW_SECONDS_MIN: Final = 2
 PART_MIN: Final = timedelta(hours=1)
@@ -55,23 +59,12 @@ class Window:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Logins of one user, day, kind and success, added up."""
-
-    count: int
-    first: datetime
-    last: datetime
-
-
-@dataclass(slots=True)
 class Block:
     """What was read of one block: rows to report, and words outside the tables."""
 
     window: Window
     logins: int = 0
-    tallies: dict[tuple[str, date, LoginKind, bool], Tally] = field(
-        default_factory=dict[tuple[str, date, LoginKind, bool], Tally]
-    )
+    rows: list[LoginRow] = field(default_factory=list[LoginRow])
     unknown: Counter[tuple[Vocabulary, str]] = field(default_factory=Counter[tuple[Vocabulary, str]])
     _judged: dict[Words, tuple[LoginKind, Outcome]] = field(default_factory=dict[Words, tuple[LoginKind, Outcome]])
 
@@ -89,20 +82,9 @@ class Block:
             self.unknown[Vocabulary.LOGIN_STATUS, group.status or ""] += group.logins
         if group.user_id is None:
             return
-        key = (group.user_id, day, kind, outcome is not Outcome.FAILURE)
         first = instant(group.first_time)
         last = first if group.last_time == group.first_time else instant(group.last_time)
-        tally = self.tallies.get(key)
-        if tally is None:
-            self.tallies[key] = Tally(group.logins, first, last)
-            return
-        tally.count += group.logins
-        tally.first, tally.last = min(tally.first, first), max(tally.last, last)
-
-    def rows(self) -> Iterator[LoginRow]:
-        """Yield the rows in the order in which they came; adding them up depends on none."""
-        for (user, day, kind, success), tally in self.tallies.items():
-            yield LoginRow(user, day, kind, success, tally.count, tally.first, tally.last)
+        self.rows.append(LoginRow(group.user_id, day, kind, outcome is not Outcome.FAILURE, group.logins, first, last))
 
 
 def blocks(since: datetime, until: datetime, days: int = BLOCK_DAYS) -> Iterator[Window]:
@@ -125,9 +107,15 @@ async def read_blocks(
         yield Block(window)
         return
     if expected > BLOCK_LOGINS_MAX and window.until - window.since > PART_MIN:
-        for part in _parts(window):
-            async for block in read_blocks(part, count, groups, pace):
+        *parts, last = _parts(window, expected, pace)
+        for part in parts:
+            part_expected = await count_of(part, count)
+            expected -= part_expected
+            async for block in read_blocks(part, count, groups, pace, part_expected):
                 yield block
+        # What is left over is the last part's count, unless logins came or went in between: then it is counted.
+        async for block in read_blocks(last, count, groups, pace, expected if expected > 0 else None):
+            yield block
         return
     for _attempt in range(ATTEMPTS_MAX):
         block = await _read_block(window, groups, pace)
@@ -143,11 +131,11 @@ async def count_of(window: Window, count: Count) -> int:
     return sum(record.logins for record in await count(window.since, window.until))
 
 
-def _parts(window: Window) -> list[Window]:
+def _parts(window: Window, logins: int, pace: Pace) -> list[Window]:
     if window.until - window.since > DAY:
         return list(blocks(window.since, window.until, days=1))
-    middle = window.since + timedelta(seconds=int((window.until - window.since).total_seconds()) // 2)
-    return [Window(window.since, middle), Window(middle, window.until)]
+    edges = pace.edges(window.since, window.until, ceil(logins / BLOCK_LOGINS_AIMED))
+    return [Window(since, until) for since, until in pairwise(edges)]
 
 
 async def _read_block(window: Window, groups: Groups, pace: Pace) -> Block:
@@ -156,7 +144,7 @@ async def _read_block(window: Window, groups: Groups, pace: Pace) -> Block:
         since = day.since
         while since < day.until:
             until = pace.until(since, day.until)
-            while (records := await _groups_or_none(since, until, groups)) is None:
+            while (records := await groups_or_none(since, until, groups)) is None:
                 pace.learn(since, until, GROUPS_MAX)
                 seconds = int((until - since).total_seconds()) // 2
                 if seconds < WINDOW_SECONDS_MIN:
@@ -169,7 +157,7 @@ async def _read_block(window: Window, groups: Groups, pace: Pace) -> Block:
     return block
 
 
-async def _groups_or_none(since: datetime, until: datetime, groups: Groups) -> list[LoginGroupRecord] | None:
+async def groups_or_none(since: datetime, until: datetime, groups: Groups) -> list[LoginGroupRecord] | None:
     """Return the window's groups, or None if there are too many for one answer."""
     try:
         records = await groups(since, until)

@@ -95,7 +95,7 @@ class PslRow(msgspec.Struct, frozen=True):
     permissions: tuple[str, ...] = ()
 
 
-class PslAssignRow(msgspec.Struct, frozen=True):
+class PslAssignRow(msgspec.Struct, frozen=True, gc=False):
     """One grant of a permission set licence. It is never updated, so `created_at` is the instant of the grant."""
 
     id: str
@@ -104,7 +104,7 @@ class PslAssignRow(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class UserRow(msgspec.Struct, frozen=True):
+class UserRow(msgspec.Struct, frozen=True, gc=False):
     """A user, active or not. `license` is None for users without a profile: they hold no seat."""
 
     id: str
@@ -128,7 +128,7 @@ class UserRow(msgspec.Struct, frozen=True):
     features: tuple[str, ...] = ()
 
 
-class LoginRow(msgspec.Struct, frozen=True, array_like=True):
+class LoginRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The logins of one user on one UTC day of one kind, successful or not: their number, the first, the last."""
 
     user: str

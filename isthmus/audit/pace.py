@@ -2,7 +2,7 @@
 
 A grouped query shows fewer than 2,000 groups, so a large org needs many windows. Trying whole days and halving wastes
 up to half of the calls; this remembers how many groups an hour of a working day or a weekend brings and aims just
-below the limit. It also says beforehand about how many calls a history will cost.
+below the limit.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import Final
 
 from isthmus.salesforce.audit_queries import GROUPS_MAX
 
-GROUPS_AIMED: Final = GROUPS_MAX * 17 // 20
+GROUPS_AIMED: Final = GROUPS_MAX * 18 // 20
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 SATURDAY: Final = 5
 CORRECTION_MAX: Final = 4.0
-GROUPS_A_USER_AND_DAY: Final = 1.5
-"""Kinds of login that a user has on a day with logins, about: a person by browser and by phone."""
 
 Hour = tuple[bool, int]
 
@@ -34,16 +32,34 @@ class Pace:
         self._last = 0.0
 
     def until(self, since: datetime, end: datetime) -> datetime:
-        """Return where a window from `since` should end, at `end` at the latest."""
+        """Return where a window from `since` should end, at `end` at the latest.
+
+        What is left until `end` is shared out evenly, so that no small rest costs a call of its own.
+        """
+        return self.edges(since, end, ceil(self._expected(since, end) / GROUPS_AIMED))[1]
+
+    def edges(self, since: datetime, end: datetime, pieces: int) -> list[datetime]:
+        """Return the `pieces + 1` edges of pieces (at least one) with about as many groups each; seconds are whole."""
+        share = self._expected(since, end) / max(1, pieces)
+        edges = [since]
+        if not share:
+            step = (end - since) / max(1, pieces)
+            edges.extend((since + number * step).replace(microsecond=0) for number in range(1, pieces))
         expected = 0.0
         for start, stop in _hours(since, end):
-            density = self._density.get(_key(start), self._last)
-            seconds = (stop - start).total_seconds()
-            if expected + density * seconds > GROUPS_AIMED:
-                cut = start + timedelta(seconds=int((GROUPS_AIMED - expected) / density))
-                return max(cut, since + timedelta(seconds=1))
-            expected += density * seconds
-        return end
+            density = self._density_at(start)
+            hour = density * (stop - start).total_seconds()
+            while share and len(edges) < pieces and expected + hour >= share * len(edges):
+                cut = start + timedelta(seconds=int((share * len(edges) - expected) / density))
+                edges.append(max(cut, edges[-1] + timedelta(seconds=1)))
+            expected += hour
+        return [*(edge for edge in edges if edge < end), end]
+
+    def _expected(self, since: datetime, end: datetime) -> float:
+        return sum(self._density_at(start) * (stop - start).total_seconds() for start, stop in _hours(since, end))
+
+    def _density_at(self, at: datetime) -> float:
+        return self._density.get(_key(at), self._last)
 
     def learn(self, since: datetime, until: datetime, groups: int) -> None:
         """Take in how many groups a window had; `GROUPS_MAX` or more says that they were too many to show."""
@@ -55,12 +71,6 @@ class Pace:
         for start, _ in _hours(since, until):
             old = self._density.get(_key(start))
             self._density[_key(start)] = groups / seconds if old is None else old * (weight + (1 - weight) * ratio)
-
-
-def calls_estimated(logins: int, days: int, users: int) -> int:
-    """Return about how many grouped queries so many logins of so many users in so many days will cost."""
-    groups = min(logins, int(users * days * GROUPS_A_USER_AND_DAY))
-    return ceil(groups / GROUPS_AIMED) + days
 
 
 def _hours(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

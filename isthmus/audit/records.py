@@ -184,7 +184,7 @@ class UserRecord(msgspec.Struct, frozen=True, rename="pascal"):
         )
 
 
-class LoginGroupRecord(msgspec.Struct, frozen=True):
+class LoginGroupRecord(msgspec.Struct, frozen=True, gc=False):
     """One group of LoginHistory."""
 
     logins: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from isthmus.audit.pace import DAY, GROUPS_AIMED, HOUR, Pace, calls_estimated
+from isthmus.audit.pace import DAY, GROUPS_AIMED, HOUR, Pace
 from isthmus.salesforce.audit_queries import GROUPS_MAX
 
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ def windows(busiest: int) -> list[tuple[int, timedelta]]:
         while groups >= GROUPS_MAX:
             calls.append((groups, until - at))
             pace.learn(at, until, GROUPS_MAX)
-            until = min(pace.until(at, end), at + (until - at) / 2)
+            until = min(pace.until(at, min(at + DAY, end)), at + (until - at) / 2)
             groups = groups_in(at, until, busiest)
         pace.learn(at, until, groups)
         calls.append((groups, until - at))
@@ -66,7 +67,13 @@ def test_a_window_always_goes_on_and_never_beyond_its_end() -> None:
         pace.learn(since, until, random_.choice([0, 1, 700, GROUPS_MAX, 50_000]))
 
 
-def test_an_estimate_counts_groups_by_users_and_days_where_logins_are_more() -> None:
-    assert calls_estimated(0, 180, 0) == 180
-    assert calls_estimated(1_700 * 10, 180, 1_000_000) == 190
-    assert calls_estimated(10**9, 180, 1_000) == 180 + -(-1_000 * 180 * 3 // 2 // 1_700)
+def test_pieces_have_about_as_many_groups_each_and_leave_nothing_out() -> None:
+    pace, day = Pace(), [MONDAY + timedelta(hours=h) for h in range(25)]
+    assert pace.edges(MONDAY, MONDAY + DAY, 4) == day[::6]  # nothing is known yet
+    for since, until in pairwise(day):
+        pace.learn(since, until, groups_in(since, until, 1_000))
+    edges = pace.edges(MONDAY, MONDAY + DAY, 4)
+    assert (edges[0], edges[-1], len(edges)) == (MONDAY, MONDAY + DAY, 5)
+    sizes = [groups_in(since, until, 1_000) for since, until in pairwise(edges)]
+    assert max(sizes) <= 1.2 * min(sizes), sizes
+    assert edges[1] - edges[0] > 2 * (edges[2] - edges[1])  # the night is long
