@@ -12,7 +12,7 @@ import msgspec
 from isthmus.audit.contract import ContractItem
 from isthmus.audit.exemptions import Exempt
 from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
-from isthmus.audit.history import History
+from isthmus.audit.history import History, needed_before
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.options import Thresholds
@@ -206,7 +206,9 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price]) -> list[Pool
         minimum = sum(item.minimum_quantity for item in items)
         if view.categories[row.id].seat_costs:
             sold = row.status == "Active"
-            pools.append(Pool(row.id, row.total, row.used, prices[row.id], contracted, minimum, count_surplus=sold))
+            before = needed_before(basis.history.points, row.id, view.now.date())
+            own = Pool(row.id, row.total, row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
+            pools.append(own)
     for psl in view.snapshot.psls:
         own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
         pools.append(Pool(psl.id, psl.total, psl.used, prices[psl.id], count_surplus=own))

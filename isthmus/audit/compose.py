@@ -216,7 +216,7 @@ def sensitivity(analysis: Analysis, currency: str | None) -> tuple[SensitivityPo
             seats += gone
             price = analysis.prices.get(license_)
             if price is not None and price.amount is not None and price.currency == currency:
-                value += money.annual(price.amount, 1) * gone
+                value += money.annual(price.amount, gone)
         points.append(SensitivityPoint(days, seats, value if shown else None, currency if shown else None))
     return tuple(points)
 

@@ -2,7 +2,8 @@
 
 Three figures, never one, and never added up, for they overlap:
 *reclaim now*: assigned seats that can be used again before buying more; no cash flows.
-*cash at renewal*: how many fewer seats need to be renewed, after headroom and contract minimum.
+*cash at renewal*: how many fewer seats need to be renewed, after headroom and contract minimum; never seats that 95 %
+of the past weeks needed.
 *at risk*: seats of grade C; ask first.
 Each seat is valued once, by the first rule in priority that found it; the sum of a pool is capped by the pool.
 """
@@ -28,6 +29,7 @@ ZERO: Final = Decimal(0)
 class Pool:
     """One pool of seats. `contracted` and `minimum` come from the contract file, if there is one.
 
+    `needed_before`: seats that 95 % of the past weeks needed, where there are enough of them.
     `count_surplus`: seats that nobody holds count at renewal too (not for permission set licences: most come bundled).
     """
 
@@ -37,6 +39,7 @@ class Pool:
     price: Price
     contracted: int | None = None
     minimum: int = 0
+    needed_before: int = 0
     count_surplus: bool = True
 
 
@@ -125,7 +128,8 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     certain = min(found.a + found.b, pool.used)
     room = max(0, pool.total - (pool.used - certain))
     reclaim = _take(min(certain, room), found.a)
-    needed = int(((pool.used - certain) * (1 + headroom)).to_integral_value(ROUND_CEILING))
+    used = max(pool.used - certain, pool.needed_before)
+    needed = int((used * (1 + headroom)).to_integral_value(ROUND_CEILING))
     bought = pool.total if pool.contracted is None else min(pool.total, pool.contracted)
     fewer = max(0, bought - max(needed, pool.minimum))
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0

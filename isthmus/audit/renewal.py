@@ -21,11 +21,10 @@ from isthmus.audit.contract import ContractItem
 from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
 from isthmus.audit.finding import Withhold
 from isthmus.audit.forecast import LEVEL_PERCENT, SOON_WEEKS, WEEKS_AHEAD_MAX, Forecast, forecast
-from isthmus.audit.history import WEEKS_MIN, PoolPoint, by_week, weekly
+from isthmus.audit.history import PERCENTILE, WEEKS_MIN, PoolPoint, by_week, weekly
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.prices import AT_LIST, price_of_license
 
-PERCENTILE: Final = Decimal("0.95")
 UPLIFTS: Final = (0, 3, 6, 7, 10)
 TERMS_YEARS: Final = (1, 3)
 BASELINE_DAYS: Final = 365

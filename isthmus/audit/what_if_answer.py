@@ -305,6 +305,6 @@ class Answer:
             ):
                 price = self._prices.get(pool)
                 if price is not None and price.amount is not None and price.currency == currency:
-                    value += money.annual(price.amount, 1) * count
+                    value += money.annual(price.amount, count)
             points.append(SensitivityPoint(days, len(gone), value if shown else None, currency if shown else None))
         return tuple(points)

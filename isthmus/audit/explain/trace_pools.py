@@ -190,8 +190,10 @@ def _renewal_seats(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
     released = sum(ground.analysis.findings[p].quantity for p in found)
     headroom = ground.view.thresholds_of(line.id).headroom
     bought = own.total if own.contracted is None else min(own.total, own.contracted)
+    before = f", at least the {own.needed_before} of the past weeks" if own.needed_before else ""
+    released = min(released, own.used)
     said = (
-        f"Bought {bought}; needed: ({own.used} used - {min(released, own.used)} of grade A and B) x (1 + {headroom}), "
+        f"Bought {bought}; needed: ({own.used} used - {released} of grade A and B{before}) x (1 + {headroom}), "
         f"rounded up, at least the minimum of {own.minimum}. What is bought beyond that need not be renewed: "
         f"{line.renewal_seats}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +13,7 @@ from isthmus.audit.catalogue import Category, category_of
 from isthmus.audit.compose import compose
 from isthmus.audit.contract import parse_contract
 from isthmus.audit.finding import Finding, Grade, Saving, Severity, Subject
+from isthmus.audit.history import History, PoolPoint
 from isthmus.audit.money import Pool, break_even_percent, pool_money, valued_findings
 from isthmus.audit.prices import AT_LIST, CustomerPrice, Price, PricesInvalid, parse_customer_prices, shipped_prices
 from tests.unit.audit.world import CRM, PLATFORM, Org
@@ -208,3 +209,37 @@ def test_the_sensitivity_line_agrees_with_the_findings_at_the_threshold() -> Non
     assert at[90] == report.seats_unused
     assert at[60] == report.seats_unused + 1
     assert list(at.values()) == sorted(at.values(), reverse=True)
+
+
+def test_seats_that_the_past_weeks_needed_are_not_given_back() -> None:
+    pool = Pool("L", total=120, used=60, price=PRICE, needed_before=100)
+    assert pool_money(pool, seats(a=5), Decimal("0.05")).renewal.total == 15  # 105 are needed at the peak
+    assert pool_money(pool, seats(a=5), Decimal("0.05")).reclaim.total == 5
+
+
+@pytest.mark.parametrize(("weeks", "cash"), [(6, 67), (7, 15), (30, 15)])
+def test_cash_at_renewal_is_capped_by_the_peak_once_there_are_eight_weeks(weeks: int, cash: int) -> None:
+    org = Org()
+    org.license(total=120)
+    org.regulars(50)
+    today = org.now.date()
+    past = [PoolPoint(today - timedelta(days=7 * n), CRM, 120, 101, 1, 0, 0) for n in range(1, weeks + 1)]
+    report = compose(org.analyse(history=History(tuple(past))), "x")
+    assert report.licenses[0].renewal_seats == cash
+    assert report.money[0].renewal_seats == cash
+    ready = report.readiness[0]
+    assert ready.base is None or (ready.fewer_base or 0) >= cash
+
+
+def test_a_figure_is_rounded_once_at_the_end() -> None:
+    org = Org()
+    org.license(total=60)
+    org.license(PLATFORM, name="Salesforce Platform", key="AUL", total=10)
+    org.regulars(20)
+    org.user("Paul", last=130, seat=PLATFORM)
+    for n in range(8):
+        org.user(f"Gone {n}", last=130)
+    report = compose(org.analyse(prices=[CustomerPrice("SFDC", Decimal("10.0005"), "USD")]), "x")
+    at = next(point for point in report.sensitivity if point.days == 90)
+    assert at.annual == Decimal("1260.05")  # 8 seats at 10.0005 and one at 25, times 12: no cent lost by seat
+    assert report.money[0].reclaim_now == Decimal("1260.05")

@@ -27,7 +27,7 @@ from isthmus.audit.snooze import Snooze, Snoozes
 from isthmus.audit.view import View
 from isthmus.audit.what_if import OtherFigures, WhatIf, WhatIfFigures, WhatIfTable
 from tests.bench.audit_population import populate
-from tests.unit.audit.world import CRM, NOW, Org, example
+from tests.unit.audit.world import CRM, NOW, PLATFORM, Org, example
 
 TODAY = NOW.date()
 days = st.integers(14, 250)
@@ -77,6 +77,10 @@ def teams() -> Org:
     for number, user in enumerate(org.users[4:20]):
         org.grant(user, psl, 90)
         org.grant(user, (same, less)[number % 2], 90)
+    org.license(PLATFORM, name="Salesforce Platform", key="AUL", total=9)
+    org.user("Twin One", last=2, employee_number="77")
+    org.user("Twin Two", last=40, employee_number="77")
+    org.user("Rare", last=20, human=[20, 50, 80, 110, 140, 170])
     org.user("No Seat", seat=None)
     org.user("Odd Seat", seat="100000000000099AAA", last=150)
     org.user("Nina Never", last=None, created=45)
