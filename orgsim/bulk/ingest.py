@@ -14,6 +14,7 @@ from orgsim.bulk.dialect import BadCsv, Dialect, parse_dialect, read_rows
 from orgsim.bulk.jobs import FINAL_STATES, JOB_PREFIX, IngestJob, JobShelf, State, same_version, session_of
 from orgsim.bulk.sources import AbsorbingTable
 from orgsim.router import Call
+from orgsim.schema.absent import refuse_absent
 from orgsim.store.results import Operation, SaveResult, WriteContext
 from orgsim.traffic import BULK_BATCH_ROWS, BULK_BATCHES
 from orgsim.whims import Whims
@@ -81,6 +82,7 @@ class IngestJobs:
         session = session_of(call.request)
         definition = call.org.visible_object(str(wanted.get("object") or ""), session.user_id)
         if definition is None:
+            refuse_absent(str(wanted.get("object") or ""))
             raise ApiError(400, "INVALIDENTITY", f"Unable to find object: {wanted.get('object')}")
         external = str(wanted.get("externalIdFieldName") or "") or None
         if operation == "upsert":

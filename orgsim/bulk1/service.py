@@ -16,6 +16,7 @@ from orgsim.bulk1.jobs import BATCH_PREFIX, RESULT_PREFIX, Batch, Content, Job, 
 from orgsim.errors import NOT_EMULATED, ApiError, NotEmulated
 from orgsim.ids import normalize_id
 from orgsim.router import Call, Route
+from orgsim.schema.absent import refuse_absent
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
 from orgsim.soql.for_bulk import FEATURE_NOT_ENABLED, bulk_records, stream_query
 from orgsim.soql.parser import parse
@@ -88,6 +89,7 @@ class BulkOne:
             raise Refused(400, "InvalidJob", f"Unsupported content type: {content}")
         definition = call.org.visible_object(str(wanted.get("object") or ""), call.user_id)
         if definition is None:
+            refuse_absent(str(wanted.get("object") or ""))
             raise Refused(400, "InvalidJob", f"Unable to find object: {wanted.get('object')}")
         external = str(wanted.get("externalIdFieldName") or "") or None
         if operation == "upsert":

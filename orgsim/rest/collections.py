@@ -10,6 +10,7 @@ from orgsim.ids import normalize_id
 from orgsim.rest.guard import find_object, flag, writer
 from orgsim.rest.rows import own, record_of
 from orgsim.router import Call
+from orgsim.schema.absent import refuse_absent
 from orgsim.store.results import Operation, RowError, SaveResult
 from orgsim.wire import Response, json_response
 
@@ -140,6 +141,7 @@ def _chunk(
     call: Call, operation: Operation, name: str, key_field: str | None, records: list[Record]
 ) -> list[SaveResult]:
     if call.org.visible_object(name, call.user_id) is None:
+        refuse_absent(type_of(records[0]))
         if operation == "delete":
             return [SaveResult.refused(RowError("MALFORMED_ID", f"malformed id {record['Id']}")) for record in records]
         message = f"sObject type '{type_of(records[0])}' is not supported."

@@ -11,6 +11,7 @@ from typing import Final
 
 from orgsim.errors import ApiError, NotEmulated, not_found
 from orgsim.router import Call, Handler, shape
+from orgsim.schema.absent import refuse_absent
 from orgsim.schema.model import ObjectDef
 from orgsim.soql.steps import Steps
 from orgsim.store.results import Row, RowError, WriteContext
@@ -124,8 +125,10 @@ def _bare(tag: str) -> str:
 
 def find_object(call: Call, name: str | None = None) -> ObjectDef:
     """Return the object of the path; ApiError 404 if it does not exist for the caller."""
-    definition = call.org.visible_object(name if name is not None else call.params["object"], call.user_id)
+    name = name if name is not None else call.params["object"]
+    definition = call.org.visible_object(name, call.user_id)
     if definition is None:
+        refuse_absent(name)
         raise not_found()
     return definition
 

@@ -12,6 +12,7 @@ from orgsim.oauth import people
 from orgsim.oauth.apps import App
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
+from orgsim.schema.absent import refuse_absent
 from orgsim.soap.envelope import (
     ENTERPRISE,
     ENTERPRISE_FAULTS,
@@ -167,6 +168,7 @@ def _values(entry: Element) -> dict[str, object]:
 def _known(soap: SoapCall, name: str) -> str:
     definition = soap.call.org.visible_object(name, soap.call.user_id)
     if definition is None:
+        refuse_absent(name)
         text = f"sObject type '{name}' is not supported."
         raise SoapFault(code="INVALID_TYPE", message=text, kind="InvalidSObjectFault")
     return definition.name

@@ -12,6 +12,7 @@ import msgspec
 
 from orgsim.errors import ApiError, NotEmulated
 from orgsim.ids import normalize_id
+from orgsim.schema.absent import refuse_absent
 from orgsim.soap.describing import soap_describe, soap_describe_global
 from orgsim.soap.envelope import Operation, SoapCall, SoapFault
 from orgsim.soql.result import QueryResult
@@ -161,6 +162,7 @@ def _changed(soap: SoapCall, kind: str) -> Results:
     """Answer getUpdated and getDeleted."""
     name = soap.operation.value("sObjectType").strip()
     if soap.call.org.visible_object(name, soap.call.user_id) is None:
+        refuse_absent(name)
         text = f"sObject type '{name}' is not supported."
         raise SoapFault(code="INVALID_TYPE", message=text, kind="InvalidSObjectFault")
     start, end = soap.operation.value("startDate").strip(), soap.operation.value("endDate").strip()

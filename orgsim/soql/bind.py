@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from orgsim.schema.absent import refuse_absent
 from orgsim.schema.model import FieldDef, ObjectDef
 from orgsim.soql.ast import FieldPath
 from orgsim.soql.complaints import no_such_child_relation, no_such_column, no_such_object, no_such_relation
@@ -95,6 +96,8 @@ def open_scope(
 ) -> Scope:
     """Return the scope of a FROM; ApiError INVALID_TYPE if the user has no such queryable object."""
     definition = org.visible_object(name, user_id)
+    if definition is None:
+        refuse_absent(name)
     if definition is None or not definition.queryable:
         raise no_such_object(source, position, name)
     return Scope(org, user_id, definition, source, dict(aliases), version, all_rows)

@@ -77,8 +77,26 @@ def _loud(org: Orgsim, method: str, target: str, body: object = None, **headers:
     assert last["note"]
 
 
+OBJECTS = (
+    "TenantUsageEntitlement", "UserPackageLicense", "PackageLicense", "PermissionSetGroup", "SetupAuditTrail", "UserLogin",
+    "EventLogFile", "OauthToken", "ConnectedApplication", "AccountHistory", "OpportunityShare", "EmailMessage",
+)  # fmt: skip
+
+
 def test_the_list_is_long_enough():
-    assert len(RESOURCES) + len(CLAUSES) + len(SEARCHES) + len(HEADERS) >= 50
+    assert len(RESOURCES) + len(CLAUSES) + len(SEARCHES) + len(HEADERS) + len(OBJECTS) >= 50
+
+
+@pytest.mark.fact("objects-absent")
+@pytest.mark.parametrize("name", OBJECTS)
+def test_an_object_that_every_real_org_has_is_refused_loudly_and_not_as_unknown(org: Orgsim, name: str):
+    _loud(org, "GET", f"{V}/query?q=SELECT+Id+FROM+{name}")
+    _loud(org, "GET", f"{V}/sobjects/{name}/describe")
+
+
+def test_an_object_that_is_nobodys_is_unknown(org: Orgsim):
+    assert org.call("GET", f"{V}/query?q=SELECT+Id+FROM+Nonsense__c")[0] == 400
+    assert org.call("GET", f"{V}/sobjects/Nonsense__c/describe")[0] == 404
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
