@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,17 @@ from isthmus.sandbox.report import ExitKind, MoverExit, MoverFailure, SandboxRep
 Dial: TypeAlias = Callable[[int], Awaitable[socket.socket]]
 """Endpoint index → connected, non-blocking TCP socket, already judged and pinned. May raise `EgressError`."""
 
+MOVER_ENVIRONMENT: Final[Mapping[str, str]] = {
+    # One thread only: Landlock does not bind threads that exist already.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+    # aiohttp makes a context of its own when it is loaded, which nothing here uses: let it trust nobody, and read no
+    # file of certificates, which takes as long as the rest of it. `egress.tls` reads the roots that count, by name.
+    "SSL_CERT_FILE": os.devnull,
+    "SSL_CERT_DIR": os.devnull,
+}
 _DRAIN_BYTES: Final = 64 * 1024
 
 
@@ -221,8 +232,7 @@ async def _start(command: Sequence[str], inherited: tuple[int, int, int], *, all
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=inherited,
-        # One thread only: Landlock does not bind threads that exist already.
-        env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+        env=MOVER_ENVIRONMENT,
         cwd="/",
     )
 

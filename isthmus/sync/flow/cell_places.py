@@ -38,7 +38,7 @@ def find_quoted_cells(buffer: Bytes, columns: int) -> QuotedCells | None:
     Quotes come in pairs. One byte after a pair the next begins where a quote is doubled inside a cell, two bytes after
     it where a comma or a line feed parts two cells; there is no third way.
     """
-    quotes = np.flatnonzero(buffer == _QUOTE)
+    quotes = (buffer == _QUOTE).nonzero()[0]
     opens, closes = quotes[0::2], quotes[1::2]
     if not len(quotes) or len(quotes) % 2 or opens[0] != 0 or closes[-1] != len(buffer) - 2:
         return None
@@ -49,7 +49,8 @@ def find_quoted_cells(buffer: Bytes, columns: int) -> QuotedCells | None:
     if gaps.min(initial=_PARTED) < _PARTED:
         parted = gaps == _PARTED
         inner = closes[:-1][~parted]
-        opens, closes = opens[np.append(True, parted)], closes[np.append(parted, True)]
+        opens = np.concatenate((opens[:1], opens[1:][parted]))
+        closes = np.concatenate((closes[:-1][parted], closes[-1:]))
     if len(opens) % columns:
         return None
     after = buffer.take(closes + 1)

@@ -98,7 +98,7 @@ class RecordCutter:
 def _last_record_end(held: bytes) -> int:
     """Return the length of the whole records in `held`: the place after its last line feed outside quotes."""
     quotes_after = 0
-    odd = held.count(b'"') % 2 == 1
+    odd = int(np.count_nonzero(np.frombuffer(held, np.uint8) == _QUOTE)) % 2 == 1
     upper = len(held)
     while True:
         line_feed = held.rfind(b"\n", 0, upper)
@@ -220,7 +220,7 @@ class Codec:
                 buffer,
                 starts,
                 lengths,
-                np.broadcast_to(np.True_, starts.shape),
+                np.ones(starts.shape, np.bool_),
                 lengths == _QUOTED_EMPTY,
                 marked=marked,
             )
