@@ -39,9 +39,10 @@ def list_command(*, as_json: bool) -> None:
     elif not listed:
         say(f"No channel is named. Write {settings_here().notices_file}; docs/notices.md says how.")
     else:
-        head = ("channel", "kind", "told of", "digest", "tenant")
+        head = ("channel", "kind", "told of", "digest", "audits", "tenant")
         rows = [
-            (c.name, c.kind.value, ", ".join(sorted(c.events)), c.digest or "none", c.tenant or "all") for c in listed
+            (c.name, c.kind.value, ", ".join(sorted(c.events)), c.digest or "none", _audits(c), c.tenant or "all")
+            for c in listed
         ]
         print_table("Channels", head, rows)
 
@@ -87,7 +88,7 @@ async def _send(channels: Channels, wanted: list[Channel]) -> list[tuple[str, Se
         refuse(str(missing), "See `isthmus doctor`.")
     notice = Notice(
         subject="Isthmus: a test",
-        text="This channel is told of syncs: when one fails, when it works again, and in digests.",
+        text="This channel is told of syncs (when one fails, when it works again, digests) and of audits.",
         link=settings.public_url,
         key=f"test-{clock.now().isoformat()}",
         event="test",
@@ -102,4 +103,26 @@ def _plain(channel: Channel) -> dict[str, object]:
         "events": sorted(channel.events),
         "digest": channel.digest,
         "tenant": channel.tenant,
+        "audit": {
+            "orgs": sorted(channel.audit.orgs),
+            "attach": list(channel.audit.attach),
+            "results": channel.audit.results,
+            "manual": channel.audit.manual,
+            "monthly": channel.audit.monthly,
+        },
     }
+
+
+def _audits(channel: Channel) -> str:
+    wish = channel.audit
+    if "audit" not in channel.events:
+        return "failures" if "failure" in channel.events else "none"
+    parts = [", ".join(sorted(wish.orgs)) or "all orgs"]
+    if not wish.results:
+        parts.append("no results")
+    parts += list(wish.attach)
+    if wish.manual:
+        parts.append("manual")
+    if wish.monthly is not None:
+        parts.append(f"summary on day {wish.monthly}")
+    return ", ".join(parts)
