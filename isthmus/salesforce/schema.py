@@ -130,8 +130,8 @@ class _Field(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _RecordType(msgspec.Struct, frozen=True, rename="camel"):
-    developer_name: str
     name: str
+    developer_name: str | None = None
     active: bool = True
     available: bool = True
     default_record_type_mapping: bool = False
@@ -172,7 +172,7 @@ def parse_describe(body: bytes) -> ObjectDescribe:
         fields=tuple(map(_field, found.fields)),
         record_types=tuple(
             RecordTypeDescribe(
-                developer_name=each.developer_name,
+                developer_name=each.developer_name or each.name,
                 name=each.name,
                 active=each.active,
                 available=each.available,

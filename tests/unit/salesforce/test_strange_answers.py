@@ -166,6 +166,9 @@ def test_a_describe_may_leave_out_what_a_field_has_not() -> None:
         "referenceTo": None,
         "picklistValues": [{"value": None, "label": None, "active": True}, {"value": "x", "validFor": None}],
     }
-    describe = parse_describe(json.dumps({"name": "X__c", "label": "X", "fields": [field]}).encode())
+    kinds = [{"name": "Master", "recordTypeId": "012000000000000AAA"}]
+    body = {"name": "X__c", "label": "X", "fields": [field], "recordTypeInfos": kinds}
+    describe = parse_describe(json.dumps(body).encode())
+    assert describe.record_types[0].developer_name == "Master"
     assert describe.fields[0].picklist_values == ("x",)
     assert describe.fields[0].reference_to == ()
