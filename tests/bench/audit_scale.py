@@ -3,61 +3,78 @@
     python -m tests.bench.audit_scale [--users 5000] [--logins 1000000] [--grants 2500] [--json]
 
 The org is orgsim with virtual users and logins, on this machine: wall time is shared with it, its CPU is stated apart.
-The command (which here is this process) and its mover are measured each; memory is the peak of resident sets, sampled,
-and their sum counts twice what both map in common. Verifying runs in a process of its own.
+What is measured is `isthmus audit run` as a process of its own with its mover, then `isthmus audit verify` on what it
+left. Memory is the resident sets added up, sampled ten times a second: pages that two of them share count twice.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from isthmus.audit.once import OnceResult
-from tests.support.auditing import audit_org
+from tests.support.commands import ISTHMUS, bare_environ, org_environ
 from tests.support.orgsim import start_orgsim
 
 SAMPLE_S = 0.1
-VERIFY = """
-import resource, sys, time
-from pathlib import Path
-from isthmus.audit.verify import verify_bundle
-began = time.monotonic()
-verify_bundle(Path(sys.argv[1]), sys.argv[2])
-used = resource.getrusage(resource.RUSAGE_SELF)
-peak = next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM'))
-print(round(time.monotonic() - began, 1), round(used.ru_utime + used.ru_stime, 1), round(peak / 1000))
-"""
+MB = 1e6
 
 
-class Peak(threading.Thread):
-    """Samples the memory of this process and its children, the org left out."""
+@dataclass
+class Measured:
+    """One command with its children, the mover told apart."""
 
-    def __init__(self, without: int) -> None:
-        super().__init__(daemon=True)
-        self.bytes = 0
-        self.own = 0
-        self.over = threading.Event()
-        self._without = without
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    mover_seconds: float = 0.0
+    cpu_s: float = 0.0
+    mover_cpu_s: float = 0.0
+    peak: int = 0
+    own_peak: int = 0
+    mover_peak: int = 0
 
-    def run(self) -> None:
-        me = psutil.Process()
-        while not self.over.wait(SAMPLE_S):
-            own = total = me.memory_info().rss
-            for child in me.children(recursive=True):
-                try:
-                    total += 0 if child.pid == self._without else child.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.bytes, self.own = max(self.bytes, total), max(self.own, own)
+    def look(self, process: psutil.Process) -> None:
+        """Take a sample."""
+        own = total = process.memory_info().rss
+        for child in process.children(recursive=True):
+            try:
+                resident = child.memory_info().rss
+                self.mover_cpu_s = max(self.mover_cpu_s, sum(child.cpu_times()[:2]))
+            except psutil.NoSuchProcess:
+                continue
+            total += resident
+            self.mover_peak = max(self.mover_peak, resident)
+            self.mover_seconds = time.monotonic() - self.began
+        self.peak, self.own_peak = max(self.peak, total), max(self.own_peak, own)
+
+
+def measured(command: list[str], environ: dict[str, str], statuses: set[int]) -> Measured:
+    """Run the command to its end."""
+    found = Measured()
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as running:
+        process = psutil.Process(running.pid)
+        while True:
+            pid, status, usage = os.wait4(running.pid, os.WNOHANG)
+            if pid:
+                break
+            try:
+                found.look(process)
+            except psutil.NoSuchProcess:
+                continue
+            time.sleep(SAMPLE_S)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode in statuses, running.returncode
+    found.seconds = time.monotonic() - found.began
+    found.cpu_s = usage.ru_utime + usage.ru_stime
+    return found
 
 
 def main() -> int:
@@ -68,7 +85,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     grants = options.users // 2 if options.grants is None else options.grants
-    figures = measured(options.users, options.logins, grants)
+    figures = audited(options.users, options.logins, grants)
     if options.json:
         print(json.dumps(figures))
     else:
@@ -77,51 +94,46 @@ def main() -> int:
     return 0
 
 
-def measured(users: int, logins: int, grants: int) -> dict[str, object]:
+def audited(users: int, logins: int, grants: int) -> dict[str, object]:
     """Audit an org of that size and verify its bundle; return the figures by name."""
     rows = {"User": users, "LoginHistory": logins, "PermissionSetLicenseAssign": grants}
-    with tempfile.TemporaryDirectory() as out, start_orgsim(profile="bench", rows=rows) as org:
+    with tempfile.TemporaryDirectory() as folder, start_orgsim(profile="bench", rows=rows) as org:
         assert org.process is not None
+        out = Path(folder) / "out"
         server = psutil.Process(org.process.pid)
         server_before = sum(server.cpu_times()[:2])
-        peak = Peak(org.process.pid)
-        peak.start()
-        began_cpu = time.process_time()
-        result = audit_org(org, Path(out))
-        cpu = time.process_time() - began_cpu
-        peak.over.set()
-        peak.join()
-        figures = _figures(result) | {
-            "command_cpu_s": round(cpu, 1),
-            "command_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
-            "all_peak_mb": round(peak.bytes / 1e6),
-            "orgsim_cpu_s": round(sum(server.cpu_times()[:2]) - server_before, 1),
-            "documents_mb": {p.name: round(_size(p) / 1e6, 1) for p in result.files},
+        environ = bare_environ(Path(folder)) | org_environ("bench", org)
+        audit = measured([ISTHMUS, "audit", "run", "--org", "bench", "--out", str(out)], environ, {0, 1})
+        server_cpu = sum(server.cpu_times()[:2]) - server_before
+        report = json.loads((out / "report.json").read_bytes())
+        check = measured(
+            [ISTHMUS, "audit", "verify", str(out / "bundle"), "--fingerprint", report["bundle_sha256"]], environ, {0}
+        )
+        return {
+            "users": report["users"],
+            "logins": report["login_rows"],
+            "findings": len(report["findings"]),
+            "withheld": report["withheld"],
+            "api_calls": report["api_calls"],
+            "api_calls_estimated": report["calls_estimated"],
+            "estimated_of_made": round(report["calls_estimated"] / report["api_calls"], 2),
+            "seconds": round(audit.seconds, 1),
+            "of_which_reading_s": round(audit.mover_seconds, 1),
+            "cpu_s": round(audit.cpu_s, 1),
+            "of_which_mover_cpu_s": round(audit.mover_cpu_s, 1),
+            "orgsim_cpu_s": round(server_cpu, 1),
+            "all_peak_mb": round(audit.peak / MB),
+            "command_peak_mb": round(audit.own_peak / MB),
+            "mover_peak_mb": round(audit.mover_peak / MB),
+            "documents_mb": {place.name: round(_size(place) / MB, 1) for place in sorted(out.iterdir())},
+            "verify_s": round(check.seconds, 1),
+            "verify_cpu_s": round(check.cpu_s, 1),
+            "verify_peak_mb": round(check.peak / MB),
         }
-        command = [sys.executable, "-c", VERIFY, str(Path(out) / "bundle"), result.fingerprint]
-        took = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        names = ("verify_s", "verify_cpu_s", "verify_peak_mb")
-        return figures | {name: float(value) for name, value in zip(names, took, strict=True)}
 
 
 def _size(place: Path) -> int:
     return sum(file.stat().st_size for file in place.iterdir()) if place.is_dir() else place.stat().st_size
-
-
-def _figures(result: OnceResult) -> dict[str, object]:
-    report = result.report
-    return {
-        "users": report.users,
-        "logins": report.login_rows,
-        "api_calls": report.api_calls,
-        "api_calls_estimated": report.calls_estimated,
-        "findings": len(report.findings),
-        "withheld": list(report.withheld),
-        "seconds": round(result.seconds, 1),
-        "of_which_reading_s": round(result.read_s, 1),
-        "mover_cpu_s": result.mover_cpu_s,
-        "mover_peak_mb": round(result.mover_peak_rss_bytes / 1e6),
-    }
 
 
 if __name__ == "__main__":
