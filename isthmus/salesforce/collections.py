@@ -71,18 +71,20 @@ async def upsert(
     return [_row_result(result or _UNTOLD) for result in results]
 
 
-async def update(session: Session, name: ApiName, records: Sequence[Record]) -> list[RowResult]:
+async def update(session: Session, name: ApiName, records: Sequence[Record], *, once: bool = False) -> list[RowResult]:
     """Change up to `UPSERT_ROWS_MAX` records, each named by its `Id`; results in the records' order.
 
-    Never creates: a record that is deleted or out of sight fails its row. Otherwise as `upsert`.
+    Never creates: a record that is deleted or out of sight fails its row. Otherwise as `upsert`. `once`: it is not sent
+    again after an interruption (`Transient`), because what was to be written may be out of date by then.
     """
     if not 0 < len(records) <= UPSERT_ROWS_MAX:
         message = f"a call changes 1 to {UPSERT_ROWS_MAX} records"
         raise ValueError(message)
     body = _ENCODER.encode({"allOrNone": False, "records": [_with_type(name, record) for record in records]})
-    results = await session.json(routes.UPDATE, list[_Result | None], None, body)
+    route = routes.UPDATE_ONCE if once else routes.UPDATE
+    results = await session.json(route, list[_Result | None], None, body)
     if len(results) != len(records):
-        raise Unexpected(routes.UPDATE)
+        raise Unexpected(route)
     return [_row_result(result or _UNTOLD) for result in results]
 
 

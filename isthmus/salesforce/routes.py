@@ -48,6 +48,7 @@ TOGETHER: Final = RouteName("together")
 UPSERT: Final = RouteName("upsert")
 UPSERT_DUPLICATES: Final = RouteName("upsert_duplicates")
 UPDATE: Final = RouteName("update")
+UPDATE_ONCE: Final = RouteName("update_once")
 UPDATE_UNCHANGED: Final = RouteName("update_unchanged")
 EXPORT_CREATE: Final = RouteName("export_create")
 EXPORT_STATE: Final = RouteName("export_state")
@@ -100,6 +101,7 @@ def _table() -> Mapping[RouteName, Route]:
         # Writing.
         Route(UPSERT, PATCH, f"{_DATA}/composite/sobjects/{{object}}/{{key}}", SYNC, {**_OBJECT, "key": Hole.API_NAME}, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
         Route(UPDATE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
+        Route(UPDATE_ONCE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, idempotent=False, request_bytes_max=32 * MB),
         Route(UPDATE_UNCHANGED, PATCH, f"{_DATA}/sobjects/{{object}}/{{row}}", SYNC, {**_OBJECT, "row": Hole.ID, "unless_after": Hole.HTTP_DATE}, body=JSON, headers=(*_QUIET, ("If-Unmodified-Since", "{unless_after}")), idempotent=False, request_bytes_max=MB),
         Route(UPSERT_DUPLICATES, PATCH, f"{_DATA}/composite/sobjects/{{object}}/{{key}}", SYNC, {**_OBJECT, "key": Hole.API_NAME}, body=JSON, headers=_SAVE_DUPLICATES, compress=True, request_bytes_max=32 * MB),
         Route(INGEST_CREATE, POST, f"{_DATA}/jobs/ingest", SYNC, _V, body=JSON, request_bytes_max=4 * KB, idempotent=False),

@@ -17,12 +17,14 @@ has no value for the row. JOB_STUCK: a Bulk job made no progress."""
 _PAIRS_FIRST: Final = 40
 _PAIRS: Final = """
 CONFLICT_HELD CONFLICT_DECIDED ADOPTED AMBIGUOUS_MATCH COUNTERPART_DELETED COUNTERPART_MISSING ECHO_CHANGED
+CONFLICT_UNSURE
 """
 """Numbers 40 and on, of two-way syncs and adoption. CONFLICT_HELD: both records of the pair were changed, and a person
 is to decide. CONFLICT_DECIDED: the policy did. ADOPTED: a record of the target was taken for the row's own by its match
 field; AMBIGUOUS_MATCH: several could be. COUNTERPART_DELETED: the pair's other record was deleted, and stays so.
 COUNTERPART_MISSING: the other record is not to be found. ECHO_CHANGED: both records were last written by our own users,
-and differ."""
+and differ. CONFLICT_UNSURE: a record lost to the other side that had most likely been carried before, but may have been
+committed late."""
 
 _OURS_ROOM: Final = 100
 
@@ -211,6 +213,7 @@ class StatusCode(int):
     COUNTERPART_DELETED: ClassVar[StatusCode]
     COUNTERPART_MISSING: ClassVar[StatusCode]
     ECHO_CHANGED: ClassVar[StatusCode]
+    CONFLICT_UNSURE: ClassVar[StatusCode]
     DUPLICATE_VALUE: ClassVar[StatusCode]
     DUPLICATE_EXTERNAL_ID: ClassVar[StatusCode]
     DUPLICATE_DEVELOPER_NAME: ClassVar[StatusCode]

@@ -25,7 +25,13 @@ TRANSIENT_CODES: Final = frozenset(StatusCode.parse(entry.code) for entry in cat
 """Codes that may pass by themselves: windows with such rows are read again without being asked."""
 
 NOTE_CODES: Final = frozenset(
-    {StatusCode.CONFLICT_DECIDED, StatusCode.ADOPTED, StatusCode.COUNTERPART_DELETED, StatusCode.ECHO_CHANGED}
+    {
+        StatusCode.CONFLICT_DECIDED,
+        StatusCode.CONFLICT_UNSURE,
+        StatusCode.ADOPTED,
+        StatusCode.COUNTERPART_DELETED,
+        StatusCode.ECHO_CHANGED,
+    }
 )
 """Codes of rows that did not fail and are worth a note."""
 

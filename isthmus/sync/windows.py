@@ -52,7 +52,9 @@ def step_jobs(
         again = (WindowJob(w.since, w.until, n) for n, (each, w) in enumerate(retries, start=1) if each == number)
         spans = uncarried(plan, number, {**marks, **seen}, waiting)
         written = step if plan.run_tag is None else tagged(step, plan.run_tag, tag)
-        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans, seen.get(number)))
+        other = opposite(plan, number) if plan.two_way else None
+        overlap = None if other is None else marks.get(other)
+        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans, seen.get(number), overlap))
     # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
     # which only the first has read it, would stay in the target for ever.
     jobs.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))

@@ -1,6 +1,6 @@
 """Play many seeds and tell which laws were broken; a seed that breaks one is named and can be played alone.
 
-    python -m tests.simulation --seeds 2000 [--first 0] [--bug NAME] [--trace]
+    python -m tests.simulation --seeds 2000 [--first 0] [--bug NAME] [--trace] [--pairs]
 
 Exits 1 if a law was broken (with `--bug`: if none was).
 """
@@ -12,6 +12,7 @@ import sys
 import time
 
 from tests.simulation.bugs import BUGS
+from tests.simulation.bugs_of_pairs import PAIR_BUGS
 from tests.simulation.seeds import play_seed
 from tests.simulation.world import Plant
 
@@ -23,12 +24,17 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
     parser.add_argument("--first", type=int, default=0, help="the first one (default 0)")
-    parser.add_argument("--bug", choices=sorted(BUGS), help="plant a bug; stops at the first seed that finds it")
+    parser.add_argument(
+        "--bug", choices=sorted({*BUGS, *PAIR_BUGS}), help="plant a bug; stops at the first seed that finds it"
+    )
     parser.add_argument("--trace", action="store_true", help="print everything that happened in a seed")
+    parser.add_argument("--pairs", action="store_true", help="a two-way sync")
     given = parser.parse_args()
+    bugs = PAIR_BUGS if given.pairs else BUGS
     began_s, broken, runs, frames = time.process_time(), 0, 0, 0
     for seed in range(given.first, given.first + given.seeds):
-        told = play_seed(seed, BUGS[given.bug]() if given.bug else Plant(), keep_notes=given.trace)
+        plant = bugs[given.bug]() if given.bug else Plant()
+        told = play_seed(seed, plant, keep_notes=given.trace, pairs=given.pairs)
         runs += told.runs
         frames += told.frames
         if given.trace:

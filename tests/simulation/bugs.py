@@ -46,7 +46,9 @@ class _Wire:
         inner: Wire,
         asked: Callable[[Call], Call],
         answered: Callable[[Call, bytes], bytes],
+        headers: Callable[[Call, Mapping[str, str]], Mapping[str, str]],
     ) -> None:
+        self._headers = headers
         self._inner = inner
         self._asked = asked
         self._answered = answered
@@ -78,10 +80,10 @@ class _Wire:
             async def chunks() -> AsyncIterator[bytes]:
                 yield changed
 
-            yield dataclasses.replace(reply, chunks=chunks)
+            yield dataclasses.replace(reply, headers=self._headers(call, reply.headers), chunks=chunks)
 
 
-class _WirePlant(Plant):
+class WirePlant(Plant):
     """A bug on the way to the orgs; each session gets wires of its own."""
 
     def asked(self, call: Call) -> Call:
@@ -91,14 +93,18 @@ class _WirePlant(Plant):
         del call
         return body
 
+    def headers(self, call: Call, headers: Mapping[str, str]) -> Mapping[str, str]:
+        del call
+        return headers
+
     def parts(self, parts: Parts) -> Parts:
         def wire(process: Process, index: int, endpoint: Endpoint) -> Wire:
-            return _Wire(parts.wire(process, index, endpoint), self.asked, self.answered)
+            return _Wire(parts.wire(process, index, endpoint), self.asked, self.answered, self.headers)
 
         return dataclasses.replace(parts, wire=wire)
 
 
-class DropsTheLastPage(_WirePlant):
+class DropsTheLastPage(WirePlant):
     """A reader that does not follow `nextRecordsUrl`, and does not count either."""
 
     def answered(self, call: Call, body: bytes) -> bytes:
@@ -110,7 +116,7 @@ class DropsTheLastPage(_WirePlant):
         return json.dumps(page).encode()
 
 
-class LeavesOutTheBorder(_WirePlant):
+class LeavesOutTheBorder(WirePlant):
     """A window that is open at both ends: `>` where `>=` belongs."""
 
     def asked(self, call: Call) -> Call:
@@ -120,7 +126,7 @@ class LeavesOutTheBorder(_WirePlant):
         return call
 
 
-class LosesTies(_WirePlant):
+class LosesTies(WirePlant):
     """A reader that pages by stamp: rows with the stamp of the last row of a page are lost on the next page."""
 
     def __init__(self) -> None:
@@ -152,14 +158,14 @@ class LosesTies(_WirePlant):
         return json.dumps(page).encode()
 
 
-class OverlooksEarlierJobs(_WirePlant):
+class OverlooksEarlierJobs(WirePlant):
     """A mover that does not look for upload jobs that a killed one left behind."""
 
     def answered(self, call: Call, body: bytes) -> bytes:
         return b'{"done":true,"records":[]}' if call.route == routes.INGEST_LIST else body
 
 
-class TakesHalfAnExport(_WirePlant):
+class TakesHalfAnExport(WirePlant):
     """A reader of exports that does not compare the rows with the number that the org announced."""
 
     def answered(self, call: Call, body: bytes) -> bytes:
@@ -211,7 +217,7 @@ class CountsFailedAsDone(_ReportPlant):
         return Moved(frame.step, 0, frame.rows, 0) if isinstance(frame, RowsFailed) else frame
 
 
-class _JobPlant(Plant):
+class JobPlant(Plant):
     """A bug in what is asked of a mover."""
 
     def changed(self, job: SyncJob) -> SyncJob:
@@ -224,7 +230,7 @@ class _JobPlant(Plant):
         return dataclasses.replace(parts, job=job)
 
 
-class SkipsTheSecondPass(_JobPlant):
+class SkipsTheSecondPass(JobPlant):
     """Deferred lookups are never set."""
 
     def changed(self, job: SyncJob) -> SyncJob:
@@ -234,7 +240,7 @@ class SkipsTheSecondPass(_JobPlant):
         return msgspec.structs.replace(job, steps=tuple(steps))
 
 
-class RetriesAnEmptyWindow(_JobPlant):
+class RetriesAnEmptyWindow(JobPlant):
     """A retry that forgets which window it was for: it reads the last millisecond of it."""
 
     def changed(self, job: SyncJob) -> SyncJob:
@@ -250,7 +256,7 @@ class RetriesAnEmptyWindow(_JobPlant):
         return msgspec.structs.replace(job, steps=tuple(steps))
 
 
-class LooksForDeletionsLast(_JobPlant):
+class LooksForDeletionsLast(JobPlant):
     """Deletions count from the end of a first run: what is deleted between two attempts at it stays for ever.
 
     This one was real; the simulation found it.

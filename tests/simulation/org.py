@@ -25,6 +25,8 @@ class Row:
     stamp: int
     deleted_at: int | None = None
     versions: list[tuple[int, Fields]] = field(default_factory=list[tuple[int, Fields]])
+    ours: bool = False
+    """Whether our own user wrote it last."""
 
 
 @dataclass(frozen=True)

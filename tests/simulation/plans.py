@@ -44,6 +44,12 @@ SPECS: Final = (
     + "    deletes: {action: delete}\n",
 )
 
+PAIRS: Final = (
+    _HEAD.replace("steps:", "direction: two-way\nconflicts: newest_wins\nsteps:")
+    + "  - {object: Account, fields: {Name: Name, Rating: Rating, ParentId: ParentId}}\n"
+    + "  - {object: Contact, fields: {LastName: LastName, Rating: Rating, AccountId: AccountId}}\n"
+)
+
 
 @lru_cache(maxsize=len(SPECS))
 def plan_of(number: int) -> Plan:
@@ -60,9 +66,20 @@ def schedule_of(number: int) -> bytes:
     return kept_schedule(parse_spec(SPECS[number])).content
 
 
-def _described(shape: ObjectShape) -> ObjectDescribe:
+@lru_cache(maxsize=1)
+def pair_plan() -> Plan:
+    """Return the plan of the two-way sync."""
+    schema = schema_of(_described(shape, traced=True) for shape in SHAPES.values())
+    drawn = draw_plan(parse_spec(PAIRS), schema, schema)
+    assert isinstance(drawn, Drawn), drawn
+    return drawn.plan
+
+
+def _described(shape: ObjectShape, *, traced: bool = False) -> ObjectDescribe:
     relationships = {lookup: name for name, lookup in shape.relationships.items()}
+    traces = [_field("LastModifiedById", "id"), _field("LastModifiedDate", "datetime"), _field("IsDeleted", "id")]
     fields = [
+        *(traces if traced else ()),
         _field("Id", "id"),
         _field("SystemModstamp", "datetime"),
         *(_field(name, "string") for name in shape.plain if name not in {KEY, "Gone__c"}),

@@ -77,13 +77,16 @@ class Front:
 
     def _page(self, select: tuple[str, ...], rows: list[tuple[Row, Fields]], start: int, total: int) -> Answer:
         size = self._rng.randint(*self.moods.page_rows)
-        records = [{name: self._shown(row, kept, name) for name in select} for row, kept in rows[start : start + size]]
+        records = [self._record(row, kept, select) for row, kept in rows[start : start + size]]
         page: dict[str, object] = {"totalSize": total, "done": start + size >= total, "records": records}
         if start + size < total:
             locator = f"01g{self.org.name[0]}{len(self._cursors):014d}"
             self._cursors[locator] = (select, rows, start + size, total)
             page["nextRecordsUrl"] = f"/services/data/v62.0/query/{locator}"
         return reply(page)
+
+    def _record(self, row: Row, kept: Fields, select: tuple[str, ...]) -> dict[str, object]:
+        return {name: self._shown(row, kept, name) for name in select}
 
     def _shown(self, row: Row, kept: Fields, name: str) -> object:
         if name in {"Id", "SystemModstamp", "IsDeleted"}:
@@ -112,7 +115,7 @@ class Front:
         results: list[dict[str, object]] = []
         for record in records:
             record.pop("attributes")
-            results.append(_result(*self.upsert(name, record.pop(KEY), record)))
+            results.append(result_of(*self.upsert(name, record.pop(KEY), record)))
         return reply(results)
 
     def _together(self, requests: list[dict[str, str]]) -> Answer:
@@ -136,9 +139,9 @@ class Front:
             name, row_id = record.pop("attributes")["type"], record.pop("Id")
             row = self.org.tables[name].get(row_id)
             if row is None or row.deleted_at is not None:
-                results.append(_result(False, RowError("ENTITY_IS_DELETED", "entity is deleted")))
+                results.append(result_of(False, RowError("ENTITY_IS_DELETED", "entity is deleted")))
             else:
-                results.append(_result(*self.upsert(name, row.fields[KEY] or "", record)))
+                results.append(result_of(*self.upsert(name, row.fields[KEY] or "", record)))
         return reply(results)
 
     def upsert(self, name: str, key: str, record: Mapping[str, Any]) -> tuple[bool, RowError | None]:
@@ -158,7 +161,8 @@ class Front:
         return self.org.upsert(name, key, fields, parents)
 
 
-def _result(created: bool, error: RowError | None) -> dict[str, object]:
+def result_of(created: bool, error: RowError | None) -> dict[str, object]:
+    """Return one row's result as JSON."""
     if error is None:
         return {"success": True, "created": created, "errors": []}
     fault = {"statusCode": error.code, "message": error.message, "fields": list(error.fields)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.simulation.laws import Broken
 from tests.simulation.loop import Stuck
+from tests.simulation.pairs import PairWorld, play_pairs
 from tests.simulation.story import play
 from tests.simulation.world import Plant, World
 
@@ -23,14 +24,14 @@ class Told:
     notes: list[str]
 
 
-def play_seed(seed: int, plant: Plant | None = None, *, keep_notes: bool = False) -> Told:
-    """Play `seed`. The same seed gives the same trace."""
-    world = World(seed, plant or Plant(), keep_notes=keep_notes)
+def play_seed(seed: int, plant: Plant | None = None, *, keep_notes: bool = False, pairs: bool = False) -> Told:
+    """Play `seed`. The same seed gives the same trace. `pairs`: of a two-way sync."""
+    world = (PairWorld if pairs else World)(seed, plant or Plant(), keep_notes=keep_notes)
     broken: str | None = None
     # When memory is tidied up must not depend on what was played before.
     gc.disable()
     try:
-        world.loop.run(play(world))
+        world.loop.run(play_pairs(world) if isinstance(world, PairWorld) else play(world))
     except (Broken, Stuck) as found:
         broken = f"{found}"
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from tests.simulation.laws import Broken
@@ -21,21 +21,29 @@ CALM_S_MAX: Final = 36_000.0
 TRANSACTION_S: Final = 540.0
 
 
+class People(Protocol):
+    """Who edits."""
+
+    def put_right(self) -> None:
+        """Make acceptable what was refused."""
+        ...
+
+
 async def play(world: World) -> None:
     """Trouble, then calm, then judgement. Raises `Broken`."""
     edits = Editor(world)
     edits.fill(world.rng.randint(2, 14))
-    _brew(world)
-    acting = [asyncio.create_task(work) for work in (edits.work(), _schedule(world), _mischief(world), edits.late())]
+    brew(world)
+    acting = [asyncio.create_task(work) for work in (edits.work(), schedule(world), mischief(world), edits.late())]
     await asyncio.sleep(world.rng.choice((40.0, 90.0, 150.0)))
-    await _calm(world, edits)
+    await calm(world, edits)
     for task in acting:
         task.cancel()
-    await _settle(world)
-    _judge(world)
+    await settle(world)
+    judge(world)
 
 
-def _brew(world: World) -> None:
+def brew(world: World) -> None:
     """Choose what will go wrong: in every seed some things, in none all of them."""
     rng, trouble = world.rng, world.trouble
     rates = (0.0, 0.0, 0.01, 0.05)
@@ -54,7 +62,7 @@ def _brew(world: World) -> None:
     world.movers.no_start = rng.choice((0.0, 0.0, 0.1))
 
 
-async def _calm(world: World, edits: Editor) -> None:
+async def calm(world: World, edits: People) -> None:
     """Let trouble end, put the rows right, connect again what was revoked."""
     world.loop.note("calm")
     for name in vars(world.trouble):
@@ -71,7 +79,7 @@ async def _calm(world: World, edits: Editor) -> None:
     await asyncio.sleep(0)
 
 
-async def _schedule(world: World) -> None:
+async def schedule(world: World) -> None:
     """Play the ticker: a run when one is due and none is under way."""
     look, run = world.database.look, world.database.connection.execute
     while True:
@@ -119,7 +127,7 @@ async def _job(world: World, run: UUID) -> None:
         await asyncio.sleep(2.0**tries)
 
 
-async def _mischief(world: World) -> None:
+async def mischief(world: World) -> None:
     """Kill, freeze and revoke, now and then."""
     rng = world.rng
     kinds = rng.sample(("mover", "worker", "freeze", "keeper", "revoke", "token", "nothing"), 3)
@@ -172,7 +180,7 @@ def _resume(world: World) -> None:
     )
 
 
-async def _settle(world: World) -> None:
+async def settle(world: World) -> None:
     """Go on until runs find nothing to do any more; failed windows are read again by hand."""
     look = world.database.look
     for number in range(CALM_RUNS_MAX):
@@ -201,7 +209,7 @@ async def _until_idle(world: World) -> None:
         raise Broken("every run ends: one has no job any more")
 
 
-def _judge(world: World) -> None:
+def judge(world: World) -> None:
     _raise_if_broken(world)
     for difference in world.judge.converged():
         raise Broken(f"the target becomes the mapped source: {difference}")

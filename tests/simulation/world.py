@@ -31,6 +31,7 @@ from isthmus.sandbox.spawn import MoverLimits
 from isthmus.sync.app import SyncApp
 from isthmus.sync.drive import Moving
 from isthmus.sync.flow.job import SyncJob
+from isthmus.sync.model import Plan
 from isthmus.values import OrgHost
 from isthmus.worker.tasks import InstallationAway, WorkerServices, register
 from tests.simulation.answers import Moods
@@ -101,6 +102,10 @@ class _Queue:
 class World:
     """Everything that one seed makes."""
 
+    ORG: type[SimOrg] = SimOrg
+    FRONT: type[Front] = Front
+    JUDGE: type[Judge] = Judge
+
     def __init__(self, seed: int, plant: Plant, *, keep_notes: bool = False) -> None:
         self.loop = SimLoop(seed, keep_notes=keep_notes)
         self.rng = random.Random(f"world {seed}")
@@ -109,20 +114,20 @@ class World:
         # Salesforce stamps in whole seconds; milliseconds are possible as well.
         grain_ms = rng.choice((1, 1000))
         clocks = [SimClock(self.loop, rng.uniform(-SKEW_S, SKEW_S), grain_ms) for _ in range(2)]
-        self.source = SimOrg("source", SHAPES, clocks[0].stamp)
-        self.target = SimOrg("target", SHAPES, clocks[1].stamp)
+        self.source = self.ORG("source", SHAPES, clocks[0].stamp)
+        self.target = self.ORG("target", SHAPES, clocks[1].stamp)
         self.moods = [Moods(), Moods()]
         self.fronts = [
-            Front(org, rng, mood, partial(self._begin_job, mood))
+            self.FRONT(org, rng, mood, partial(self._begin_job, mood))
             for org, mood in zip(self.orgs, self.moods, strict=True)
         ]
         self.trouble = Trouble()
         self.servers = Process("servers")
         self.spec = rng.randrange(len(SPECS))
-        self.plan = plan_of(self.spec)
+        self.plan = self._drawn()
         self.bulk_rows_min = rng.choice((1, 4, 10, 1000))
         self.database = SimDatabase(rng, self.clock.now)
-        self.judge = Judge(self.loop, self.source, self.target, self.plan, self.database)
+        self.judge = self.JUDGE(self.loop, self.source, self.target, self.plan, self.database)
         self.keeper = SimKeeper(
             self.loop,
             self.database,
@@ -137,6 +142,9 @@ class World:
         self.jobs: list[asyncio.Task[None]] = []
         self.zombies: list[asyncio.Task[str]] = []
         self._settle_in()
+
+    def _drawn(self) -> Plan:
+        return plan_of(self.spec)
 
     @property
     def orgs(self) -> tuple[SimOrg, SimOrg]:

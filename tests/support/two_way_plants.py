@@ -63,7 +63,15 @@ def _watermark_too_far() -> AbstractContextManager[object]:
 
 
 def _nothing_is_uncarried() -> AbstractContextManager[object]:
-    return patch.object(counterparts, "_within", _always(False))
+    def carried(self: Any, *_: object) -> Any:
+        return deciding.Trace(ours=self.ours, modified=self.modified, uncarried=False)
+
+    found = counterparts.trace_of
+
+    def trace(*given: Any) -> Any:
+        return carried(found(*given))
+
+    return patch.object(counterparts, "trace_of", trace)
 
 
 def _ours_is_carried_back() -> AbstractContextManager[object]:

@@ -76,8 +76,14 @@ class Index:
 class Counterparts:
     """Reads the target's records of one step."""
 
-    def __init__(self, step: Step, both: Both, uncarried: Sequence[WindowJob]) -> None:
-        """Lay out the query. `uncarried`: spans of change that the other direction has not read yet."""
+    def __init__(
+        self, step: Step, both: Both, uncarried: Sequence[WindowJob], overlap_since: datetime | None = None
+    ) -> None:
+        """Lay out the query. `uncarried`: spans of change that the other direction has not read yet.
+
+        From `overlap_since` on it will read what it has read once more.
+        """
+        self._overlap_since = overlap_since
         self._step = step
         self._both = both
         self._uncarried = uncarried
@@ -115,20 +121,26 @@ class Counterparts:
         row_id, key = record.get(ID), record.get(self._step.key)
         if not isinstance(row_id, str):
             raise Unexpected(routes.QUERY)
-        trace = trace_of(record, TARGET, self._both, self._uncarried) if self._two_way else _NOBODY
+        trace = _NOBODY
+        if self._two_way:
+            trace = trace_of(record, TARGET, self._both, self._uncarried, self._overlap_since)
         return Counterpart(row_id, key if isinstance(key, str) else None, record, trace, record.get(_DELETED) is True)
 
 
 _NOBODY: Final = Trace(ours=True, modified=datetime.min.replace(tzinfo=UTC), uncarried=False)
 
 
-def trace_of(record: Record, side: int, both: Both, uncarried: Sequence[WindowJob]) -> Trace:
+def trace_of(
+    record: Record, side: int, both: Both, uncarried: Sequence[WindowJob], overlap_since: datetime | None = None
+) -> Trace:
     """Return who wrote a record of that side last and when; raises `Unexpected` if the org does not say."""
     stamp = instant_of(record.get(STAMP))
+    fresh = any(_within(stamp, window) for window in uncarried)
     return Trace(
         ours=both.is_ours(side, record.get(MODIFIED_BY)),
         modified=both.common(side, instant_of(record.get(MODIFIED))),
-        uncarried=any(_within(stamp, window) for window in uncarried),
+        uncarried=fresh,
+        unsure=not fresh and overlap_since is not None and stamp >= overlap_since,
     )
 
 

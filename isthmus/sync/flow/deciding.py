@@ -8,6 +8,10 @@
 | carried already | written by us since | left alone: it may be what automation made of it |
 | last written by us | carried already, or last written by us | it is written: automation changed what we wrote |
 
+"Carried already" is certain only of what lies below the watermark. Between that and where reading had got to a change
+may have been read before, or committed after it was read (a long transaction). Of such a change against our own writing
+the former would cost a needless write, the latter somebody's edit: it counts as not carried then.
+
 Nothing tells which *field* was changed, or what it held before: no value is kept, and field history is no part of the
 API. So a conflict is a matter of the pair's differing fields, whoever changed them (docs/adr/0006).
 
@@ -33,24 +37,28 @@ class Trace:
     """Who wrote a record last, and when by the clock of the sync's source.
 
     `uncarried`: no run has read this change yet, as far as the windows tell; they overlap, so rows are read twice.
+    `unsure`: it lies where they overlap, so that it may as well have been committed after its time was read.
     """
 
     ours: bool
     modified: datetime
     uncarried: bool = True
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Which of the differing fields to write. `held`: none, a person decides. `decided`: the policy did.
 
-    `echo`: both records were last written by us and differ all the same.
+    `echo`: both records were last written by us and differ all the same. `unsure`: the other side's change is carried,
+    and this side's, which loses to it, may be one that nobody has read before.
     """
 
     write: tuple[str, ...] = ()
     held: bool = False
     decided: bool = False
     echo: bool = False
+    unsure: bool = False
 
 
 def decide(pairing: Pairing, source: Trace, target: Trace, differing: Sequence[str]) -> Decision:
@@ -59,15 +67,33 @@ def decide(pairing: Pairing, source: Trace, target: Trace, differing: Sequence[s
         return Decision()
     if not pairing.two_way:
         return Decision(tuple(differing))
-    foreign = not target.ours and target.uncarried
-    if foreign and not source.ours and source.uncarried:
+    theirs, ours = _changed(target, source), _changed(source, target)
+    if (theirs and ours) or (pairing.fields and _half_joined(source, target)):
         return _by_policy(pairing, source, target, differing)
-    if pairing.fields and _half_joined(source, target):
-        return _by_policy(pairing, source, target, differing)
-    read_again = not source.ours and not source.uncarried and target.ours and target.modified > source.modified
-    if foreign or read_again:
+    if theirs:
+        winners = {pairing.fields.get(name, pairing.conflicts) for name in differing}
+        return Decision(unsure=not source.ours and source.unsure and winners != {Winner.NEWEST})
+    if _left_alone(source, target):
         return Decision()
     return Decision(tuple(differing), echo=source.ours and target.ours)
+
+
+def _changed(one: Trace, other: Trace) -> bool:
+    """Whether somebody changed this record and no run has carried it.
+
+    What lies where windows overlap counts if it is later than what somebody else wrote into the other record: had it
+    been carried, we would have written that record last.
+    """
+    late = one.unsure and not other.ours and one.modified - other.modified > TIE
+    return not one.ours and (one.uncarried or late)
+
+
+def _left_alone(source: Trace, target: Trace) -> bool:
+    """Whether the other direction is to act, or what we wrote may stay as automation made it."""
+    if source.ours and not target.ours and target.unsure:
+        return True
+    read_before = not source.ours and not source.uncarried and not source.unsure
+    return read_before and target.ours and target.modified > source.modified
 
 
 def _half_joined(source: Trace, target: Trace) -> bool:

@@ -38,6 +38,7 @@ class StepJob(msgspec.Struct, frozen=True):
     windows: tuple[WindowJob, ...]
     uncarried: tuple[WindowJob, ...] = ()
     seen_until: datetime | None = None
+    overlap_since: datetime | None = None
 
 
 class Ceiling(msgspec.Struct, frozen=True):

@@ -10,19 +10,20 @@ it may be done twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from datetime import datetime
 
 import msgspec
 
-from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
+from isthmus.salesforce.collections import RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.adopting import Adopter
 from isthmus.sync.flow.both import Both
+from isthmus.sync.flow.changing import Answer, Update, change, patiently
 from isthmus.sync.flow.computed import NO_TOOLS, Tools
 from isthmus.sync.flow.counterparts import (
     ID,
@@ -40,16 +41,13 @@ from isthmus.sync.flow.likeness import differing
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
 from isthmus.sync.flow.reading import check_key, query_of
 from isthmus.sync.flow.sides import Stopped, asking
-from isthmus.sync.flow.small import LOCK_PAUSE_S, LOCK_ROWS, LOCK_TRIES_MAX
+from isthmus.sync.flow.small import LOCK_PAUSE_S, LOCK_TRIES_MAX
 from isthmus.sync.flow.substitutes import Substitutes
 from isthmus.sync.flow.tally import Tally
 from isthmus.sync.flow.witness import Row, Witness
 from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
 from isthmus.sync.pairing import Pairing
 from isthmus.values import ApiName
-
-Send = Callable[[Sequence[Record]], Awaitable[list[RowResult]]]
-Answer: TypeAlias = tuple[Record, RowResult]
 
 
 async def move_pairs(
@@ -62,7 +60,7 @@ async def move_pairs(
     step = job.step
     first = window is None or window.since is None
     fresh = msgspec.structs.replace(job, seen_until=None) if again else job
-    pairs = Pairs(fresh, both, tally, tools, adopting=first)
+    pairs = Pairs(fresh, both, tally, tools, adopting=first, since=None if window is None else window.since)
     with asking(SOURCE):
         batches = pages(both.sessions[SOURCE], query_of(step, pairs.select, window, ordered=True))
     while True:
@@ -82,15 +80,10 @@ async def move_pairs(
 async def move_bereft(job: StepJob, ids: Sequence[str], both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
     """Write records that no window holds, by their ids: their counterparts went with a parent that we deleted."""
     pairs = Pairs(job, both, tally, tools, adopting=False)
-    select = [FieldPath.of(name) for name in pairs.select]
     for lot in lots(ids, QUERY_CHARS_MAX - len(",".join(pairs.select))):
-        soql = soql_select(ApiName.parse(job.step.source), select, [OneOf(FieldPath.of(ID), lot)])
-        with asking(SOURCE):
-            batches = [batch async for batch in pages(both.sessions[SOURCE], soql)]
-        for batch in batches:
-            tally.read(len(batch))
-            await pairs.take(batch.reveal())
-            batch.clear()
+        records = await pairs.read(lot)
+        tally.read(len(records))
+        await pairs.take(records)
     await tally.flush()
 
 
@@ -105,9 +98,13 @@ class Pairs:
         tools: Tools,
         *,
         adopting: bool,
+        since: datetime | None = None,
         witness: Witness | None = None,
     ) -> None:
-        """Lay out the step; it must have a pairing. `witness` sees what a run only counts."""
+        """Lay out the step; it must have a pairing. `witness` sees what a run only counts.
+
+        `since`: where the window begins that is read; it overlaps the last one up to `job.seen_until`.
+        """
         if job.step.pairing is None:
             raise Stopped(EndReason.BUG)
         self._step: Step = job.step
@@ -117,14 +114,15 @@ class Pairs:
         self._witness = witness
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
-        self._counterparts = Counterparts(self._step, both, job.uncarried)
+        self._counterparts = Counterparts(self._step, both, job.uncarried, job.overlap_since)
         self._fresh = (WindowJob(job.seen_until),)
+        self._since = since
         adoption = self._pairing.adoption
         load = self._step.kind is StepKind.LOAD
         self._adopter = (
             Adopter(self._step, both, self._counterparts, adoption) if adoption and adopting and load else None
         )
-        self._updates: list[Record] = []
+        self._updates: list[Update] = []
         self._creates: list[Record] = []
         self._freed: list[Record] = []
 
@@ -137,8 +135,29 @@ class Pairs:
             names += [ID, self._step.key, *TRACE, *parents]
         return tuple({name.casefold(): name for name in names}.values())
 
+    async def read(self, ids: Sequence[str]) -> list[Record]:
+        """Return records of the source by their ids, as many as one query can name."""
+        select = [FieldPath.of(name) for name in self.select]
+        soql = soql_select(ApiName.parse(self._step.source), select, [OneOf(FieldPath.of(ID), ids)])
+        with asking(SOURCE):
+            return [record async for batch in pages(self._both.sessions[SOURCE], soql) for record in batch.reveal()]
+
     async def take(self, records: Sequence[Record]) -> None:
-        """Write a page of the source's records; each row is counted."""
+        """Write a page of the source's records; each row is counted.
+
+        A record that meets a lock is being changed by somebody, and a write that was cut off may come too late: such
+        pairs are looked at once more before they are written.
+        """
+        for attempt in range(1, LOCK_TRIES_MAX + 1):
+            unsettled = await self._take(records, last=attempt == LOCK_TRIES_MAX)
+            if not unsettled:
+                return
+            await asyncio.sleep(LOCK_PAUSE_S * 2**attempt)
+            room = QUERY_CHARS_MAX - len(",".join(self.select))
+            records = [record for lot in lots(unsettled, room) for record in await self.read(lot)]
+
+    async def _take(self, records: Sequence[Record], *, last: bool) -> list[str]:
+        """Return the ids of rows that are to be looked at again; none if it is the `last` time."""
         rows, index = await self._looked_up(records)
         alone: dict[str, Row] = {}
         for row in rows:
@@ -151,7 +170,7 @@ class Pairs:
                 # Its load failed, or waits for a decision: this pass comes again when that has passed.
                 self._stuck(row, StatusCode.COUNTERPART_MISSING)
         await self._adopt(alone)
-        await self._write()
+        return await self._write(last=last)
 
     async def met(self, records: Sequence[Record]) -> list[tuple[Row, Counterpart]]:
         """Return those of the source's records that can be sent and whose counterpart lives, with it."""
@@ -183,7 +202,7 @@ class Pairs:
             held = record.get(self._step.key)
             linked = held if isinstance(held, str) else None
             with asking(SOURCE):
-                trace = trace_of(record, SOURCE, self._both, self._fresh)
+                trace = trace_of(record, SOURCE, self._both, self._fresh, self._since)
         if self._step.kind is StepKind.LINK:
             mapped = self._links_only(mapped)
         return Row(key, linked, mapped, trace, record)
@@ -212,11 +231,13 @@ class Pairs:
         if decision.held:
             self._held(row, found, fields, adopting=False)
         elif decision.write:
-            self._updates.append({ID: found.row_id, **self.fields(row.mapped, decision.write)})
+            self._update(row, {ID: found.row_id, **self.fields(row.mapped, decision.write)})
         if decision.decided:
             self._tally.noted(StatusCode.CONFLICT_DECIDED)
         if decision.echo:
             self._tally.noted(StatusCode.ECHO_CHANGED)
+        if decision.unsure:
+            self._tally.noted(StatusCode.CONFLICT_UNSURE)
 
     def _miss(self, row: Row, index: Index, alone: dict[str, Row]) -> None:
         """The other record is not there: never was, or was deleted."""
@@ -231,6 +252,9 @@ class Pairs:
             if row.linked is not None:
                 self._freed.append({ID: row.key, self._step.key: None})
             self._creates.append(row.mapped)
+
+    def _update(self, row: Row, values: Record) -> None:
+        self._updates.append(Update(str(row.record.get(ID)), values))
 
     def _held(self, row: Row, found: Counterpart, fields: Sequence[str], *, adopting: bool) -> None:
         self._tally.failed(StatusCode.CONFLICT_HELD, self._mapping.ordinal(fields[0]))
@@ -278,7 +302,7 @@ class Pairs:
         if fields and not decision.write:
             return
         changes = self.fields(row.mapped, decision.write)
-        self._updates.append({ID: found.row_id, self._step.key: row.key, **changes})
+        self._update(row, {ID: found.row_id, self._step.key: row.key, **changes})
         self._tally.noted(StatusCode.ADOPTED)
         if decision.decided:
             self._tally.noted(StatusCode.CONFLICT_DECIDED)
@@ -293,26 +317,36 @@ class Pairs:
                 fields[relationship if by_key else column.target] = mapped[relationship if by_key else column.target]
         return fields
 
-    async def _write(self) -> None:
-        if self._witness is not None and self._witness.reads_only:
-            self._updates, self._creates, self._freed = [], [], []
-            return
-        target, source = self._both.sessions[TARGET], self._both.sessions[SOURCE]
-        freed = await self._free(source)
-        creates = [record for record in self._creates if record[self._step.key] not in freed]
-        name, key = ApiName.parse(self._step.target), ApiName.parse(self._step.key)
+    async def _write(self, *, last: bool) -> list[str]:
+        updates, creates = self._updates, self._creates
+        unsettled: list[str] = []
+        if self._witness is None or not self._witness.reads_only:
+            freed = await self._free(self._both.sessions[SOURCE])
+            unsettled = await self._change(updates, last=last)
+            await self._create([record for record in creates if record[self._step.key] not in freed])
+        self._updates, self._creates, self._freed = [], [], []
+        return unsettled
 
-        async def change(lot: Sequence[Record]) -> list[RowResult]:
+    async def _change(self, updates: Sequence[Update], *, last: bool) -> list[str]:
+        target, name = self._both.sessions[TARGET], ApiName.parse(self._step.target)
+        if self._pairing.two_way:
+            return await change(target, name, updates, self._count, last=last)
+
+        async def send(lot: Sequence[Record]) -> list[RowResult]:
             with asking(TARGET):
                 return await update(target, name, lot)
+
+        await patiently([each.values for each in updates], send, self._count)
+        return []
+
+    async def _create(self, creates: Sequence[Record]) -> None:
+        target, name, key = self._both.sessions[TARGET], ApiName.parse(self._step.target), ApiName.parse(self._step.key)
 
         async def create(lot: Sequence[Record]) -> list[RowResult]:
             with asking(TARGET):
                 return await upsert(target, name, key, lot, allow_duplicates=self._step.allow_duplicates)
 
-        await patiently(self._updates, change, self._count)
         await patiently(creates, create, self._count)
-        self._updates, self._creates, self._freed = [], [], []
 
     async def _free(self, source: Session) -> set[Cell]:
         """Take the key off rows whose original is gone for good; return those of which the org refused it."""
@@ -342,23 +376,6 @@ class Pairs:
                 self._tally.failed(result.code or StatusCode.OTHER, ordinal)
                 if self._witness is not None:
                     self._witness.refused(record, result)
-
-
-async def patiently(records: Sequence[Record], send: Send, count: Callable[[Sequence[Answer]], None]) -> None:
-    """Send records in lots; those that met a lock go again, in smaller lots. `count` gets what is final."""
-    size = UPSERT_ROWS_MAX
-    for attempt in range(1, LOCK_TRIES_MAX + 1):
-        locked: list[Record] = []
-        for start in range(0, len(records), size):
-            lot = records[start : start + size]
-            results = await send(lot)
-            again = [attempt < LOCK_TRIES_MAX and result.code == StatusCode.UNABLE_TO_LOCK_ROW for result in results]
-            locked += [record for record, wait in zip(lot, again, strict=True) if wait]
-            count([(record, result) for record, result, wait in zip(lot, results, again, strict=True) if not wait])
-        if not locked:
-            return
-        await asyncio.sleep(LOCK_PAUSE_S * 2**attempt)
-        records, size = locked, LOCK_ROWS
 
 
 def _dig(value: object, name: str) -> object:

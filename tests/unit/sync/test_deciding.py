@@ -14,8 +14,8 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NAMES = ("Name", "Phone")
 
 
-def somebody(seconds: int = 0, *, uncarried: bool = True) -> Trace:
-    return Trace(ours=False, modified=NOW + timedelta(seconds=seconds), uncarried=uncarried)
+def somebody(seconds: int = 0, *, uncarried: bool = True, unsure: bool = False) -> Trace:
+    return Trace(False, NOW + timedelta(seconds=seconds), uncarried and not unsure, unsure)
 
 
 def us(seconds: int = 0, *, uncarried: bool = True) -> Trace:
@@ -44,6 +44,21 @@ def test_a_row_that_is_read_twice_is_no_second_change() -> None:
     assert decide(Pairing(conflicts=Winner.SOURCE), somebody(uncarried=False), somebody(60), NAMES) == Decision()
     assert decide(Pairing(), somebody(uncarried=False), us(60), NAMES) == Decision()
     assert decide(Pairing(), somebody(60, uncarried=False), us(), NAMES) == Decision(NAMES)  # it came to light late
+
+
+def test_what_may_have_been_committed_late_is_not_lost_to_our_own_write() -> None:
+    assert decide(Pairing(), somebody(unsure=True), us(60), NAMES) == Decision(NAMES)
+    assert decide(Pairing(), us(60), somebody(unsure=True), NAMES) == Decision()
+
+
+def test_a_late_change_that_is_the_newer_one_is_in_conflict_and_an_older_one_loses_counted() -> None:
+    late = somebody(60, unsure=True)
+    for rule, written in ((Winner.SOURCE, NAMES), (Winner.TARGET, ()), (Winner.NEWEST, NAMES)):
+        assert decide(Pairing(conflicts=rule), late, somebody(), NAMES).write == written
+    assert decide(Pairing(conflicts=Winner.HOLD), late, somebody(), NAMES).held
+    for rule in (Winner.SOURCE, Winner.TARGET, Winner.HOLD):
+        assert decide(Pairing(conflicts=rule), somebody(unsure=True), somebody(60), NAMES) == Decision(unsure=True)
+    assert decide(Pairing(conflicts=Winner.NEWEST), somebody(unsure=True), somebody(60), NAMES) == Decision()
 
 
 def test_a_conflict_follows_the_rule() -> None:
@@ -75,6 +90,7 @@ traces = st.builds(
     ours=st.booleans(),
     modified=st.integers(-20, 20).map(lambda seconds: NOW + timedelta(seconds=seconds)),
     uncarried=st.just(value=True),
+    unsure=st.just(value=False),
 )
 rules = st.sampled_from(Winner)
 
