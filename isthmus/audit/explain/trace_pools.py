@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit.compose_pools import SEAT_RULES
 from isthmus.audit.explain.model import How, Source, Step
-from isthmus.audit.explain.rows import ASSIGNS, LOGINS, PRICES, PSLS, USERS
+from isthmus.audit.explain.rows import ASSIGNS, HISTORY, LOGINS, PRICES, PSLS, USERS
 from isthmus.audit.explain.tracer import Ground, Trace, money_said, of_row, setting
 from isthmus.audit.figures import LicenseLine, PslLine
 from isthmus.audit.finding import Grade, Withhold
@@ -186,25 +186,34 @@ def _renewal_seats(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
     pool = ground.analysis.money.get(line.id)
     if pool is None:
         return _no_money(ground, line)
-    own, found = pool.pool, money_findings(ground, line.id, "renewal")
-    released = sum(ground.analysis.findings[p].quantity for p in found)
+    found = money_findings(ground, line.id, "renewal")
     headroom = ground.view.thresholds_of(line.id).headroom
-    bought = own.total if own.contracted is None else min(own.total, own.contracted)
-    before = f", at least the {own.needed_before} of the past weeks" if own.needed_before else ""
-    released = min(released, own.used)
-    said = (
-        f"Bought {bought}; needed: ({own.used} used - {released} of grade A and B{before}) x (1 + {headroom}), "
-        f"rounded up, at least the minimum of {own.minimum}. What is bought beyond that need not be renewed: "
-        f"{line.renewal_seats}."
-    )
     return Source(
-        How.RECKONED,
-        said,
+        How.STEPS,
+        "What is bought beyond what is needed need not be renewed.",
         ground.pool(line.id),
+        (HISTORY,),
         parts=(*(f"findings[{p}].quantity" for p in found), *ground.contract_parts(line.id, "contracted")),
-        settings=(setting("thresholds.headroom", headroom), setting("contract.minimum_quantity", own.minimum)),
+        steps=_renewal_steps(pool, sum(ground.analysis.findings[p].quantity for p in found), headroom),
+        settings=(setting("thresholds.headroom", headroom), setting("contract.minimum_quantity", pool.pool.minimum)),
         rules=tuple(sorted({ground.analysis.findings[p].rule for p in found})),
     )
+
+
+def _renewal_steps(pool: PoolMoney, released: int, headroom: Decimal) -> tuple[Step, ...]:
+    own = pool.pool
+    bought = own.total if own.contracted is None else min(own.total, own.contracted)
+    now = own.used - min(released, own.used)
+    needed = int((max(now, own.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING))
+    steps = [Step("Seats bought: by the contract, at most what the org has", Decimal(bought))]
+    past = f"; 95 % of the past weeks needed {own.needed_before}" if own.needed_before else ""
+    said = f"Needed: {own.used} used less those of grade A and B are {now}{past}; x (1 + {headroom}), rounded up"
+    if needed < own.minimum:
+        said, needed = f"The contract's minimum of {own.minimum}, which is more than the {needed} needed", own.minimum
+    steps.append(Step(said, Decimal(-needed)))
+    if needed > bought:
+        steps.append(Step("Never below 0", Decimal(needed - bought)))
+    return tuple(steps)
 
 
 def _grants(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
