@@ -70,7 +70,7 @@ def test_the_pdf_is_tagged_and_titled(hostile: Judged) -> None:
     reader = pypdf.PdfReader(io.BytesIO(hostile.documents["report.pdf"]))
     assert reader.metadata is not None
     assert reader.metadata.title == "Licence audit of acme & Söhne #1"
-    assert "/StructTreeRoot" in reader.trailer["/Root"]
+    assert "/StructTreeRoot" in cast("dict[str, Any]", reader.trailer["/Root"])
 
 
 def test_the_workbook_has_every_sheet_and_no_formula(hostile: Judged) -> None:
