@@ -91,7 +91,8 @@ def _headline(report: Report) -> str:
         return "All assigned seats are in use, as far as logins show."
     verb = "is" if report.seats_unused == 1 else "are"
     assigned = counted(report.seats_assigned, "assigned seat", "assigned seats")
-    return f"{number(report.seats_unused)} of {assigned} {verb} not used."
+    hidden = any(gate.rule == "R01" and gate.verdict == "fail" for gate in report.gates)
+    return f"{'At least ' if hidden else ''}{number(report.seats_unused)} of {assigned} {verb} not used."
 
 
 def _standfirst(report: Report, main: MoneyTotal | None) -> str:
