@@ -31,7 +31,7 @@ from tests.support.postgres import Connection
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Orgsim]:
-    with start_orgsim(profile="demo", seed=2) as org:
+    with start_orgsim(name="acme") as org:
         yield org
 
 
