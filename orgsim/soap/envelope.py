@@ -12,6 +12,7 @@ from orgsim.errors import NOT_EMULATED, ApiError, NotEmulated
 from orgsim.oauth.authority import Authority
 from orgsim.router import Call
 from orgsim.settings import NEWEST_VERSION, OLDEST_VERSION
+from orgsim.soap.headers import SoapOptions, read_headers
 from orgsim.store.results import SaveResult
 from orgsim.wire import Response
 from orgsim.xmltree import XSI_NAMESPACE, BadXml, Element, parse_xml, write_xml
@@ -23,9 +24,7 @@ ENTERPRISE_FAULTS: Final = "urn:fault.enterprise.soap.sforce.com"
 METADATA: Final = "http://soap.sforce.com/2006/04/metadata"
 _XML: Final = (("Content-Type", "text/xml;charset=UTF-8"),)
 SOBJECTS: Final = "urn:sobject.partner.soap.sforce.com"
-_KNOWN_HEADERS: Final = frozenset({"SessionHeader", "CallOptions"})
-_QUERY_HEADER: Final = "QueryOptions"
-_QUERIES: Final = frozenset({"query", "queryAll", "queryMore", "retrieve"})
+_ROW_BY_ROW: Final = frozenset({"convertLead", "emptyRecycleBin", "merge", "undelete"})
 _SESSION_TEXT: Final = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found"
 
 
@@ -60,13 +59,12 @@ class SoapCall:
 
     call: Call
     operation: Element
-    token: str
     version: str
-    batch_size: str = ""
+    options: SoapOptions
 
     def batch_rows(self, least: int, most: int) -> int | None:
         """Return the page size that QueryOptions asks for, within bounds; None where it does not."""
-        wanted = self.batch_size.strip()
+        wanted = self.options.batch_size
         return min(max(int(wanted), least), most) if wanted.isdigit() else None
 
 
@@ -103,8 +101,12 @@ class SoapDoor:
             call.note_not_emulated(unknown)
             return self.fault(SoapFault(NOT_EMULATED, unknown.message), status=501)
         inner = "".join(_result(entry) for entry in results or ())
+        session = soap.call.request.session
+        usage = call.org.usage
+        counted = session is not None and name != "logout" and self.namespace != METADATA
+        limit = _limit_header(usage.used, usage.requests_per_day) if counted else ""
         spaces = f' xmlns="{self.namespace}"' + (f' xmlns:sf="{SOBJECTS}"' if self.namespace == PARTNER else "")
-        return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", spaces), _XML)
+        return Response(200, _envelope(f"<{name}Response>{inner}</{name}Response>", spaces, limit), _XML)
 
     def _opened(self, call: Call) -> SoapCall:
         version = call.params["soapversion"]
@@ -118,18 +120,14 @@ class SoapDoor:
         body, header = root.find("Body"), root.find("Header")
         if root.name != "Envelope" or body is None or not body.children:
             raise SoapFault(code="XML_PARSER_ERROR", message="The request is not a SOAP envelope")
-        known = _KNOWN_HEADERS | ({_QUERY_HEADER} if body.children[0].name in _QUERIES else set[str]())
-        unknown = next((entry.name for entry in header.children if entry.name not in known), None) if header else None
-        if unknown is not None:
-            what = f"the SOAP header {unknown}"
+        options = read_headers(header)
+        if options.all_or_none and body.children[0].name in _ROW_BY_ROW:
+            what = f"AllOrNoneHeader of {body.children[0].name}"
             raise NotEmulated(what)
-        session_header = header.find("SessionHeader") if header is not None else None
-        token = session_header.value("sessionId").strip() if session_header is not None else ""
+        token = options.token
         signed = self.authority.signed(replace(call.request, headers={"authorization": f"Bearer {token}"}))
         request = replace(call.request, session=signed.session if token else None)
-        options = header.find(_QUERY_HEADER) if header is not None else None
-        batch_size = "" if options is None else options.value("batchSize")
-        return SoapCall(replace(call, request=request), body.children[0], token, version, batch_size)
+        return SoapCall(replace(call, request=request), body.children[0], version, options)
 
     def fault(self, fault: SoapFault, status: int = 500) -> Response:
         """Return the answer that carries a fault; HTTP 500 but for what is not emulated."""
@@ -163,9 +161,14 @@ def _result(entry: Mapping[str, object] | None) -> str:
     return write_xml("result", entry)
 
 
-def _envelope(inner: str, namespaces: str) -> bytes:
+def _limit_header(used: int, most: int) -> str:
+    info = f"<limitInfo><current>{used}</current><limit>{most}</limit><type>API REQUESTS</type></limitInfo>"
+    return f"<soapenv:Header><LimitInfoHeader>{info}</LimitInfoHeader></soapenv:Header>"
+
+
+def _envelope(inner: str, namespaces: str, header: str = "") -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
-        f"{XSI_NAMESPACE}{namespaces}><soapenv:Body>{inner}</soapenv:Body></soapenv:Envelope>"
+        f"{XSI_NAMESPACE}{namespaces}>{header}<soapenv:Body>{inner}</soapenv:Body></soapenv:Envelope>"
     ).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from orgsim.ids import normalize_id
 from orgsim.oauth import people
 from orgsim.oauth.apps import App
 from orgsim.oauth.authority import Authority
+from orgsim.rest.collections import ROLLED_BACK
 from orgsim.router import Call
 from orgsim.schema.absent import refuse_absent
 from orgsim.soap.envelope import (
@@ -34,6 +35,10 @@ from orgsim.xmltree import Element
 _LOGIN_LAST: Final = 64
 _ROWS_MAX: Final = 200
 _NULL: Final = "#N/A"
+_CUT_TYPES: Final = frozenset(
+    {"combobox", "email", "encryptedstring", "multipicklist", "phone", "picklist", "string", "textarea"}
+)
+"""Whose values AllowFieldTruncationHeader cuts."""
 Results = list[Mapping[str, object] | None]
 
 
@@ -96,7 +101,7 @@ class PartnerService:
         return [result]
 
     def _logout(self, soap: SoapCall) -> None:
-        self.authority.grants.revoke(soap.token)
+        self.authority.grants.revoke(soap.options.token)
 
     def _user_info(self, soap: SoapCall) -> Results:
         person = people.by_id(soap.call.org, soap.call.user_id)
@@ -138,13 +143,36 @@ def _timestamp(soap: SoapCall) -> Results:
 
 
 def _writer(soap: SoapCall) -> WriteContext:
-    return WriteContext(soap.call.user_id, via="soap", text=True)
+    return WriteContext(soap.call.user_id, via="soap", all_headers=soap.options.as_rest, text=True)
 
 
 def _records(soap: SoapCall, name: str) -> list[tuple[str, dict[str, object]]]:
     found = soap.operation.all(name)
     _check_size(len(found))
-    return [(entry.value("type").strip() or entry.kind, _values(entry)) for entry in found]
+    records = [(entry.value("type").strip() or entry.kind, _values(entry)) for entry in found]
+    if soap.options.truncate:
+        for kind, values in records:
+            _cut_long(soap, kind, values)
+    return records
+
+
+def _cut_long(soap: SoapCall, kind: str, values: dict[str, object]) -> None:
+    definition = soap.call.org.visible_object(kind, soap.call.user_id)
+    for name, value in values.items():
+        found = None if definition is None else definition.field(name)
+        if found is not None and found.type in _CUT_TYPES and isinstance(value, str):
+            values[name] = value[: found.length]
+
+
+def _all_or_none(soap: SoapCall, results: Callable[[], list[SaveResult]]) -> list[SaveResult]:
+    if not soap.options.all_or_none:
+        return results()
+    with soap.call.org.savepoint() as roll_back:
+        found = results()
+        if all(result.success for result in found):
+            return found
+        roll_back()
+    return [SaveResult.refused(ROLLED_BACK) if result.success else result for result in found]
 
 
 def _check_size(count: int) -> None:
@@ -176,24 +204,29 @@ def _known(soap: SoapCall, name: str) -> str:
 
 def _create(soap: SoapCall) -> Results:
     org, ctx = soap.call.org, _writer(soap)
-    return [save_entry(org.insert(_known(soap, kind), row, ctx)) for kind, row in _records(soap, "sObjects")]
+    rows = _records(soap, "sObjects")
+    return list(map(save_entry, _all_or_none(soap, lambda: [org.insert(_known(soap, k), row, ctx) for k, row in rows])))
 
 
 def _update(soap: SoapCall) -> Results:
     org, ctx = soap.call.org, _writer(soap)
-    return [
-        save_entry(org.update(_known(soap, kind), str(row.pop("Id", "")), row, ctx))
-        for kind, row in _records(soap, "sObjects")
-    ]
+    rows = _records(soap, "sObjects")
+
+    def write() -> list[SaveResult]:
+        return [org.update(_known(soap, kind), str(row.pop("Id", "")), row, ctx) for kind, row in rows]
+
+    return list(map(save_entry, _all_or_none(soap, write)))
 
 
 def _upsert(soap: SoapCall) -> Results:
     org, ctx = soap.call.org, _writer(soap)
     key = (soap.operation.value("externalIDFieldName") or "Id").strip()
-    return [
-        save_entry(org.upsert(_known(soap, kind), key, row.pop(key, None), row, ctx), created=True)
-        for kind, row in _records(soap, "sObjects")
-    ]
+    rows = _records(soap, "sObjects")
+
+    def write() -> list[SaveResult]:
+        return [org.upsert(_known(soap, kind), key, row.pop(key, None), row, ctx) for kind, row in rows]
+
+    return [save_entry(result, created=True) for result in _all_or_none(soap, write)]
 
 
 def _ids(soap: SoapCall) -> list[tuple[str | None, str]]:
@@ -212,9 +245,12 @@ def _malformed(row_id: str) -> SaveResult:
 
 def _delete(soap: SoapCall) -> Results:
     org, ctx = soap.call.org, _writer(soap)
-    return [
-        save_entry(_malformed(row_id) if kind is None else org.delete(kind, row_id, ctx)) for kind, row_id in _ids(soap)
-    ]
+    ids = _ids(soap)
+
+    def write() -> list[SaveResult]:
+        return [_malformed(row_id) if kind is None else org.delete(kind, row_id, ctx) for kind, row_id in ids]
+
+    return list(map(save_entry, _all_or_none(soap, write)))
 
 
 def _undelete(soap: SoapCall) -> Results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,23 +86,69 @@ def test_unknown_calls_of_the_metadata_api_are_loud(org: Orgsim, name: str):
 
 
 @pytest.mark.parametrize(
-    "name",
+    "header",
     [
-        "AllOrNoneHeader",
-        "AssignmentRuleHeader",
-        "EmailHeader",
-        "DuplicateRuleHeader",
-        "LocaleOptions",
-        "OwnerChangeOptions",
+        "<AssignmentRuleHeader><assignmentRuleId>01Q000000000001</assignmentRuleId></AssignmentRuleHeader>",
+        "<DuplicateRuleHeader><includeRecordDetails>true</includeRecordDetails></DuplicateRuleHeader>",
+        "<LocaleOptions><language>de</language></LocaleOptions>",
+        "<MruHeader><updateMru>true</updateMru></MruHeader>",
+        "<CallOptions><defaultNamespace>ns</defaultNamespace></CallOptions>",
+        "<OwnerChangeOptions/>",
+        "<PackageVersionHeader/>",
+        "<DebuggingHeader/>",
     ],
 )
-def test_unknown_headers_are_loud(org: Orgsim, name: str):
-    assert soap(org, "<getServerTimestamp/>", header=f"<{name}/>")[0] == 501
-
-
-def test_a_header_for_queries_is_loud_elsewhere(org: Orgsim):
-    header = "<QueryOptions><batchSize>200</batchSize></QueryOptions>"
+def test_headers_that_would_change_the_meaning_are_loud(org: Orgsim, header: str):
     assert soap(org, "<getServerTimestamp/>", header=header)[0] == 501
+
+
+def test_all_or_none_is_loud_where_rows_go_one_by_one(org: Orgsim):
+    header = "<AllOrNoneHeader><allOrNone>true</allOrNone></AllOrNoneHeader>"
+    assert soap(org, "<undelete><ids>001000000000000AAA</ids></undelete>", header=header)[0] == 501
+
+
+LOADER = (
+    "<CallOptions><client>x</client></CallOptions><QueryOptions><batchSize>500</batchSize></QueryOptions>"
+    "<AllowFieldTruncationHeader><allowFieldTruncation>true</allowFieldTruncation></AllowFieldTruncationHeader>"
+    "<DisableFeedTrackingHeader><disableFeedTracking>true</disableFeedTracking></DisableFeedTrackingHeader>"
+    "<DuplicateRuleHeader><allowSave>false</allowSave><includeRecordDetails>false</includeRecordDetails>"
+    "<runAsCurrentUser>false</runAsCurrentUser></DuplicateRuleHeader>"
+)
+
+
+def _account(values: str) -> str:
+    return f'<sObjects xsi:type="sObject"><type>Account</type>{values}</sObjects>'
+
+
+@pytest.mark.fact("soap-loader-headers")
+def test_the_headers_of_a_data_loader_are_taken_and_long_texts_cut(org: Orgsim):
+    status, answer = soap(org, f"<create>{_account(f'<Name>{chr(120) * 300}</Name>')}</create>", header=LOADER)
+    [result] = answer.all("result")
+    assert (status, result.value("success")) == (200, "true")
+    assert org.rows("Account")[-1]["Name"] == "x" * 255
+    [refused] = results(org, f"<create>{_account(f'<Name>{chr(120) * 300}</Name>')}</create>")
+    assert refused.value("success") == "false"
+
+
+@pytest.mark.fact("soap-all-or-none")
+@pytest.mark.parametrize("together", [True, False])
+def test_rows_stand_or_fall_together_where_that_is_asked_for(org: Orgsim, together: bool):
+    header = f"<AllOrNoneHeader><allOrNone>{str(together).lower()}</allOrNone></AllOrNoneHeader>"
+    status, answer = soap(org, f"<create>{_account('<Name>good</Name>')}{_account('')}</create>", header=header)
+    codes = [None if (e := result.find("errors")) is None else e.value("statusCode") for result in answer.all("result")]
+    assert status == 200
+    assert codes == ["ALL_OR_NONE_OPERATION_ROLLED_BACK" if together else None, "REQUIRED_FIELD_MISSING"]
+    assert [row["Name"] for row in org.rows("Account")] == ([] if together else ["good"])
+
+
+@pytest.mark.fact("soap-limit-info")
+def test_an_answer_says_how_much_of_the_allowance_is_used(org: Orgsim):
+    envelope = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Header><SessionHeader><sessionId>'
+        f"{org.access_token}</sessionId></SessionHeader></e:Header><e:Body><getUserInfo/></e:Body></e:Envelope>"
+    )
+    raw = call(org.instance_url, "POST", "/services/Soap/u/62.0", envelope.encode(), Content_Type="text/xml")[2]
+    assert re.search(r"<limitInfo><current>\d+</current><limit>\d+</limit><type>API REQUESTS</type></limitInfo>", raw)
 
 
 @pytest.mark.fact("soap-enterprise-login")
