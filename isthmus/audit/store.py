@@ -20,6 +20,7 @@ from isthmus.audit.judge import Judged
 from isthmus.audit.money import annual
 from isthmus.audit.portfolio import person_key, summary_of
 from isthmus.audit.snooze import Snooze
+from isthmus.audit.store_weeks import load_weeks
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob
 from isthmus.values import Alias, ApiName
@@ -126,6 +127,7 @@ async def load_history(tx: TenantTx, audit: UUID) -> History:
     return History(
         tuple(PoolPoint(p.day, p.pool, p.purchased, p.assigned, p.unused_a, p.unused_b, p.unused_c) for p in points),
         tuple(SeenDeactivated(row.who, row.at.astimezone(UTC)) for row in gone),
+        await load_weeks(tx, audit),
     )
 
 
@@ -198,6 +200,7 @@ async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged, d
     await _save_documents(tx, audit, documents)
     await _save_findings(tx, audit, judged.report)
     await _save_pools(tx, audit, judged.report)
+    await _save_weeks(tx, audit, judged.report)
     await _save_people(tx, audit, judged)
     await _save_summary(tx, audit, judged.report)
 
@@ -273,6 +276,26 @@ async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
             select %(audit)s, r.id, r.key, left(r.name, 1000), r.purchased, r.used, r.assignments, r.assignments_active
             from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, key text, name text, purchased integer,
                 used integer, assignments integer, assignments_active integer)
+            """,
+            audit=audit,
+            rows=part,
+        )
+
+
+async def _save_weeks(tx: TenantTx, audit: UUID, report: Report) -> None:
+    await tx.execute("delete from audit.license_week where audit_id = %(audit)s", audit=audit)
+    rows = (
+        {"license_id": week.pool, "week_start": week.start, "people": week.people, "machines": week.machines}
+        for week in report.license_weeks
+        if week.people is not None and week.machines is not None
+    )
+    for part in _parts(rows):
+        await tx.execute(
+            """
+            insert into audit.license_week (audit_id, license_id, week_start, people, machines)
+            select %(audit)s, r.license_id, r.week_start, r.people, r.machines
+            from jsonb_to_recordset(%(rows)s::jsonb) as r(license_id text, week_start date, people integer,
+                machines integer)
             """,
             audit=audit,
             rows=part,

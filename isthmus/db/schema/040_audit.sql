@@ -201,6 +201,28 @@ grant select, delete, insert (audit_id, license_id, license_key, label, purchase
     active_90, unused, unused_a, unused_b, unused_c, seat_costs, unit_price, currency) on audit.license_pool
     to isthmus_worker;
 
+-- How many people were there in each week of the year before an audit, as far as it knew: from the logins that it read,
+-- and from the audits before it, for Salesforce forgets logins after six months. So the newest audit has all of it.
+create table audit.license_week (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    license_id audit.short_text not null,
+    week_start date not null,
+    people audit.seat_count not null,
+    machines audit.seat_count not null,
+    primary key (tenant_id, audit_id, license_id, week_start),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.license_week enable row level security;
+alter table audit.license_week force row level security;
+create policy own_select on audit.license_week for select to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.license_week for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.license_week for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+grant select, delete, insert (audit_id, license_id, week_start, people, machines) on audit.license_week to isthmus_worker;
+
 -- The pools of permission set licences at the instant of an audit.
 create table audit.psl_pool (
     tenant_id uuid not null default ctx.tenant(),

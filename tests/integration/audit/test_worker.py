@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from isthmus.audit import service
+from isthmus.audit.history import History
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.perform import AuditApp, perform_audit
 from isthmus.audit.service import AuditProblem
@@ -109,7 +111,20 @@ async def test_an_audit_is_requested_read_judged_and_stored(product: Product, de
 
     await perform_audit(audit, product.app)  # a finished audit is left alone
     assert (await product.detail(audit)) == done
-    assert await product.request(connection) != audit
+
+    second = await product.request(connection)
+    assert second != audit
+    await perform_audit(second, product.app)
+    async with product.portal.tenant(product.keeper.ticket) as tx:
+        packed = await service.document(tx, second, DocumentKind.BUNDLE)
+    assert packed is not None
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        history = msgspec.json.decode(archive.read("bundle/history.json"), type=History)
+    known = [week for week in done.report.license_weeks if week.people is not None]
+    assert {(w.start, w.pool, w.people, w.machines) for w in history.weeks} == {
+        (w.start, w.pool, w.people, w.machines) for w in known
+    }, "what Salesforce will forget is remembered"
+    assert len(known) > 40
 
 
 async def test_another_tenant_sees_nothing_of_an_audit(product: Product, demo: Orgsim) -> None:
