@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from isthmus.audit.analysis import Analysis
-from isthmus.audit.figures import CohortLine
+from isthmus.audit.figures_more import CohortLine
 from isthmus.audit.finding import Withhold
 from isthmus.audit.model import UserRow
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from isthmus.audit import money
 from isthmus.audit.analysis import Analysis
-from isthmus.audit.figures import MeterLine
+from isthmus.audit.figures_more import MeterLine
 from isthmus.audit.prices import NEGOTIATED, Price, named_price
 from isthmus.audit.rules import r20_login_metered
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from isthmus.audit.compose import compose
 from isthmus.audit.exemptions import Exemption
-from isthmus.audit.figures import MeterLine
+from isthmus.audit.figures_more import MeterLine
 from isthmus.audit.judge import judge
 from isthmus.audit.options import AuditOptions
 from isthmus.audit.prices import CustomerPrice

@@ -77,7 +77,7 @@ def test_defect_5_logins_of_more_users_than_one_answer_shows_are_counted_complet
     async def read() -> dict[str, int]:
         counted: dict[str, int] = {}
         async for block in read_blocks(Window(SINCE, UNTIL), count, groups, Pace()):
-            for row in block.rows():
+            for row in block.rows:
                 counted[row.user] = counted.get(row.user, 0) + row.count
         return counted
 

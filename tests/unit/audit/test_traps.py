@@ -280,5 +280,5 @@ def test_r05_an_unknown_status_counts_as_presence_and_is_shown() -> None:
     block = Block(Window(ago(2), NOW))
     at = "2026-11-21T10:00:00.000+0000"
     block.add(LoginGroupRecord(2, at, at, "005", "Application", "Verfied?", "Browser"), date(2026, 11, 21))
-    (row,) = block.rows()
+    (row,) = block.rows
     assert (row.success, sum(block.unknown.values())) == (True, 2)
