@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _VERSION: Final = re.compile(r"v(\d+)\.(\d)$")
 _RETIRED_FROM: Final = 20  # the first that REST had
+_SUFFIX_LAST: Final = 57
+_ROOT_SEGMENTS: Final = 3
 _OVERRIDABLE: Final = "POST"
 _SERVICES: Final = frozenset({"async", "auth", "oauth2", "scim", "soap"})
 
@@ -198,4 +200,15 @@ def _checked_version(request: Request, settings: OrgSettings) -> Request:
         raise ApiError(410, "GONE", "The requested resource is no longer available")
     if found[2] != "0" or not settings.version_oldest <= number <= settings.version_newest:
         raise not_found()
-    return request.with_version(f"{number}.0")
+    return _without_suffix(request.with_version(f"{number}.0"), number)
+
+
+def _without_suffix(request: Request, version: int) -> Request:
+    """Return the call without `.json`, which paths of older versions may end in; NotEmulated for `.xml`."""
+    last = request.segments[-1]
+    if version > _SUFFIX_LAST or not last.endswith((".json", ".xml")) or len(request.segments) == _ROOT_SEGMENTS:
+        return request
+    if last.endswith(".xml"):
+        what = "XML answers"
+        raise NotEmulated(what)
+    return replace(request, segments=(*request.segments[:-1], last.removesuffix(".json")))

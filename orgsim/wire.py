@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -141,8 +141,24 @@ class Response:
         """Return the answer indented the way `X-PrettyPrint: 1` asks for; others than JSON unchanged."""
         if self.payload is NoPayload or not isinstance(self.body, bytes) or not self.body:
             return self
-        text = json.dumps(json.loads(self.body), indent=2, separators=(",", " : "), ensure_ascii=False)
-        return replace(self, body=text.encode())
+        return replace(self, body=_spread(json.loads(self.body), "").encode())
+
+
+def _spread(value: object, indent: str) -> str:
+    """Return JSON with one member a line; the entries of an array follow each other on theirs."""
+    deeper = indent + "  "
+    match value:
+        case dict() if value:
+            members = cast("dict[str, object]", value).items()
+            lines = [f"{json.dumps(name, ensure_ascii=False)} : {_spread(entry, deeper)}" for name, entry in members]
+            return "{\n" + deeper + f",\n{deeper}".join(lines) + f"\n{indent}}}"
+        case dict():
+            return "{ }"
+        case list():
+            entries = ", ".join(_spread(entry, indent) for entry in cast("list[object]", value))
+            return f"[ {entries} ]" if entries else "[ ]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
 
 
 def json_response(value: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Response:

@@ -200,6 +200,31 @@ def test_accounts_and_describes_carry_etag_and_time_and_users_do_not(org: Orgsim
     assert re.fullmatch(r'"[0-9a-f]{8}"', org.call("GET", f"{ROW}/describe")[1]["etag"])
 
 
+@pytest.mark.fact("pretty-print")
+def test_a_pretty_answer_is_laid_out_as_recorded(org: Orgsim):
+    [row_id] = org.add_rows("Account", [{"Name": "x"}])
+    connection = http.client.HTTPConnection(urlsplit(org.instance_url).netloc, timeout=30)
+    headers = {"Authorization": f"Bearer {org.access_token}", "X-PrettyPrint": "1"}
+    connection.request("GET", f"{DATA}/query?q={quote('SELECT Name FROM Account')}", headers=headers)
+    shown = connection.getresponse().read().decode()
+    connection.request("GET", f"{DATA}/recent", headers=headers)
+    nothing = connection.getresponse().read().decode()
+    connection.close()
+    url = f"{ROW}/{row_id}"
+    assert shown == (
+        '{\n  "totalSize" : 1,\n  "done" : true,\n  "records" : [ {\n    "attributes" : {\n      "type" : "Account",\n'
+        f'      "url" : "{url}"\n    }},\n    "Name" : "x"\n  }} ]\n}}'
+    )
+    assert nothing == "[ ]"
+
+
+@pytest.mark.fact("path-suffix")
+def test_paths_of_older_versions_may_end_in_their_format(org: Orgsim):
+    assert org.call("GET", "/services/data/v57.0/sobjects/Account/describe.json")[2]["name"] == "Account"
+    assert org.call("GET", "/services/data/v57.0/limits.xml")[0] == 501
+    assert org.call("GET", "/services/data/v58.0/limits.json")[0] == 501
+
+
 def test_unknown_fields_are_refused_whether_or_not_the_rows_are_there(org: Orgsim):
     path = f"{DATA}/composite/sobjects/Account?ids=001000000000000AAA&fields=Nope"
     assert org.call("GET", path)[2][0]["errorCode"] == "INVALID_FIELD"
