@@ -40,6 +40,11 @@ def audit_connected(name: str, options: AuditOptions, given: Collection[str], pr
             "Leave --as-of out, or give the org by token (ISTHMUS_ORG_…).",
         )
     content = with_installation(lambda installation: _audit(installation, name))
+    return judge_stored(content, options, given, previous)
+
+
+def judge_stored(content: bytes, options: AuditOptions, given: Collection[str], previous: Sequence[Path]) -> Judged:
+    """Judge a stored bundle.zip again, as `audit_connected` says."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         snapshot, stored, org = read_bundle(ZippedFiles(archive, "the bundle"))
     try:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import uuid4
 
+import msgspec
 import psycopg
 import pytest
 
+from isthmus.audit.judge import judge
+from isthmus.audit.options import AuditOptions
 from isthmus.config import read_settings
 from isthmus.db.address import DATABASE_NAME, owner_arguments
 from tests.adversarial.test_web import SOME_ID, Answer, Client, member, product
 from tests.support.commands import Said
 from tests.support.portal import Product
+from tests.unit.audit.world import example
 
 __all__ = ["member", "product"]
 
@@ -135,3 +140,39 @@ def test_an_org_that_is_not_connected_has_no_schedule(product: Product, member: 
     assert send(member, {}, f"{SCHEDULES}/{SOME_ID}").status == 404
     assert "isthmus org connect nobody" in command(product, "nobody", "--json").refusal()
     assert "exclude each other" in command(product, "prod", "--daily", "--off", "--json").refusal()
+
+
+def test_a_finding_is_put_off_by_command_listed_and_taken_back(product: Product, connection: str) -> None:
+    def said(*arguments: str) -> Said:
+        done = product.command("audit", *arguments)
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    later = ("--until", "2200-01-01", "--reason", "on parental leave")
+    assert "No finished audit of 'nowhere'" in said("snooze", "nowhere", "1", *later).err
+    line = next(f for f in judge(example().snapshot(), AuditOptions(), "prod").report.findings if f.rule == "R08")
+    planted(
+        product,
+        "insert into audit.audit (tenant_id, connection_id, state, taken_at) select tenant_id, id, 'done', now()"
+        " from orgs.connection where id = %s",
+        connection,
+    )
+    planted(
+        product,
+        "insert into audit.finding (tenant_id, audit_id, ordinal, rule, grade, severity, subject_id, pool, search_text,"
+        " line) select a.tenant_id, a.id, 1, 'R08', 'A', 'critical', l.line ->> 'subject_id', l.line ->> 'pool', '',"
+        " l.line::text from audit.audit a, (select %s::jsonb as line) l on conflict do nothing",
+        msgspec.json.encode(line).decode(),
+    )
+    assert "years away" in said("snooze", "prod", "1", *later).err
+    later = ("--until", f"{datetime.now(UTC).date() + timedelta(days=30)}", "--reason", "on parental leave")
+    assert "has no finding 2" in said("snooze", "prod", "2", *later).err
+    made = said("snooze", "prod", "1", *later, "--json").json
+    listed = said("snoozed", "--json").json
+    assert [(s["id"], s["org"], s["rule"], s["subject"], s["over"]) for s in listed] == [
+        (made["snooze"], "prod", "R08", line.subject, False)
+    ]
+    assert "on parental leave" in said("snoozed").out
+    assert said("wake", made["snooze"]).status == 0
+    assert said("snoozed", "--json").json == []
+    assert "Nothing is put off" in said("wake", made["snooze"]).err
+    assert [org["org"] for org in said("portfolio", "--json").json["orgs"]] == ["prod"]
