@@ -66,6 +66,19 @@ def test_with_eight_weeks_the_three_cases_are_the_maximum_the_95th_percentile_an
     assert line.aggressive == 59  # of 50, 53, 55, 57, 59, 61, 63, 83 the upper median
 
 
+def test_over_forty_weeks_the_95th_percentile_lies_below_the_maximum_as_reckoned_by_hand() -> None:
+    """39 weeks of 60 to 98 assigned seats, 2 of grade A, 3 of B, 4 of C; today 52 assigned, 1 of A, 1 of B."""
+    found = compose(company().analyse(history=weeks(*range(60, 99), a=2, b=3, c=4), headroom="0.05"), "acme")
+    line = ready(found)
+    assert line.weeks == 40
+    assert line.forecast is None  # today breaks with the rise before it
+    assert line.conservative == 101  # less A: 58 to 96, and 51; the largest is 96, x 1.05 = 100.8
+    assert line.base == 96  # less A and B: 50, 55 to 93; of forty the 38th is 91, x 1.05 = 95.55
+    assert line.aggressive == 74  # less A, B and C: 50, 51 to 89; the median is 70, x 1.05 = 73.5
+    assert line.fewer_base == 4
+    assert line.break_even_percent == Decimal("4.2")  # 4 of 100 seats less: 0.04 / 0.96
+
+
 def test_headroom_and_minimum_hold_in_every_case() -> None:
     history = weeks(*[30] * 8)
     found = compose(company().analyse(history=history, contract=[CONTRACT], headroom="0.10"), "acme")
