@@ -133,7 +133,7 @@ class TokenEndpoint:
         answer = self._answer(issued)
         if "openid" in grant.scopes:
             answer["id_token"] = self._id_token(issued, grant)
-        record_login(self.authority, grant.user_id, app.name)
+        record_login(self.authority, grant.user_id, app.name, "OauthWebServer")
         return answer
 
     def _from_refresh(self, request: Request, values: dict[str, str]) -> dict[str, object]:
@@ -149,14 +149,14 @@ class TokenEndpoint:
         person = people.by_username(self.authority.org, app.run_as)
         if person is None:
             raise GrantError(400, "invalid_grant", "no client credentials user enabled")
-        return self._without_refresh(app, person, app.scopes)
+        return self._without_refresh(app, person, "OauthClientCredentials")
 
     def _from_password(self, request: Request, values: dict[str, str]) -> dict[str, object]:
         app = self._client(request, values)
         person = people.by_username(self.authority.org, values.get("username", ""))
         if person is None or not values.get("password", "").startswith(people.PASSWORD):
             raise GrantError(400, "invalid_grant", "authentication failure")
-        answer = self._without_refresh(app, person, app.scopes)
+        answer = self._without_refresh(app, person, "OauthUsernamePassword")
         # This flow takes no scopes, and says none.
         return {name: value for name, value in answer.items() if name != "scope"}
 
@@ -175,7 +175,7 @@ class TokenEndpoint:
         person = people.by_username(self.authority.org, str(claims.get("sub") or claims.get("prn") or ""))
         if person is None or not self.authority.grants.is_approved(person.user_id, app, frozenset()):
             raise GrantError(400, "invalid_grant", "user hasn't approved this consumer")
-        return self._without_refresh(app, person, app.scopes)
+        return self._without_refresh(app, person, None)
 
     def _check_claims(self, claims: dict[str, object]) -> None:
         audience = claims.get("aud")
@@ -190,11 +190,11 @@ class TokenEndpoint:
         if datetime.fromtimestamp(ends, UTC) <= self.authority.org.clock.now():
             raise GrantError(400, "invalid_grant", "expired assertion")
 
-    def _without_refresh(self, app: App, person: people.Person, scopes: frozenset[str]) -> dict[str, object]:
+    def _without_refresh(self, app: App, person: people.Person, sub_type: str | None) -> dict[str, object]:
         self._active(person.user_id)
-        kept = scopes - {"refresh_token", "offline_access", "openid"}
+        kept = app.scopes - {"refresh_token", "offline_access", "openid"}
         issued = self.authority.grants.open_family(app, person.user_id, kept, self.authority.org.instance_url)
-        record_login(self.authority, person.user_id, app.name)
+        record_login(self.authority, person.user_id, app.name, sub_type)
         return self._answer(issued)
 
     def _active(self, user_id: str) -> None:
@@ -237,8 +237,8 @@ class TokenEndpoint:
         return self.authority.key.sign(claims)
 
 
-def record_login(authority: Authority, user_id: str, app_name: str) -> None:
-    """Add the LoginHistory row of a successful sign-in."""
+def record_login(authority: Authority, user_id: str, app_name: str, sub_type: str | None) -> None:
+    """Add the LoginHistory row of a successful sign-in; `sub_type` is None for flows that it has no word for."""
     org = authority.org
     table = org.tables.get("loginhistory")
     if table is None:
@@ -250,7 +250,7 @@ def record_login(authority: Authority, user_id: str, app_name: str) -> None:
             "UserId": user_id,
             "LoginTime": now,
             "LoginType": "Remote Access 2.0",
-            "LoginSubType": "OauthWebServer",
+            "LoginSubType": sub_type,
             "Status": "Success",
             "Application": app_name,
             "SourceIp": "127.0.0.1",

@@ -44,6 +44,7 @@ def test_the_password_flow_says_no_scope(org: Orgsim):
     assert status == 200
     assert set(answer) == {"access_token", "instance_url", "id", "token_type", "issued_at", "signature"}
     assert (headers["expires"], headers["x-readonlymode"]) == ("Thu, 01 Jan 1970 00:00:00 GMT", "false")
+    assert org.rows("LoginHistory")[-1]["LoginSubType"] == "OauthUsernamePassword"
 
 
 @pytest.mark.fact("oauth-flows-absent")
