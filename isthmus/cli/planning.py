@@ -56,7 +56,7 @@ class Planned:
 
 
 async def planned(installation: Installation, text: str, source: Alias, target: Alias, *, count: bool) -> Planned:
-    """Return what `text` would do. A sync that does not exist yet is kept for as long as this takes, inactive."""
+    """Return what `text` would do. A sync that does not exist yet is kept as a draft meanwhile."""
     title = spec_of(text, "the file").name
     async with installation.transaction() as tx:
         pair = await pair_of(tx, source, target)
@@ -67,7 +67,8 @@ async def planned(installation: Installation, text: str, source: Alias, target: 
             sync = SyncId(found[0].id)
             await previews.prepare(tx, sync, UserText(text))
         else:
-            sync = await definitions.save(tx, UserText(text), ConnectionId(pair[0]), ConnectionId(pair[1]))
+            ends = (ConnectionId(pair[0]), ConnectionId(pair[1]))
+            sync = await definitions.save(tx, UserText(text), *ends, draft=True)
     try:
         preview = await _previewed(installation, sync, text)
         made, why = await _counted(installation, sync, preview) if count else (None, None)

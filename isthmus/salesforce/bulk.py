@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ from isthmus.salesforce.query import Soql
 from isthmus.salesforce.refused_rows import RefusedRows
 from isthmus.salesforce.session import Session
 from isthmus.salesforce.status_code import StatusCode
-from isthmus.salesforce.waiting import JobState, ended
+from isthmus.salesforce.waiting import EARLIER_STUCK_S, STUCK_S, JobState, ended
 from isthmus.values import ApiName
 
 INGEST_BYTES_MAX: Final = 90_000_000
@@ -193,12 +194,13 @@ async def await_earlier_jobs(session: Session, name: ApiName, key: ApiName) -> N
     """Wait until the org works on no upsert job into `name` by `key` any more.
 
     A job outlives the client that closed it: what a killed mover left behind would otherwise be written after, and
-    over, the newer values of the run that takes its work up. Open jobs are never processed, and stay out of it.
+    over, the newer values of the run that takes its work up. Open jobs are never processed, and stay out of it. Raises
+    `Transient` with JOB_STUCK if one makes no progress for `EARLIER_STUCK_S`.
     """
     for job in await _jobs_at_work(session, name, key):
         # Whatever became of it, also that somebody deleted it: it writes no more.
         with suppress(Refused):
-            await _await_end(session, routes.INGEST_STATE, job)
+            await _await_end(session, routes.INGEST_STATE, job, stuck_s=EARLIER_STUCK_S)
 
 
 async def _jobs_at_work(session: Session, name: ApiName, key: ApiName) -> list[str]:
@@ -240,14 +242,21 @@ async def _close(session: Session, job: str) -> None:
 
 
 async def _await_end(
-    session: Session, route: RouteName, job: str, *, failed_is_end: bool = False, rows_expected: int | None = None
+    session: Session,
+    route: RouteName,
+    job: str,
+    *,
+    failed_is_end: bool = False,
+    rows_expected: int | None = None,
+    stuck_s: float = STUCK_S,
 ) -> JobState:
     """Wait for the job's end. Raises `Refused` if it failed.
 
     With `failed_is_end` it is refused only for what it is; one that was begun, or that the org could not bring to its
     end, is over like any other, with rows that were not processed.
     """
-    state = await ended(lambda: session.json(route, JobState, {"job": job}), session.clock, route, rows_expected)
+    ask = partial(session.json, route, JobState, {"job": job})
+    state = await ended(ask, session.clock, route, rows_expected, stuck_s)
     code = _job_code(state.error_message)
     if state.state == "JobComplete":
         return state

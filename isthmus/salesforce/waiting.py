@@ -2,7 +2,8 @@
 
 Each question is an API call, so a job is asked the more seldom the longer it lasts: never sooner than in a third of
 its age, and, once it shows progress, in half of what it needs yet. A job that shows no progress for `STUCK_S` is given
-up: nobody waits for ever for a job that an org has forgotten.
+up: nobody waits for ever for a job that an org has forgotten. A job that somebody else left there, or an earlier run,
+is given up after `EARLIER_STUCK_S`: each run that comes to it would wait as long.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ AGE_SHARE: Final = 0.5
 """Of a job's age: the longest wait of all, so that a wrong forecast costs at most half as much again."""
 REST_SHARE: Final = 0.6
 STUCK_S: Final = 3_600.0
+EARLIER_STUCK_S: Final = 600.0
 
 
 class JobState(msgspec.Struct, frozen=True, rename="camel"):
@@ -58,9 +60,9 @@ def seen(watch: Watch, found: JobState, now_s: float) -> Watch:
     return replace(watch, changed_s=now_s, state=found.state, processed=found.number_records_processed)
 
 
-def wait_s(watch: Watch, now_s: float, rows_expected: int | None) -> float | None:
+def wait_s(watch: Watch, now_s: float, rows_expected: int | None, stuck_s: float = STUCK_S) -> float | None:
     """Return after how many seconds to ask again; None if the job is stuck."""
-    if now_s - watch.changed_s >= STUCK_S:
+    if now_s - watch.changed_s >= stuck_s:
         return None
     age_s = max(now_s - watch.began_s, 0.0)
     if watch.processed and rows_expected is not None and rows_expected > watch.processed:
@@ -72,7 +74,11 @@ def wait_s(watch: Watch, now_s: float, rows_expected: int | None) -> float | Non
 
 
 async def ended(
-    ask: Callable[[], Awaitable[JobState]], clock: Clock, route: RouteName, rows_expected: int | None
+    ask: Callable[[], Awaitable[JobState]],
+    clock: Clock,
+    route: RouteName,
+    rows_expected: int | None,
+    stuck_s: float = STUCK_S,
 ) -> JobState:
     """Ask until the job is over, and return its last state. Raises `Transient` with JOB_STUCK."""
     began_s = clock.monotonic_s()
@@ -83,7 +89,7 @@ async def ended(
             return found
         now_s = clock.monotonic_s()
         watch = seen(watch, found, now_s)
-        pause_s = wait_s(watch, now_s, rows_expected)
+        pause_s = wait_s(watch, now_s, rows_expected, stuck_s)
         if pause_s is None:
             raise Transient(route, StatusCode.JOB_STUCK)
         await asyncio.sleep(pause_s)

@@ -98,16 +98,20 @@ class _Number:
     number: int
 
 
-async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: ConnectionId) -> SyncId:
-    """Keep a new sync. Raises `SpecRefused`, `SyncProblem`."""
+async def save(
+    tx: TenantTx, text: UserText, source: ConnectionId, target: ConnectionId, *, draft: bool = False
+) -> SyncId:
+    """Keep a new sync; a `draft` is on no list, and is gone in an hour. Raises `SpecRefused`, `SyncProblem`."""
+    await tx.execute("delete from sync.definition where draft and created_at < now() - interval '1 hour'")
     spec = parse_spec(text)
     await check_connections(tx, source, target)
     sync = SyncId(uuid4())
     await tx.execute(
         """
         insert into sync.definition (id, title, document, source_connection, target_connection, two_way, interval_s,
-                                     schedule)
-        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(two_way)s, %(interval_s)s, %(schedule)s)
+                                     schedule, draft)
+        values (%(id)s, %(title)s, %(document)s, %(source)s, %(target)s, %(two_way)s, %(interval_s)s, %(schedule)s,
+                %(draft)s)
         """,
         id=sync,
         title=UserText(spec.name),
@@ -117,6 +121,7 @@ async def save(tx: TenantTx, text: UserText, source: ConnectionId, target: Conne
         two_way=spec.direction == "two-way",
         interval_s=timetable.shortest_pause_s(spec),
         schedule=timetable.kept_schedule(spec),
+        draft=draft,
     )
     await tx.execute("insert into sync.state (sync_id) values (%(sync)s)", sync=sync)
     await want(tx, sync, spec, source, target)

@@ -76,7 +76,7 @@ async def _syncs(tx: TenantTx, sync: SyncId | None) -> list[SyncView]:
             select r.id, r.state, r.ended_at from sync.run r
             where r.tenant_id = d.tenant_id and r.sync_id = d.id and r.kind <> 'dry_run'
             order by r.requested_at desc limit 1) r on true
-        where %(sync)s::uuid is null or d.id = %(sync)s
+        where (%(sync)s::uuid is null and not d.draft) or d.id = %(sync)s
         order by d.title, d.id
         """,
         row=SyncView,

@@ -135,6 +135,10 @@ def test_how_a_sync_stands_is_told_by_command_and_by_api(product: Product, membe
     assert isthmus("org", "budget", "uat", "--day", "60", "--own", "20", "--json").json["own_percent"] == 20
     assert "20 % by syncs" in isthmus("org", "budget", "uat").out
     assert "prod" not in isthmus("org", "budget", "nowhere", "--json").refusal()
+    place = f"/api/v1/orgs/{json.loads(member.send('GET', place).text)['sync']['target_connection']}/budget"
+    assert json.loads(ask(member, place, {"day_percent": 55}).text)["own_percent"] == 20
+    assert json.loads(member.send("GET", place).text)["day_percent"] == 55
+    assert ask(member, place, {"day_percent": 101}).status == 400
 
 
 def test_held_conflicts_are_shown_and_decided_by_api_and_by_command(

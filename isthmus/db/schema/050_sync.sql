@@ -15,7 +15,7 @@ create type sync.pause_reason as enum ('by_hand', 'source_revoked', 'target_revo
 create type sync.run_kind as enum ('scheduled', 'by_hand', 'retry', 'dry_run', 'rollback');
 create type sync.run_state as enum ('queued', 'running', 'done', 'partial', 'failed', 'revoked');
 
--- A saved sync: the YAML that a person wrote, and the two connections.
+-- A saved sync: the YAML that a person wrote, and the two connections. A draft is what somebody plans just now.
 create table sync.definition (
     tenant_id uuid not null default ctx.tenant(),
     id uuid not null default gen_random_uuid(),
@@ -26,6 +26,7 @@ create table sync.definition (
     two_way boolean not null default false,
     interval_s integer not null check (interval_s between 60 and 604800),
     schedule sync.schedule_document not null,
+    draft boolean not null default false,
     created_at timestamptz not null default now(),
     changed_at timestamptz not null default now(),
     primary key (tenant_id, id),
@@ -44,7 +45,7 @@ create policy own_update on sync.definition for update to isthmus_portal
 create policy own_delete on sync.definition for delete to isthmus_portal
     using (tenant_id = (select ctx.tenant()));
 grant select, delete,
-    insert (id, title, document, source_connection, target_connection, two_way, interval_s, schedule),
+    insert (id, title, document, source_connection, target_connection, two_way, interval_s, schedule, draft),
     update (title, document, source_connection, target_connection, two_way, interval_s, schedule, changed_at)
     on sync.definition to isthmus_portal;
 grant select

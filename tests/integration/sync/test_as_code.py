@@ -17,7 +17,7 @@ from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync import definitions
 from isthmus.sync.looking import list_syncs
 from isthmus.sync.model import RunState
-from isthmus.values import Alias, SyncId
+from isthmus.values import Alias, ConnectionId, SyncId, UserText
 from isthmus.wiring.installation import Installation as Operators
 from tests.support.copying import two_orgs
 from tests.support.postgres import FreshDatabase
@@ -111,3 +111,19 @@ async def test_plan_apply_and_export_agree_and_only_apply_changes_anything(
 async def exported(product: Installation, sync: SyncId) -> str:
     async with product.transaction() as tx:
         return await definitions.export(tx, sync)
+
+
+async def test_what_a_killed_plan_leaves_is_on_no_list_and_is_swept(product: Installation) -> None:
+    source, target = ConnectionId(product.source), ConnectionId(product.target)
+    async with product.transaction() as tx:
+        drafts = [await definitions.save(tx, UserText(TEXT), source, target, draft=True) for _ in range(2)]
+        assert await list_syncs(tx) == []
+        assert await definitions.sync_view(tx, drafts[0]) is not None
+    admin = await product.database.superuser()
+    await admin.execute(
+        "update sync.definition set created_at = now() - interval '2 hours' where id = %s", (drafts[0],)
+    )
+    saved = await product.save(TEXT)
+    async with product.transaction() as tx:
+        assert [sync.id for sync in await list_syncs(tx)] == [saved]
+        assert [await definitions.sync_view(tx, draft) is None for draft in drafts] == [True, False]

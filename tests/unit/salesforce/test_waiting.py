@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isthmus.salesforce.waiting import POLL_MAX_S, STUCK_S, JobState, Watch, seen, wait_s
+from isthmus.salesforce.waiting import EARLIER_STUCK_S, POLL_MAX_S, STUCK_S, JobState, Watch, seen, wait_s
 
 
 def questions(job_s: float, *, rows: int = 250_000, starts_s: float = 0.0, tells: bool = True) -> tuple[int, float]:
@@ -43,3 +43,10 @@ def test_a_job_without_progress_is_stuck_and_one_with_any_is_not() -> None:
     assert wait_s(watch, 10.0 + STUCK_S, 100) is None
     moved = seen(watch, JobState("InProgress", 6), 10.0 + STUCK_S)
     assert wait_s(moved, 10.0 + STUCK_S, 100) == POLL_MAX_S
+
+
+def test_a_job_that_was_there_already_is_waited_for_less_long() -> None:
+    watch = seen(Watch(0.0, 0.0), JobState("UploadComplete"), 0.0)
+    assert wait_s(watch, EARLIER_STUCK_S - 1, None, EARLIER_STUCK_S) is not None
+    assert wait_s(watch, EARLIER_STUCK_S, None, EARLIER_STUCK_S) is None
+    assert EARLIER_STUCK_S * 5 < STUCK_S
