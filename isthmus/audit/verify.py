@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -21,6 +22,9 @@ from isthmus.audit.bundle_places import CheckedFiles, bundle_at
 from isthmus.audit.compose import compose
 from isthmus.audit.figures import Report
 from isthmus.audit.parts import canonical, canonical_parts, fields_of
+
+_PRODUCT: Final = re.compile(r"isthmus [0-9.]{1,20}")
+"""Another version may word and reckon differently, and both are right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,12 @@ def verify_files(files: Files, fingerprint: str | None = None) -> Verified:
         raise BundleInvalid(message)
     report = _recomputed(checked)
     if entry_of(FIGURES, canonical_parts(report)) not in manifest.files:
-        where = first_difference(msgspec.json.decode(checked[FIGURES]), msgspec.json.decode(canonical(report)))
+        stated: object = msgspec.json.decode(checked[FIGURES])
+        where = first_difference(stated, msgspec.json.decode(canonical(report)))
         message = f"{FIGURES}: {where or 'its form'} does not follow from the extracts, prices and settings."
+        made_by = str(cast("Mapping[str, Any]", stated).get("product")) if where == "product" else ""
+        if _PRODUCT.fullmatch(made_by):
+            message = f"{FIGURES} was made by {made_by}, and this is {report.product}: verify it with that version."
         raise BundleInvalid(message)
     return Verified(len(files), _count(report), manifest.fingerprint, report)
 

@@ -168,6 +168,15 @@ def test_an_archive_with_a_file_twice_is_refused(tmp_path: Path) -> None:
         verify_bundle(packed)
 
 
+def test_a_bundle_of_another_version_is_told_apart_from_a_changed_one() -> None:
+    files = {**bundle(), "figures.json": bundle()["figures.json"].replace(b'"isthmus 0.1.0"', b'"isthmus 9.0.1"')}
+    files[MANIFEST] = canonical(manifest_of(files))
+    with pytest.raises(
+        BundleInvalid, match=r"made by isthmus 9\.0\.1, and this is isthmus 0\.1\.0: verify it with that"
+    ):
+        verify_files(files)
+
+
 def test_the_fingerprint_can_be_recomputed_with_standard_tools() -> None:
     manifest = json.loads(bundle()[MANIFEST])
     said = json.dumps([manifest["format"], manifest["files"]], separators=(",", ":"), ensure_ascii=False) + "\n"
