@@ -99,6 +99,10 @@ class ReadyTables:
             self._kept.popitem(last=False)
         self._kept[tenant, audit] = (self._clock.monotonic_s(), ready)
 
+    def forget(self, tenant: UUID, audit: UUID) -> None:
+        """Let a table go whose audit was removed."""
+        self._kept.pop((tenant, audit), None)
+
     def _let_go(self) -> None:
         old = self._clock.monotonic_s() - self._age_max_s
         for key in [key for key, (since, _) in self._kept.items() if since <= old]:

@@ -165,6 +165,17 @@ async def audit_state(tx: TenantTx, audit: AuditId) -> AuditState | None:
     return row.state if row is not None else None
 
 
+async def has_document(tx: TenantTx, audit: AuditId, kind: DocumentKind) -> bool:
+    """Return whether the audit has a document of this kind: what is older than the schedule keeps was removed."""
+    row = await tx.fetch_one(
+        "select kind from audit.document where audit_id = %(audit)s and kind = %(kind)s",
+        row=_Kind,
+        audit=audit,
+        kind=kind,
+    )
+    return row is not None
+
+
 async def own_tenant(tx: TenantTx) -> UUID:
     """Return whose rows this transaction sees: the tenant that the ticket names."""
     row = await tx.fetch_one("select ctx.tenant() as id", row=_Made)

@@ -17,7 +17,7 @@ from isthmus.audit.questions import answer as answer_question
 from isthmus.audit.views import DocumentKind
 from isthmus.portal.api.answers import answer
 from isthmus.portal.api.findings import done_only
-from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, missing
+from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of
 from isthmus.portal.problems import bad_input
 from isthmus.values import AuditId
 
@@ -37,6 +37,10 @@ async def what_if(request: WebRequest, world: World, api_actor: ApiActing, audit
     async with world.database.tenant(api_actor.visitor.ticket) as tx:
         done_only(await service.audit_state(tx, audit_id))
         tenant = await service.own_tenant(tx)
+        kept = await service.has_document(tx, audit_id, DocumentKind.BUNDLE)
+    if not kept:
+        world.tables.forget(tenant, audit_id)
+        raise _removed()
     ready, prepared_ms = await _ready(world, api_actor, tenant, audit_id)
     began_s = world.clock.monotonic_s()
     try:
@@ -69,7 +73,7 @@ async def _ready(world: World, actor: ApiActing, tenant: UUID, audit: AuditId) -
             async with world.database.tenant(actor.visitor.ticket) as tx:
                 bundle = await service.document(tx, audit, DocumentKind.BUNDLE)
             if bundle is None:
-                missing("Document", _LIST)
+                raise _removed()
             try:
                 found = await asyncio.to_thread(load, bundle)
             except CannotAsk as refused:
@@ -77,6 +81,16 @@ async def _ready(world: World, actor: ApiActing, tenant: UUID, audit: AuditId) -
                 raise Problem(409, "This audit cannot be asked", f"{what}.", remedy, _LIST) from None
             world.tables.put(tenant, audit, found)
     return found, max(1, round((world.clock.monotonic_s() - began_s) * 1000))
+
+
+def _removed() -> Problem:
+    return Problem(
+        409,
+        "This audit's evidence was removed",
+        "Documents, findings and names of older audits are removed, as the org's schedule says.",
+        "Ask a newer audit, or audit the org again.",
+        _LIST,
+    )
 
 
 def _question(unverified_body: bytes) -> Question:

@@ -72,6 +72,18 @@ async def test_a_question_that_cannot_be_used_is_refused_saying_why(
     assert error["remedy"]
 
 
+async def test_an_audit_whose_evidence_was_removed_is_forgotten_at_once(desk: Desk) -> None:
+    audit = await desk.audit(company())
+    path = f"/api/v1/audits/{audit}/what-if"
+    assert (await desk.post(path, {})).status_code == 200
+    assert desk.tables.bytes > 0
+    admin = await desk.database.superuser()
+    await admin.execute("delete from audit.document where audit_id = %s", (audit,))
+    gone = await desk.post(path, {})
+    assert (gone.status_code, gone.json()["error"]["title"]) == (409, "This audit's evidence was removed")
+    assert desk.tables.bytes == 0
+
+
 async def test_another_tenant_gets_nothing_of_an_audit_even_when_it_is_loaded(desk: Desk) -> None:
     audit = await desk.audit(company())
     assert (await desk.post(f"/api/v1/audits/{audit}/what-if", {})).status_code == 200
