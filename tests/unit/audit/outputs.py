@@ -54,7 +54,7 @@ def company() -> Org:
     org.license(PLATFORM, name="Salesforce Platform", key="AUL", total=60)
     org.license("100WONDER", name="Wonder Cloud", key="PID_WONDER", total=50)
     for n in range(307):
-        weeks = [7 * week + n % 5 + 0.3 for week in range(25)]
+        weeks = [14 * week + n % 5 + 0.3 for week in range(13)]
         org.user(f"Regular {n}", last=weeks[0], human=weeks, features=("Knowledge User",) if n % 3 else ())
     for n in range(23):
         org.user(f"Software {n}", last=1.2, human=[], machine=[d + 0.2 for d in range(1, 90)])
