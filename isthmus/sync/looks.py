@@ -173,7 +173,7 @@ async def _refuse_second_decider(tx: TenantTx) -> None:
         row=_Id,
     )
     if found is not None:
-        message = "Somebody is deciding conflicts already. Wait until that is over, ten minutes at most."
+        message = "Somebody is deciding conflicts already. Wait until that is over, a quarter of an hour at most."
         raise SyncProblem(message)
 
 
