@@ -120,7 +120,7 @@ class SoapDoor:
         body, header = root.find("Body"), root.find("Header")
         if root.name != "Envelope" or body is None or not body.children:
             raise SoapFault(code="XML_PARSER_ERROR", message="The request is not a SOAP envelope")
-        options = read_headers(header)
+        options = read_headers(header, body.children[0].name)
         if options.all_or_none and body.children[0].name in _ROW_BY_ROW:
             what = f"AllOrNoneHeader of {body.children[0].name}"
             raise NotEmulated(what)

@@ -10,6 +10,7 @@ from orgsim.xmltree import Element
 
 _WITHOUT_EFFECT: Final = frozenset({"DisableFeedTrackingHeader", "EmailHeader", "StreamingEnabledHeader"})
 """About feeds and e-mails, which orgsim has not, and about how an answer is written."""
+_LOGIN: Final = "login"
 _TRUE: Final = frozenset({"true", "1"})
 
 
@@ -24,8 +25,8 @@ class SoapOptions:
     as_rest: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def read_headers(header: Element | None) -> SoapOptions:
-    """Return what the headers ask for. Raises NotEmulated for what orgsim cannot do."""
+def read_headers(header: Element | None, operation: str) -> SoapOptions:
+    """Return what the headers ask of an operation. Raises NotEmulated for what orgsim cannot do."""
     token = batch_size = ""
     all_or_none = truncate = False
     as_rest: dict[str, str] = {}
@@ -43,6 +44,8 @@ def read_headers(header: Element | None) -> SoapOptions:
                 as_rest["sforce-auto-assign"] = str(_flag(entry, "useDefaultRule")).upper()
             case "DuplicateRuleHeader" if not _flag(entry, "includeRecordDetails"):
                 as_rest["sforce-duplicate-rule-header"] = f"allowSave={str(_flag(entry, 'allowSave')).lower()}"
+            case "CallOptions" if operation == _LOGIN:
+                pass  # no name of the call could be in the default namespace, which some clients always give
             case name if name in _WITHOUT_EFFECT or _changes_nothing(entry):
                 pass
             case name:
