@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, cast
 
 import openpyxl
@@ -40,7 +41,16 @@ def hostile() -> Judged:
 
 
 def pdf_text(judged: Judged) -> list[str]:
-    reader = pypdf.PdfReader(io.BytesIO(judged.documents["report.pdf"]))
+    return text_of(judged.documents["report.pdf"])
+
+
+@cache
+def pdf_of(make: Callable[[], Judged]) -> bytes:
+    return make().documents["report.pdf"]
+
+
+def text_of(pdf: bytes) -> list[str]:
+    reader = pypdf.PdfReader(io.BytesIO(pdf))
     return [page.extract_text().replace("\u200b", "") for page in reader.pages]
 
 
@@ -135,7 +145,7 @@ def crowded() -> Judged:
 
 @pytest.mark.parametrize("make", [*orgs.ORGS, crowded], ids=lambda make: make.__name__)
 def test_the_summary_is_one_page_and_has_all_of_its_parts(make: Callable[[], Judged]) -> None:
-    pages = pdf_text(make())
+    pages = text_of(pdf_of(make))
     assert pages[1].startswith("Findings by name")
     words = ("Purchased", "Cash at renewal", "Deadline", "Seats by licence", "Not used, by another threshold")
     assert [word for word in (*words, "What could be wrong", "signal, not proof") if word not in pages[0]] == []
@@ -145,7 +155,7 @@ def test_the_summary_is_one_page_and_has_all_of_its_parts(make: Callable[[], Jud
 def test_the_pdf_is_accessible_by_pdf_ua_with_language_title_tags_and_a_text_for_the_chart(
     make: Callable[[], Judged],
 ) -> None:
-    reader = pypdf.PdfReader(io.BytesIO(make().documents["report.pdf"]))
+    reader = pypdf.PdfReader(io.BytesIO(pdf_of(make)))
     root = cast("dict[str, Any]", reader.trailer["/Root"])
     assert root["/Lang"] == "en"
     assert root["/MarkInfo"]["/Marked"]

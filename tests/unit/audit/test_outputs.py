@@ -131,7 +131,7 @@ def test_hostile_names_do_not_stop_the_pdf() -> None:
 
 @pytest.mark.parametrize("org", orgs.ORGS, ids=lambda make: make.__name__)
 def test_the_workbook_has_the_known_sheets_in_order_and_none_is_bare(org: Any) -> None:
-    found = book(org())
+    found = book(made(org.__name__))
     assert [name for name in found.sheetnames if name in SHEETS] == list(SHEETS)
     for sheet in found:
         assert sheet.freeze_panes == "A2"
