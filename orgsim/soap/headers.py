@@ -22,18 +22,21 @@ class SoapOptions:
     batch_size: str = ""
     all_or_none: bool = False
     truncate: bool = False
+    organization: str = ""
     as_rest: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def read_headers(header: Element | None, operation: str) -> SoapOptions:
     """Return what the headers ask of an operation. Raises NotEmulated for what orgsim cannot do."""
-    token = batch_size = ""
+    token = batch_size = organization = ""
     all_or_none = truncate = False
     as_rest: dict[str, str] = {}
     for entry in () if header is None else header.children:
         match entry.name:
             case "SessionHeader":
                 token = entry.value("sessionId").strip()
+            case "LoginScopeHeader" if operation == _LOGIN and not entry.value("portalId").strip():
+                organization = entry.value("organizationId").strip()
             case "QueryOptions":
                 batch_size = entry.value("batchSize").strip()
             case "AllOrNoneHeader":
@@ -51,7 +54,7 @@ def read_headers(header: Element | None, operation: str) -> SoapOptions:
             case name:
                 what = f"the SOAP header {name}"
                 raise NotEmulated(what)
-    return SoapOptions(token, batch_size, all_or_none, truncate, as_rest)
+    return SoapOptions(token, batch_size, all_or_none, truncate, organization, as_rest)
 
 
 def _changes_nothing(entry: Element) -> bool:

@@ -84,7 +84,9 @@ class PartnerService:
             raise SoapFault(code="UNSUPPORTED_API_VERSION", message=text, kind="LoginFault")
         person = people.by_username(org, soap.operation.value("username").strip())
         password = soap.operation.value("password")
-        if person is None or not person.is_active or not password.startswith(people.PASSWORD):
+        wanted = soap.options.organization
+        elsewhere = wanted != "" and normalize_id(wanted) != org.id18
+        if person is None or elsewhere or not person.is_active or not password.startswith(people.PASSWORD):
             text = "Invalid username, password, security token; or user locked out."
             raise SoapFault(code="INVALID_LOGIN", message=text, kind="LoginFault")
         app = App(client_id="soap", name="SOAP login", pkce_required=False, rotation=False)

@@ -151,6 +151,15 @@ def test_an_answer_says_how_much_of_the_allowance_is_used(org: Orgsim):
     assert re.search(r"<limitInfo><current>\d+</current><limit>\d+</limit><type>API REQUESTS</type></limitInfo>", raw)
 
 
+@pytest.mark.parametrize(("scope", "status"), [("", 200), ("own", 200), ("00D000000000001AAA", 500)])
+def test_a_login_may_name_its_org_and_any_namespace(org: Orgsim, scope: str, status: int):
+    wanted = org.ready["org_id"] if scope == "own" else scope
+    header = f"<LoginScopeHeader><organizationId>{wanted}</organizationId></LoginScopeHeader>"
+    header += "<CallOptions><client>x</client><defaultNamespace>sf</defaultNamespace></CallOptions>"
+    login = f"<login><username>{org.username}</username><password>{org.password}</password></login>"
+    assert soap(org, login, token="", header=header)[0] == status
+
+
 @pytest.mark.fact("soap-enterprise-login")
 def test_the_enterprise_api_signs_in_and_refuses_the_rest_loudly(org: Orgsim):
     name, password = org.username, org.password
