@@ -16,6 +16,7 @@ from datetime import datetime
 
 import msgspec
 
+from isthmus.salesforce.bulk import await_earlier_jobs
 from isthmus.salesforce.collections import RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.records import Cell, Record
@@ -61,6 +62,9 @@ async def move_pairs(
     first = window is None or window.since is None
     fresh = msgspec.structs.replace(job, seen_until=None) if again else job
     pairs = Pairs(fresh, both, tally, tools, adopting=first, since=None if window is None else window.since)
+    if first and step.pairing is not None and step.pairing.two_way and step.pairing.adoption is None:
+        with asking(TARGET):  # an earlier attempt may have loaded by Bulk; its job outlives it, and would write over us
+            await await_earlier_jobs(both.sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
     with asking(SOURCE):
         batches = pages(both.sessions[SOURCE], query_of(step, pairs.select, window, ordered=True))
     while True:
