@@ -15,14 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from isthmus.audit.bundle import read_bundle, read_manifest
-from isthmus.audit.bundle_places import bundle_at
-from isthmus.audit.contract import parse_contract
+from isthmus.audit.evidence.bundle import read_bundle, read_manifest
+from isthmus.audit.evidence.places import bundle_at
 from isthmus.audit.figures import Report
-from isthmus.audit.history import History, PoolPoint
+from isthmus.audit.given.contract import parse_contract
+from isthmus.audit.given.history import History, PoolPoint
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import parse_customer_prices
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import parse_customer_prices
 from isthmus.audit.report.pdf import render_page_image
 from tests.support.auditing import audit_org
 from tests.support.orgsim import start_orgsim

@@ -9,18 +9,18 @@ from decimal import Decimal
 
 import msgspec
 
-from isthmus.audit.contract import ContractItem
-from isthmus.audit.exemptions import Exempt
 from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
-from isthmus.audit.history import History, needed_before
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.exemptions import Exempt
+from isthmus.audit.given.history import History, needed_before
+from isthmus.audit.given.options import Thresholds
+from isthmus.audit.given.pricebook import PriceBook
+from isthmus.audit.given.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
+from isthmus.audit.given.snooze import Snoozes, put_off
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
-from isthmus.audit.options import Thresholds
-from isthmus.audit.pricebook import PriceBook
-from isthmus.audit.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
 from isthmus.audit.snapshot import Snapshot
-from isthmus.audit.snooze import Snoozes, put_off
 from isthmus.audit.view import View
 
 

@@ -17,8 +17,21 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
-from isthmus.audit.estimate import Counted, calls_estimated, groups_per_login
-from isthmus.audit.logins import Block, CollectFailed, blocks, count_of, read_blocks
+from isthmus.audit.collecting.estimate import Counted, calls_estimated, groups_per_login
+from isthmus.audit.collecting.logins import Block, CollectFailed, blocks, count_of, read_blocks
+from isthmus.audit.collecting.pace import Pace
+from isthmus.audit.collecting.records import (
+    CountRecord,
+    LicenseRecord,
+    LoginGroupRecord,
+    OldestRecord,
+    PslAssignRecord,
+    PslPermissionsRecord,
+    PslRecord,
+    UserRecord,
+    instant_or_none,
+    permissions_of,
+)
 from isthmus.audit.model import (
     DAYS_KEPT,
     FEATURES_UNAVAILABLE,
@@ -32,19 +45,6 @@ from isthmus.audit.model import (
     RequestLine,
     StartedMessage,
     UnknownWordMessage,
-)
-from isthmus.audit.pace import Pace
-from isthmus.audit.records import (
-    CountRecord,
-    LicenseRecord,
-    LoginGroupRecord,
-    OldestRecord,
-    PslAssignRecord,
-    PslPermissionsRecord,
-    PslRecord,
-    UserRecord,
-    instant_or_none,
-    permissions_of,
 )
 from isthmus.egress.errors import EgressError
 from isthmus.egress.policy import HoleValue

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import msgspec
 
 from isthmus.audit.analysis import Basis, analyse
-from isthmus.audit.bundle import Files, bundle_files
-from isthmus.audit.compose import compose
-from isthmus.audit.exemptions import resolve
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.bundle import Files, bundle_files
 from isthmus.audit.figures import Report
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.pseudonym import pseudonymise
+from isthmus.audit.given.exemptions import resolve
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.given.pseudonym import pseudonymise
+from isthmus.audit.given.snooze import resolve_snoozes
 from isthmus.audit.report.files import documents
 from isthmus.audit.snapshot import Snapshot
-from isthmus.audit.snooze import resolve_snoozes
 from isthmus.audit.view import View
 from isthmus.values import Secret
 

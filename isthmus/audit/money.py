@@ -16,7 +16,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
 from isthmus.audit.finding import Finding, Grade, Saving
-from isthmus.audit.prices import Price
+from isthmus.audit.given.prices import Price
 from isthmus.audit.rules.registry import PSL_PRIORITY, SEAT_PRIORITY
 
 CENT: Final = Decimal("0.01")

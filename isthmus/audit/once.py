@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from isthmus.audit.bundle import fingerprint_of
 from isthmus.audit.collect import AuditJob
+from isthmus.audit.collecting.reading import MoverSetting, read_org
+from isthmus.audit.evidence.bundle import fingerprint_of
+from isthmus.audit.evidence.parts import Parts, parts_of
 from isthmus.audit.figures import Report
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.model import ProgressMessage
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.parts import Parts, parts_of
-from isthmus.audit.reading import MoverSetting, read_org
 from isthmus.clock import Clock
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.lease import Lease, answer_fixed

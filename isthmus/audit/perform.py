@@ -17,14 +17,14 @@ from typing import Final
 import msgspec
 
 from isthmus.audit import store
-from isthmus.audit.afterwards import note_done, note_failed
+from isthmus.audit.cadence.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
+from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
+from isthmus.audit.desk.setting import options_of, read_setting
 from isthmus.audit.failures import AuditFailed, Failure, LeasesEnded
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
 from isthmus.audit.model import ProgressMessage
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.reading import MoverSetting, Read, read_org
-from isthmus.audit.setting import options_of, read_setting
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import msgspec
 
+from isthmus.audit.desk.views import AuditDetail, AuditState, AuditView, DocumentKind, FindingFilter, FindingView
 from isthmus.audit.failures import Failure, explain
 from isthmus.audit.figures import FindingLine
 from isthmus.audit.finding import Fact, Grade, Severity
 from isthmus.audit.report.files import read_report
-from isthmus.audit.views import AuditDetail, AuditState, AuditView, DocumentKind, FindingFilter, FindingView
 from isthmus.db.database import TenantTx
 from isthmus.db.jobs import TaskName, enqueue
 from isthmus.values import AuditId, ConnectionId, UserText

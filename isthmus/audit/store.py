@@ -11,15 +11,15 @@ from uuid import UUID
 
 import msgspec
 
-from isthmus.audit.bundle import zipped
-from isthmus.audit.catalogue import Category
+from isthmus.audit.evidence.bundle import zipped
 from isthmus.audit.failures import Failure
 from isthmus.audit.figures import Report
-from isthmus.audit.history import History, PoolPoint, SeenDeactivated
+from isthmus.audit.given.catalogue import Category
+from isthmus.audit.given.history import History, PoolPoint, SeenDeactivated
+from isthmus.audit.given.snooze import Snooze
 from isthmus.audit.judge import Judged
 from isthmus.audit.money import annual
-from isthmus.audit.portfolio import person_key, summary_of
-from isthmus.audit.snooze import Snooze
+from isthmus.audit.portfolio.portfolio import person_key, summary_of
 from isthmus.audit.store_weeks import load_weeks
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from isthmus.audit.history import PoolWeek
+from isthmus.audit.given.history import PoolWeek
 from isthmus.db.database import TenantTx
 
 

@@ -10,13 +10,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.catalogue import Category, category_of
-from isthmus.audit.exemptions import Exempt, ExemptUser
-from isthmus.audit.history import History
+from isthmus.audit.given.catalogue import Category, category_of
+from isthmus.audit.given.exemptions import Exempt, ExemptUser
+from isthmus.audit.given.history import History
+from isthmus.audit.given.options import Thresholds
+from isthmus.audit.given.prices import Price
 from isthmus.audit.login_table import UserLogins
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
-from isthmus.audit.options import Thresholds
-from isthmus.audit.prices import Price
 from isthmus.audit.snapshot import Snapshot
 
 COUNTER_LAG_MAX = timedelta(hours=24)

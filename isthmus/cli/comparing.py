@@ -12,11 +12,11 @@ from isthmus.cli.headless import find_org
 from isthmus.cli.output import print_table, refuse, say
 from isthmus.cli.running import judged_host, settings_here, with_installation
 from isthmus.cli.syncs import POLL_S, SCHEMA_WAIT_S, pair_of
-from isthmus.sync import comparing
-from isthmus.sync.compare import Comparison, ObjectComparison
 from isthmus.sync.copy import CopyOrg
 from isthmus.sync.definitions import SchemaPending
-from isthmus.sync.schemas import SchemaUnread
+from isthmus.sync.planning import comparing
+from isthmus.sync.planning.compare import Comparison, ObjectComparison
+from isthmus.sync.planning.schemas import SchemaUnread
 from isthmus.values import Alias, ConnectionId
 from isthmus.wiring.installation import Installation
 

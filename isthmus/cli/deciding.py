@@ -12,9 +12,9 @@ from isthmus.cli.looking import Seen, plain_seen
 from isthmus.cli.output import say
 from isthmus.sync.definitions import request_run
 from isthmus.sync.flow.shown import Carried, Decision, Decisions, Outcome, ShownPair
-from isthmus.sync.looks import answered, looked, request_look
-from isthmus.sync.relay import waiting
-from isthmus.sync.viewing import LookBroken, Viewer
+from isthmus.sync.inspecting.looks import answered, looked, request_look
+from isthmus.sync.inspecting.relay import waiting
+from isthmus.sync.inspecting.viewing import LookBroken, Viewer
 from isthmus.values import RunId, SyncId
 from isthmus.wiring.installation import Installation
 

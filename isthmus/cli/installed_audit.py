@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 from isthmus.audit import service
-from isthmus.audit.bundle import read_bundle
-from isthmus.audit.bundle_places import ZippedFiles
+from isthmus.audit.desk.views import AuditDetail, AuditState, DocumentKind
+from isthmus.audit.evidence.bundle import read_bundle
+from isthmus.audit.evidence.places import ZippedFiles
+from isthmus.audit.evidence.previous import OtherOrg, check_org
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, basis_of, judge_by
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.previous import OtherOrg, check_org
-from isthmus.audit.views import AuditDetail, AuditState, DocumentKind
 from isthmus.cli.output import note, refuse
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections

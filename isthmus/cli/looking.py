@@ -12,9 +12,9 @@ from rich.markup import escape
 from isthmus.cli.commands.budget import local
 from isthmus.cli.output import print_table, say
 from isthmus.sync.flow.shown import ShownChange, ShownPair, ShownRow
-from isthmus.sync.looks import Looked, OpenWindow, looked, request_look
-from isthmus.sync.relay import waiting
-from isthmus.sync.viewing import Viewer
+from isthmus.sync.inspecting.looks import Looked, OpenWindow, looked, request_look
+from isthmus.sync.inspecting.relay import waiting
+from isthmus.sync.inspecting.viewing import Viewer
 from isthmus.values import SyncId
 from isthmus.wiring.installation import Installation
 

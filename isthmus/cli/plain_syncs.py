@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.sync.beside import CallsBeside
+from isthmus.sync.timing.beside import CallsBeside
 from isthmus.sync.views import OutcomeView, RunDetail, SyncView
 
 

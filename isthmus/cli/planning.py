@@ -19,13 +19,14 @@ from isthmus.cli.plans import (
 )
 from isthmus.cli.specs import spec_of
 from isthmus.cli.syncs import POLL_S, SCHEMA_WAIT_S, ended, pair_of
-from isthmus.sync import definitions, previews
-from isthmus.sync.changes import Change, ChangeKind
+from isthmus.sync import definitions
 from isthmus.sync.definitions import SchemaPending
-from isthmus.sync.estimate import Estimate
 from isthmus.sync.looking import list_syncs, runs, sync_view
 from isthmus.sync.model import Drawn
-from isthmus.sync.previews import Preview
+from isthmus.sync.planning import previews
+from isthmus.sync.planning.changes import Change, ChangeKind
+from isthmus.sync.planning.estimate import Estimate
+from isthmus.sync.planning.previews import Preview
 from isthmus.sync.views import SyncView
 from isthmus.values import Alias, ConnectionId, SyncId, UserText
 from isthmus.wiring.installation import Installation

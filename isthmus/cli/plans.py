@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from isthmus.cli.output import print_table, say
-from isthmus.sync.estimate import Estimate
 from isthmus.sync.model import Column, Issue, Plan, Severity, Step
-from isthmus.sync.suggestions import Suggestion
+from isthmus.sync.planning.estimate import Estimate
+from isthmus.sync.planning.suggestions import Suggestion
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.HINT: "dim"}
 

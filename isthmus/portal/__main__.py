@@ -15,7 +15,7 @@ from typing import Final
 
 import uvicorn
 
-from isthmus.audit.questions import ReadyTables
+from isthmus.audit.what_if.questions import ReadyTables
 from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db import gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isthmus.audit.views import AuditState, AuditView
+from isthmus.audit.desk.views import AuditState, AuditView
 from isthmus.orgs.model import Connection
 from isthmus.portal.orgs_view import usable
 from isthmus.sync.model import SyncState

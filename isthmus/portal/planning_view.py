@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.db.database import TenantTx
-from isthmus.sync import previews
-from isthmus.sync.beside import CallsBeside, calls_beside_runs
-from isthmus.sync.changes import Change
 from isthmus.sync.definitions import SpecRefused, SyncProblem
-from isthmus.sync.previews import Estimated
-from isthmus.sync.suggestions import Suggestion
+from isthmus.sync.planning import previews
+from isthmus.sync.planning.changes import Change
+from isthmus.sync.planning.previews import Estimated
+from isthmus.sync.planning.suggestions import Suggestion
+from isthmus.sync.timing.beside import CallsBeside, calls_beside_runs
 from isthmus.values import SyncId
 
 

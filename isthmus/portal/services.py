@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from isthmus.audit.questions import ReadyTables
+from isthmus.audit.what_if.questions import ReadyTables
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database

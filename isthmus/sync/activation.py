@@ -20,8 +20,8 @@ from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import SOURCE, TARGET, ActivateJob
 from isthmus.sync.model import TRACKING_FIELD, EndReason, PauseReason, Plan, SyncState
 from isthmus.sync.moving import moving_to
+from isthmus.sync.planning.schemas import SchemaUnread, perform_schema
 from isthmus.sync.run import Run, begin
-from isthmus.sync.schemas import SchemaUnread, perform_schema
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 TRACKING_LABEL = "SwiftPort Source Id"

@@ -22,7 +22,6 @@ from isthmus.sandbox.report import SandboxReport
 from isthmus.sync.activation import activation_job, nothing_to_keep
 from isthmus.sync.drive import Driven, Moving, RunningMover, drive
 from isthmus.sync.errors import NOTE_CODES, explain, explain_end
-from isthmus.sync.estimate import Estimate, OrgUsage, estimate
 from isthmus.sync.flow.computed import needs_key
 from isthmus.sync.flow.frames import Frame
 from isthmus.sync.flow.job import BULK_ROWS_MIN, SOURCE, TARGET, SyncJob
@@ -32,11 +31,12 @@ from isthmus.sync.looking import field_name, path_name, step_title
 from isthmus.sync.model import Drawn, EndReason, Issue, Plan, Rejected
 from isthmus.sync.moving import moving_to
 from isthmus.sync.plan import draw_plan, objects_of, schema_of
+from isthmus.sync.planning.estimate import Estimate, OrgUsage, estimate
+from isthmus.sync.planning.run_tag import tag_of
+from isthmus.sync.planning.schemas import SchemaUnread, read_schemas
+from isthmus.sync.planning.suggestions import Suggestion, suggest
 from isthmus.sync.run import Run, begin
-from isthmus.sync.run_tag import tag_of
-from isthmus.sync.schemas import SchemaUnread, read_schemas
 from isthmus.sync.spec import SyncSpec
-from isthmus.sync.suggestions import Suggestion, suggest
 from isthmus.sync.windows import step_jobs
 from isthmus.values import OrgHost, Purpose, Secret
 

@@ -27,12 +27,12 @@ from isthmus.db.jobs import TaskName, enqueue
 from isthmus.db.storable import Blob
 from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.schema import ObjectDescribe
-from isthmus.sync import timetable
 from isthmus.sync.looking import list_syncs, run_detail, runs, sync_view
 from isthmus.sync.model import Drawn, PauseReason, Rejected, SyncState
 from isthmus.sync.plan import Schema, draw_plan, objects_of, schema_of
-from isthmus.sync.schemas import Described, kept_describes
+from isthmus.sync.planning.schemas import Described, kept_describes
 from isthmus.sync.spec import SpecRefused, SyncSpec, parse_spec, spec_text
+from isthmus.sync.timing import timetable
 from isthmus.values import ApiName, ConnectionId, Purpose, RunId, SyncId, UserText
 
 __all__ = [

@@ -14,10 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from isthmus.salesforce.schema import ObjectDescribe
-from isthmus.sync.adoption import looking
-from isthmus.sync.columns import with_columns
-from isthmus.sync.drafts import Draft, Schema, refuse_twice, stamp_of, started
-from isthmus.sync.issues import error
 from isthmus.sync.model import (
     OBJECTS_MAX,
     TRACKING_FIELD,
@@ -31,10 +27,14 @@ from isthmus.sync.model import (
     StepKind,
 )
 from isthmus.sync.pairing import Pairing
-from isthmus.sync.parents import parents_first
-from isthmus.sync.run_tag import tag_column
+from isthmus.sync.planning.adoption import looking
+from isthmus.sync.planning.columns import with_columns
+from isthmus.sync.planning.drafts import Draft, Schema, refuse_twice, stamp_of, started
+from isthmus.sync.planning.issues import error
+from isthmus.sync.planning.parents import parents_first
+from isthmus.sync.planning.run_tag import tag_column
+from isthmus.sync.planning.two_way import draw_both, one_way_leftovers
 from isthmus.sync.spec import DeletesSpec, SyncSpec
-from isthmus.sync.two_way import draw_both, one_way_leftovers
 
 __all__ = ["Schema", "draw_plan", "objects_of", "schema_of"]
 

@@ -27,21 +27,22 @@ from isthmus.orgs.model import ConnectionState
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.version import API_VERSION_DEFAULT
-from isthmus.sync import failed_windows, store
-from isthmus.sync.afterwards import DRY_RUN, RETRY, after, new_use
-from isthmus.sync.alerts import note_end, note_unusual
+from isthmus.sync import store
 from isthmus.sync.app import SyncApp
-from isthmus.sync.budget import own_left
 from isthmus.sync.drive import Driven, RunningMover, drive
 from isthmus.sync.errors import TRANSIENT_CODES
 from isthmus.sync.flow.frames import Calls, Frame, Moved, Noted, RowsFailed, Tagged, WindowSettled
 from isthmus.sync.flow.job import SOURCE, Ceiling, RollbackJob, StepJob, SyncJob
 from isthmus.sync.looping import is_looping
+from isthmus.sync.mending import failed_windows
+from isthmus.sync.mending.rollbacks import ROLLBACK, rollback_job, save_tag_time
 from isthmus.sync.model import Budget, EndReason, PauseReason, Plan, RunState, SyncState
-from isthmus.sync.rollbacks import ROLLBACK, rollback_job, save_tag_time
+from isthmus.sync.planning.run_tag import tag_of
 from isthmus.sync.run import Run, StepRun, begin, stopped
-from isthmus.sync.run_tag import tag_of
-from isthmus.sync.timetable import decoded_schedule, org_calls, save_usage, set_due_after
+from isthmus.sync.telling.alerts import note_end, note_unusual
+from isthmus.sync.timing.afterwards import DRY_RUN, RETRY, after, new_use
+from isthmus.sync.timing.budget import own_left
+from isthmus.sync.timing.timetable import decoded_schedule, org_calls, save_usage, set_due_after
 from isthmus.sync.windows import read_until, step_jobs
 from isthmus.values import ConnectionId, Purpose, RunId
 

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from isthmus.sync.flow.expressions.syntax import TEXT_MAX as EXPRESSION_CHARS_MAX
 from isthmus.sync.model import OBJECTS_MAX, TRACKING_FIELD
-from isthmus.sync.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
+from isthmus.sync.timing.schedule import IntervalS, ScheduleRefused, ScheduleSpec, read_schedule
 
 SPEC_BYTES_MAX: Final = 256 * 1024
 WHERE_CHARS_MAX: Final = 4000

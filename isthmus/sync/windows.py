@@ -18,8 +18,8 @@ from isthmus.sync.flow.job import SOURCE, StepJob, WindowJob
 from isthmus.sync.flow.reading import CLOCK_STEP
 from isthmus.sync.model import Plan, Step, StepKind, Window
 from isthmus.sync.pairing import Winner
-from isthmus.sync.run_tag import tagged
-from isthmus.sync.two_way import opposite
+from isthmus.sync.planning.run_tag import tagged
+from isthmus.sync.planning.two_way import opposite
 
 NOTHING_SEEN: Final[Mapping[int, datetime]] = MappingProxyType({})
 SPANS_MAX: Final = 64

@@ -8,7 +8,7 @@ from typing import Final
 
 import procrastinate
 
-from isthmus.audit.options import AuditOptions
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.perform import AuditApp
 from isthmus.clock import Clock
 from isthmus.config import Settings

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
-from isthmus.audit.change import ToldReport, told_report, told_summary
-from isthmus.audit.telling import (
+from isthmus.audit.cadence.change import ToldReport, told_report, told_summary
+from isthmus.audit.cadence.telling import (
     AuditDelivery,
     Month,
     Told,

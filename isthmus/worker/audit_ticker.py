@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from isthmus.audit.cadence import Cadence, Candidate, Decision, Rhythm, after_failure, decide
+from isthmus.audit.cadence.cadence import Cadence, Candidate, Decision, Rhythm, after_failure, decide
 from isthmus.audit.failures import Failure
 from isthmus.clock import Clock
 from isthmus.db.database import Database, SystemTx

@@ -21,8 +21,15 @@ from isthmus.journal import Journal
 from isthmus.notices.channels import Channel
 from isthmus.notices.model import Notice
 from isthmus.notices.sending import Sender, Sent
-from isthmus.sync.alerting import NoticeKind
-from isthmus.sync.telling import DeliveryFacts, DigestRow, anomaly_notice, digest_notice, digest_span, run_notice
+from isthmus.sync.telling.alerting import NoticeKind
+from isthmus.sync.telling.telling import (
+    DeliveryFacts,
+    DigestRow,
+    anomaly_notice,
+    digest_notice,
+    digest_span,
+    run_notice,
+)
 from isthmus.values import Secret
 
 HERALD_TICK_S: Final = 5.0

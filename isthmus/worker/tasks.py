@@ -20,8 +20,8 @@ from isthmus.journal import Journal
 from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable
 from isthmus.sync.activation import perform_activation
 from isthmus.sync.app import SyncApp
-from isthmus.sync.look import perform_look
-from isthmus.sync.schemas import SchemaUnread, perform_schema
+from isthmus.sync.inspecting.look import perform_look
+from isthmus.sync.planning.schemas import SchemaUnread, perform_schema
 from isthmus.sync.service import perform
 from isthmus.sync.store import FenceLost
 from isthmus.values import AuditId, ConnectionId, RunId, SyncId

@@ -18,9 +18,9 @@ from isthmus.db.errors import DatabaseError
 from isthmus.db.jobs import TaskName
 from isthmus.db.storable import Storable
 from isthmus.journal import Journal
-from isthmus.sync.budget import OrgCalls
-from isthmus.sync.ticking import Candidate, Decision, Room, Verdict, decide
-from isthmus.sync.timetable import OrgCallsRow, decoded_schedule
+from isthmus.sync.timing.budget import OrgCalls
+from isthmus.sync.timing.ticking import Candidate, Decision, Room, Verdict, decide
+from isthmus.sync.timing.timetable import OrgCallsRow, decoded_schedule
 from isthmus.values import Secret
 
 TICK_S: Final = 5.0

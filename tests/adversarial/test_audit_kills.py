@@ -18,7 +18,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from isthmus.audit import service
-from isthmus.audit.views import AuditDetail, AuditState
+from isthmus.audit.desk.views import AuditDetail, AuditState
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.address import Role

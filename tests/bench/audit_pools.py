@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from isthmus.audit.history import SeenDeactivated
+from isthmus.audit.given.history import SeenDeactivated
 from isthmus.audit.model import LicenseRow
 from tests.unit.audit.world import NOW, Org, ago
 

@@ -21,9 +21,9 @@ from typing import Final
 import msgspec
 
 from isthmus.audit.analysis import Analysis
-from isthmus.audit.exemptions import Exemption, ExemptionKind
 from isthmus.audit.finding import Grade
-from isthmus.audit.history import History
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind
+from isthmus.audit.given.history import History
 from isthmus.audit.model import LoginKind, UserRow
 from tests.bench.audit_pools import Expected, add_pools
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org

@@ -14,12 +14,12 @@ import sys
 import time
 
 from isthmus.audit.analysis import Basis, analyse
-from isthmus.audit.bundle import bundle_files, zipped
-from isthmus.audit.compose import compose
-from isthmus.audit.options import Thresholds
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.questions import load
-from isthmus.audit.what_if import WhatIf, WhatIfTable
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.bundle import bundle_files, zipped
+from isthmus.audit.given.options import Thresholds
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.what_if.questions import load
+from isthmus.audit.what_if.what_if import WhatIf, WhatIfTable
 from tests.bench.audit_population import populate
 
 QUESTIONS = tuple(range(30, 180, 15))

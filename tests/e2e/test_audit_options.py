@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from isthmus.audit.bundle import zipped
+from isthmus.audit.evidence.bundle import zipped
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions
 from tests.support.commands import Said, bare_environ, org_environ, run
 from tests.support.orgsim import start_orgsim
 from tests.unit.audit.world import example

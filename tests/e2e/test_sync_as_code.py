@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from isthmus.sync.flow.shown import Decision, Decisions, Outcome, ShownPair, Side
-from isthmus.sync.viewing import Viewer
+from isthmus.sync.inspecting.viewing import Viewer
 from tests.adversarial.test_web import Answer, Client, member, product
 from tests.integration.sync.test_two_way_worker import person
 from tests.support.commands import Said, run

@@ -10,7 +10,7 @@ from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
 from isthmus.sync.model import Drawn, Plan
 from isthmus.sync.plan import draw_plan, schema_of
 from isthmus.sync.spec import parse_spec
-from isthmus.sync.timetable import kept_schedule
+from isthmus.sync.timing.timetable import kept_schedule
 from tests.simulation.org import KEY, ObjectShape
 
 SHAPES: Final = MappingProxyType(

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
+from isthmus.audit.collecting.reading import MoverSetting
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.once import OnceResult, audit_once
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.reading import MoverSetting
 from isthmus.clock import SystemClock
 from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.salesforce.endpoint import Endpoint

@@ -14,10 +14,10 @@ import pytest
 from litestar.testing import AsyncTestClient
 
 from isthmus.audit import store
-from isthmus.audit.bundle import zipped
+from isthmus.audit.evidence.bundle import zipped
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.questions import ReadyTables
+from isthmus.audit.what_if.questions import ReadyTables
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role
 from isthmus.db.database import Database

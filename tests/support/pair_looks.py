@@ -12,8 +12,8 @@ from isthmus.sync.flow import inspect
 from isthmus.sync.flow.inspect import END, REPLY, WAITS, InspectJob, LookEnded, decode_end
 from isthmus.sync.flow.showing import SEALED
 from isthmus.sync.flow.shown import Carried, Decisions, ShownPair, ShownRow
-from isthmus.sync.two_way import opposite
-from isthmus.sync.viewing import Viewer
+from isthmus.sync.inspecting.viewing import Viewer
+from isthmus.sync.planning.two_way import opposite
 from tests.support.two_orgs import TwoOrgs
 
 LOOK = UUID(int=11)

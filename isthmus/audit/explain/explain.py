@@ -14,8 +14,9 @@ from typing import Final, cast
 import msgspec
 
 from isthmus.audit.analysis import Analysis, analyse
-from isthmus.audit.bundle import read_bundle
-from isthmus.audit.bundle_places import bundle_at
+from isthmus.audit.evidence.bundle import read_bundle
+from isthmus.audit.evidence.places import bundle_at
+from isthmus.audit.evidence.verify import check_hashes, verify_files
 from isthmus.audit.explain import (
     trace_findings,
     trace_head,
@@ -31,7 +32,6 @@ from isthmus.audit.explain.path import FigureUnknown, Json, indices, leaves, pat
 from isthmus.audit.explain.tracer import Ground, Trace
 from isthmus.audit.figures import Report
 from isthmus.audit.rules.registry import GATES, RULES
-from isthmus.audit.verify import check_hashes, verify_files
 
 _LISTS: Final[Mapping[str, Trace]] = MappingProxyType(
     {

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.catalogue import Category
 from isthmus.audit.explain.model import How, RowRef, Source
 from isthmus.audit.explain.rows import EXTRACTS, LOGINS, READING, USERS
 from isthmus.audit.explain.tracer import Ground, Trace, decided, of_row, setting, words
 from isthmus.audit.finding import Verdict, Withhold
+from isthmus.audit.given.catalogue import Category
 
 _SUMMED: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.compose import lasts_of
+from isthmus.audit.composing.compose import lasts_of
 from isthmus.audit.explain.model import How, Source, Step
 from isthmus.audit.explain.rows import LOGINS, PRICES, USERS
 from isthmus.audit.explain.trace_pools import grade_steps, money_findings, seats_of

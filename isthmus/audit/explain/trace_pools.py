@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.compose_pools import SEAT_RULES
+from isthmus.audit.composing.pools import SEAT_RULES
 from isthmus.audit.explain.model import How, Source, Step
 from isthmus.audit.explain.rows import ASSIGNS, HISTORY, LOGINS, PRICES, PSLS, USERS
 from isthmus.audit.explain.tracer import Ground, Trace, money_said, of_row, setting
@@ -74,7 +74,7 @@ def _price(ground: Ground, line: LicenseLine | PslLine, field: str) -> Source:
 
 def _category(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
     line = ground.report.licenses[at[0]]
-    said = "By its key, else by its name, in the product's table (isthmus/audit/catalogue.py); others are unclassified."
+    said = "By its key, else by its name, in the product's table (audit/given/catalogue.py); others are unclassified."
     return Source(How.RECKONED, said, rows=ground.pool(line.id))
 
 

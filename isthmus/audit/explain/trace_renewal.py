@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit.analysis import contract_of
-from isthmus.audit.compose_pools import SEAT_RULES
+from isthmus.audit.composing.pools import SEAT_RULES
+from isthmus.audit.composing.renewal import case_values, known_weeks
 from isthmus.audit.explain.model import How, Setting, Source
 from isthmus.audit.explain.rows import HISTORY, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, decided, of_row, setting, words
 from isthmus.audit.figures import ReadinessLine
-from isthmus.audit.renewal import case_values, known_weeks
 
 _CASES: Final = ("conservative", "base", "aggressive")
 _PICKS: Final = MappingProxyType(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from isthmus.audit.compose_weeks import was_there, weeks_seen
+from isthmus.audit.composing.weeks import was_there, weeks_seen
 from isthmus.audit.explain.model import How, RowRef, Source
 from isthmus.audit.explain.rows import HISTORY, LOGINS, USERS
 from isthmus.audit.explain.tracer import Ground, of_row, words
 from isthmus.audit.figures import LicenseWeek
 from isthmus.audit.finding import Withhold
-from isthmus.audit.history import monday, weekly
+from isthmus.audit.given.history import monday, weekly
 
 _COLUMNS: Final = {"assigned": "used", "purchased": "total"}
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from isthmus.audit.figures import Report, WeekPoint
-from isthmus.audit.history import WEEKS_MAX, monday
+from isthmus.audit.given.history import WEEKS_MAX, monday
 from isthmus.audit.report.wording import long_day, month, number
 
 STEPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)

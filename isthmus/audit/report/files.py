@@ -18,10 +18,10 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from isthmus.audit.bundle import Files, Manifest, read_manifest
+from isthmus.audit.evidence.bundle import Files, Manifest, read_manifest
+from isthmus.audit.evidence.parts import MadeFiles, Parts, bunches, fields_of
 from isthmus.audit.figures import Report
-from isthmus.audit.parts import MadeFiles, Parts, bunches, fields_of
-from isthmus.audit.prices import NEGOTIATED
+from isthmus.audit.given.prices import NEGOTIATED
 from isthmus.audit.report.calendar import render_ics
 from isthmus.audit.report.cells import Cell, Table, as_text, defused
 from isthmus.audit.report.focus import render_focus

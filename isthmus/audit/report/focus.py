@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Final
 
 from isthmus.audit import money
-from isthmus.audit.catalogue import Category
 from isthmus.audit.figures import LicenseLine, Report
-from isthmus.audit.prices import AT_LIST
+from isthmus.audit.given.catalogue import Category
+from isthmus.audit.given.prices import AT_LIST
 from isthmus.audit.report.cells import Cell, as_text
 
 COLUMNS: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from isthmus.audit.bundle import Manifest
+from isthmus.audit.evidence.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
 from isthmus.audit.report.tables_more import more_tables

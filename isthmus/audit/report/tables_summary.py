@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from isthmus.audit.bundle import Manifest
+from isthmus.audit.evidence.bundle import Manifest
 from isthmus.audit.figures import Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from isthmus.audit.catalogue import Category
 from isthmus.audit.finding import Fact, GateResult, Rule, Verdict, Withhold
+from isthmus.audit.given.catalogue import Category
 from isthmus.audit.view import View
 
 RULE: Final = Rule(

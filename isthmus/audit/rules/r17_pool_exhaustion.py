@@ -8,7 +8,7 @@ from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Severity, Subject
 from isthmus.audit.forecast import SOON_WEEKS, Forecast, forecast
-from isthmus.audit.history import by_week, weekly
+from isthmus.audit.given.history import by_week, weekly
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.view import View
 

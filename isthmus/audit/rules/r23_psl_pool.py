@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
+from isthmus.audit.given.prices import NEGOTIATED
 from isthmus.audit.model import PslRow
-from isthmus.audit.prices import NEGOTIATED
 from isthmus.audit.rules.r16_pool_surplus import surplus_of
 from isthmus.audit.view import View
 

@@ -14,22 +14,22 @@ from uuid import uuid4
 
 import click
 
-from isthmus.audit.bundle import BundleInvalid
-from isthmus.audit.contract import parse_contract
-from isthmus.audit.exemptions import parse_exemptions
+from isthmus.audit.collecting.reading import MoverSetting
+from isthmus.audit.evidence.bundle import BundleInvalid
+from isthmus.audit.evidence.previous import OtherOrg, check_org, history_of
+from isthmus.audit.evidence.verify import verify_bundle
 from isthmus.audit.explain.explain import explainer_of
 from isthmus.audit.explain.path import FigureUnknown
 from isthmus.audit.failures import AuditFailed
 from isthmus.audit.figures import Report
+from isthmus.audit.given.contract import parse_contract
+from isthmus.audit.given.exemptions import parse_exemptions
+from isthmus.audit.given.options import AuditOptions, Thresholds
+from isthmus.audit.given.prices import PricesInvalid, parse_customer_prices
+from isthmus.audit.given.snooze import parse_snoozes
+from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.once import OnceResult, OutputRefused, audit_once, check_output, write_output
-from isthmus.audit.options import AuditOptions, Thresholds
-from isthmus.audit.previous import OtherOrg, check_org, history_of
-from isthmus.audit.prices import PricesInvalid, parse_customer_prices
-from isthmus.audit.reading import MoverSetting
-from isthmus.audit.snooze import parse_snoozes
-from isthmus.audit.thresholds import parse_settings
-from isthmus.audit.verify import verify_bundle
 from isthmus.cli.commands.audit_desk import DESK
 from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures

@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from isthmus.audit import service
-from isthmus.audit.bundle import BundleInvalid
-from isthmus.audit.finding_pages import FindingRow, one_finding
-from isthmus.audit.portfolio import Portfolio
-from isthmus.audit.portfolio_rows import portfolio_of, read_portfolio
-from isthmus.audit.snoozing import SnoozeRefused, SnoozeView, end_snooze, list_snoozes, snooze
-from isthmus.audit.views import AuditState
+from isthmus.audit.desk.finding_pages import FindingRow, one_finding
+from isthmus.audit.desk.snoozing import SnoozeRefused, SnoozeView, end_snooze, list_snoozes, snooze
+from isthmus.audit.desk.views import AuditState
+from isthmus.audit.evidence.bundle import BundleInvalid
+from isthmus.audit.portfolio.portfolio import Portfolio
+from isthmus.audit.portfolio.rows import portfolio_of, read_portfolio
 from isthmus.cli.output import print_json, print_table, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.clock import SystemClock

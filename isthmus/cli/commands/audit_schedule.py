@@ -7,8 +7,8 @@ from typing import Literal
 import click
 import msgspec
 
-from isthmus.audit.cadence import KEEP_DAYS_MAX, MONTH_DAY_MAX, WEEKDAYS, Rhythm, ScheduleRefused
-from isthmus.audit.scheduling import FOREVER, ScheduleChange, ScheduleView, change_schedule, schedule_of
+from isthmus.audit.cadence.cadence import KEEP_DAYS_MAX, MONTH_DAY_MAX, WEEKDAYS, Rhythm, ScheduleRefused
+from isthmus.audit.cadence.scheduling import FOREVER, ScheduleChange, ScheduleView, change_schedule, schedule_of
 from isthmus.cli.output import print_json, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections

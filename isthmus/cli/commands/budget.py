@@ -10,8 +10,8 @@ import msgspec
 from isthmus.cli.output import print_json, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections
-from isthmus.sync.outlook import OrgOutlook, org_outlook
-from isthmus.sync.timetable import set_budget
+from isthmus.sync.telling.outlook import OrgOutlook, org_outlook
+from isthmus.sync.timing.timetable import set_budget
 from isthmus.wiring.installation import Installation
 
 _TENANT = click.option("--tenant", help="The tenant's name or id, where there are several.")

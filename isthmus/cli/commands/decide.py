@@ -15,8 +15,8 @@ from isthmus.cli.syncs import named
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.flow.shown import Decision, ShownPair, Side
-from isthmus.sync.relay import WorkerGone
-from isthmus.sync.viewing import LookBroken
+from isthmus.sync.inspecting.relay import WorkerGone
+from isthmus.sync.inspecting.viewing import LookBroken
 from isthmus.wiring.installation import Installation
 
 _SIDES: Final = ("source", "target")

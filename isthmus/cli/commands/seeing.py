@@ -14,12 +14,12 @@ from isthmus.cli.commands.budget import budget_line, local, plain
 from isthmus.cli.output import print_json, print_table, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.cli.syncs import named
-from isthmus.sync.anomalies import Anomaly
 from isthmus.sync.catalogue import catalogue
 from isthmus.sync.errors import explain_end
 from isthmus.sync.looking import run_detail, runs, sync_view
 from isthmus.sync.model import EndReason
-from isthmus.sync.outlook import Outlook, outlook, run_anomalies
+from isthmus.sync.telling.anomalies import Anomaly
+from isthmus.sync.telling.outlook import Outlook, outlook, run_anomalies
 from isthmus.sync.views import RunDetail, RunView, SyncView
 from isthmus.values import RunId
 from isthmus.wiring.installation import Installation

@@ -21,18 +21,19 @@ from isthmus.cli.plans import plain_issue, plain_plan, print_plan
 from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
 from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
-from isthmus.sync import definitions, timetable
-from isthmus.sync.beside import CallsBeside, calls_beside_runs
-from isthmus.sync.compare import Comparison
+from isthmus.sync import definitions
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
+from isthmus.sync.inspecting.relay import WorkerGone
+from isthmus.sync.inspecting.viewing import LookBroken
 from isthmus.sync.looking import list_syncs
+from isthmus.sync.mending.rollbacks import request_rollback
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
-from isthmus.sync.relay import WorkerGone
-from isthmus.sync.rollbacks import request_rollback
-from isthmus.sync.schedule import in_words
+from isthmus.sync.planning.compare import Comparison
 from isthmus.sync.spec import SpecRefused
-from isthmus.sync.viewing import LookBroken
+from isthmus.sync.timing import timetable
+from isthmus.sync.timing.beside import CallsBeside, calls_beside_runs
+from isthmus.sync.timing.schedule import in_words
 from isthmus.sync.views import RunDetail, SyncView
 from isthmus.values import Alias, RunId
 from isthmus.wiring.installation import Installation

@@ -345,7 +345,7 @@ grant select, delete, insert (window_id, code, field, row_count)
     on sync.window_outcome to isthmus_worker;
 
 -- A person's wish to look at rows that fail: the public half of a key made for it, and whether it is over. What is shown
--- goes past this database, sealed to that key (`sync/relay.py`). `decides`: it waits for that person's decisions, which go
+-- goes past this database, sealed to that key (`sync/inspecting/relay.py`). `decides`: it waits for that person's decisions, which go
 -- past it, too.
 create table sync.look (
     tenant_id uuid not null default ctx.tenant(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from litestar import Response, get, post
 
-from isthmus.audit.cadence import ScheduleRefused
-from isthmus.audit.scheduling import ScheduleChange, change_schedule, schedule_of
+from isthmus.audit.cadence.cadence import ScheduleRefused
+from isthmus.audit.cadence.scheduling import ScheduleChange, change_schedule, schedule_of
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, World, id_of, missing
 from isthmus.values import ConnectionId

@@ -8,8 +8,8 @@ import msgspec
 from litestar import Response, get, post
 
 from isthmus.audit import service
-from isthmus.audit.prices import PricesInvalid
-from isthmus.audit.setting import AuditSetting, save_setting, setting_view
+from isthmus.audit.desk.setting import AuditSetting, save_setting, setting_view
+from isthmus.audit.given.prices import PricesInvalid
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, World, id_of, missing
 from isthmus.portal.pages.audits import request_audit

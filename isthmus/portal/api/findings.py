@@ -12,12 +12,12 @@ import msgspec
 from litestar import Response, delete, get, post
 
 from isthmus.audit import service
-from isthmus.audit.bundle import BundleInvalid
-from isthmus.audit.evidence import evidence
+from isthmus.audit.desk.finding_pages import PAGE_ROWS_MAX, finding_page, one_finding
+from isthmus.audit.desk.snoozing import SnoozeRefused, end_snooze, list_snoozes, snooze
+from isthmus.audit.desk.views import AuditState, DocumentKind, FindingFilter
+from isthmus.audit.evidence.bundle import BundleInvalid
+from isthmus.audit.explain.found import evidence
 from isthmus.audit.finding import Grade, Severity
-from isthmus.audit.finding_pages import PAGE_ROWS_MAX, finding_page, one_finding
-from isthmus.audit.snoozing import SnoozeRefused, end_snooze, list_snoozes, snooze
-from isthmus.audit.views import AuditState, DocumentKind, FindingFilter
 from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of, missing, query
 from isthmus.portal.problems import bad_input

@@ -16,8 +16,8 @@ from isthmus.portal.desk import ApiActing, Door, SignedIn, WayOut, World, id_of,
 from isthmus.portal.orgs_view import by_org
 from isthmus.portal.pages.orgs import revoke_now
 from isthmus.portal.visitors import BINDING_COOKIE, BINDING_MAX_AGE_S
-from isthmus.sync.outlook import OrgOutlook, org_outlook
-from isthmus.sync.timetable import set_budget
+from isthmus.sync.telling.outlook import OrgOutlook, org_outlook
+from isthmus.sync.timing.timetable import set_budget
 from isthmus.values import ConnectionId
 
 _ORGS = WayOut("/orgs", "All orgs")

@@ -24,10 +24,10 @@ from isthmus.portal.api.answers import answer
 from isthmus.portal.desk import ApiActing, SignedIn, WayOut, World, id_of, missing
 from isthmus.portal.pages.syncs import refused
 from isthmus.portal.problems import bad_input
-from isthmus.sync import comparing, previews
 from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem, sync_view
 from isthmus.sync.model import Drawn
-from isthmus.sync.previews import Preview
+from isthmus.sync.planning import comparing, previews
+from isthmus.sync.planning.previews import Preview
 from isthmus.sync.spec import json_schema
 from isthmus.values import ConnectionId, SyncId, UserText
 

@@ -18,10 +18,10 @@ from isthmus.sync.catalogue import catalogue
 from isthmus.sync.definitions import SpecRefused, SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.flow.sealing import BadViewerKey
-from isthmus.sync.looks import answered, looked, open_windows, request_look, require_waiting
-from isthmus.sync.outlook import outlook, run_anomalies
-from isthmus.sync.relay import WorkerGone, waiting
-from isthmus.sync.rollbacks import request_rollback
+from isthmus.sync.inspecting.looks import answered, looked, open_windows, request_look, require_waiting
+from isthmus.sync.inspecting.relay import WorkerGone, waiting
+from isthmus.sync.mending.rollbacks import request_rollback
+from isthmus.sync.telling.outlook import outlook, run_anomalies
 from isthmus.values import ConnectionId, RunId, SyncId, UserText
 
 _LIST = WayOut("/syncs", "All syncs")

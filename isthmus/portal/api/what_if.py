@@ -10,11 +10,11 @@ import msgspec
 from litestar import Response, get, post
 
 from isthmus.audit import service
-from isthmus.audit.portfolio_rows import read_portfolio
-from isthmus.audit.prices import PricesInvalid
-from isthmus.audit.questions import CannotAsk, Question, Ready, load
-from isthmus.audit.questions import answer as answer_question
-from isthmus.audit.views import DocumentKind
+from isthmus.audit.desk.views import DocumentKind
+from isthmus.audit.given.prices import PricesInvalid
+from isthmus.audit.portfolio.rows import read_portfolio
+from isthmus.audit.what_if.questions import CannotAsk, Question, Ready, load
+from isthmus.audit.what_if.questions import answer as answer_question
 from isthmus.portal.api.answers import answer
 from isthmus.portal.api.findings import done_only
 from isthmus.portal.desk import ApiActing, Problem, SignedIn, WayOut, WebRequest, World, id_of

@@ -11,10 +11,10 @@ from litestar import Response, get, post
 from litestar.response import Redirect, Stream
 
 from isthmus.audit import service
+from isthmus.audit.desk.views import AuditDetail, AuditState, AuditView, DocumentKind, FindingFilter, FindingView
 from isthmus.audit.figures import Report
 from isthmus.audit.finding import Grade
 from isthmus.audit.service import AuditProblem
-from isthmus.audit.views import AuditDetail, AuditState, AuditView, DocumentKind, FindingFilter, FindingView
 from isthmus.db.ticket import Ticket
 from isthmus.orgs.connections import list_connections
 from isthmus.portal import live

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from litestar import Response, get
 
 from isthmus.audit import service as audits
+from isthmus.audit.desk.views import AuditState, AuditView
 from isthmus.audit.figures import Report
-from isthmus.audit.views import AuditState, AuditView
 from isthmus.orgs.connections import list_connections
 from isthmus.portal import formats
 from isthmus.portal.desk import Renderer, SignedIn, WebRequest, World

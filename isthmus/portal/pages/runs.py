@@ -12,7 +12,7 @@ from isthmus.portal import formats, live
 from isthmus.portal.desk import Renderer, SignedIn, WayOut, WebRequest, World, id_of, missing
 from isthmus.sync import definitions
 from isthmus.sync.model import RunState
-from isthmus.sync.outlook import run_anomalies
+from isthmus.sync.telling.outlook import run_anomalies
 from isthmus.sync.views import RunDetail, RunView
 from isthmus.values import RunId
 

@@ -16,11 +16,12 @@ from isthmus.portal.orgs_view import usable
 from isthmus.portal.planning_view import planning_of
 from isthmus.portal.sync_forms import USUAL_OBJECTS, SyncValues, definition_of, values_of
 from isthmus.portal.visitors import Visitor
-from isthmus.sync import definitions, previews
+from isthmus.sync import definitions
 from isthmus.sync.definitions import SchemaPending, SpecRefused, SyncProblem
 from isthmus.sync.flow.job import SOURCE, TARGET
 from isthmus.sync.model import Drawn, Issue, PauseReason, Plan, SyncState
-from isthmus.sync.outlook import outlook
+from isthmus.sync.planning import previews
+from isthmus.sync.telling.outlook import outlook
 from isthmus.values import ConnectionId, Purpose, SyncId
 
 _LIST = WayOut("/syncs", "All syncs")

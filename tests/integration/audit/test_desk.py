@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from isthmus.audit.analysis import Basis, analyse
-from isthmus.audit.compose import compose
-from isthmus.audit.options import AuditOptions, Thresholds
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.prices import CustomerPrice
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.options import AuditOptions, Thresholds
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.given.prices import CustomerPrice
 from tests.support.desk import Desk, desk
 from tests.unit.audit.world import Org, example
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.audit.evidence.verify import verify_bundle
 from isthmus.audit.failures import AuditFailed, Failure
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.once import OutputRefused
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.verify import verify_bundle
 from isthmus.values import Secret
 from tests.support.auditing import audit_org
 from tests.support.orgsim import Orgsim, start_orgsim

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from isthmus.audit.cadence import Rhythm
-from isthmus.audit.scheduling import ScheduleChange, change_schedule, schedule_of
+from isthmus.audit.cadence.cadence import Rhythm
+from isthmus.audit.cadence.scheduling import ScheduleChange, change_schedule, schedule_of
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role
 from isthmus.values import ConnectionId

@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 
 from isthmus.audit import service
+from isthmus.audit.desk.setting import SETTING_LENGTH_MAX, AuditSetting, read_setting, save_setting
+from isthmus.audit.desk.views import DocumentKind
+from isthmus.audit.evidence.verify import verify_files
+from isthmus.audit.given.prices import PricesInvalid
 from isthmus.audit.perform import perform_audit
-from isthmus.audit.prices import PricesInvalid
-from isthmus.audit.setting import SETTING_LENGTH_MAX, AuditSetting, read_setting, save_setting
-from isthmus.audit.verify import verify_files
-from isthmus.audit.views import DocumentKind
 from isthmus.db.address import Role
 from isthmus.values import ConnectionId, Purpose
 from tests.integration.audit.test_worker import Product, product

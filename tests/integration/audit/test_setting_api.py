@@ -11,8 +11,8 @@ import msgspec
 import psycopg
 import pytest
 
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions
 from isthmus.config import read_settings
 from isthmus.db.address import DATABASE_NAME, owner_arguments
 from tests.adversarial.test_web import SOME_ID, Answer, Client, member, product

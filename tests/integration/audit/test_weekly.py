@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from isthmus.audit.options import AuditOptions
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.perform import AuditApp, perform_audit
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from isthmus.audit import service
-from isthmus.audit.history import History
-from isthmus.audit.options import AuditOptions
+from isthmus.audit.desk.views import AuditDetail, AuditState, DocumentKind, FindingFilter
+from isthmus.audit.evidence.verify import verify_files
+from isthmus.audit.given.history import History
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.perform import AuditApp, perform_audit
 from isthmus.audit.service import AuditProblem
-from isthmus.audit.verify import verify_files
-from isthmus.audit.views import AuditDetail, AuditState, DocumentKind, FindingFilter
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role
 from isthmus.db.database import Database

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isthmus.sync import comparing
 from isthmus.sync.definitions import SchemaPending
+from isthmus.sync.planning import comparing
 from isthmus.values import ConnectionId
 from tests.support.commands import bare_environ, org_environ, run
 from tests.support.copying import Pair, sync_settings

@@ -15,10 +15,10 @@ import pytest
 from isthmus.cli.deciding import Decided, decide_with
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.shown import Decision, Decisions, Outcome, ShownPair, Side
-from isthmus.sync.looks import answered, looked, request_look, require_waiting
+from isthmus.sync.inspecting.looks import answered, looked, request_look, require_waiting
+from isthmus.sync.inspecting.relay import WorkerGone, waiting
+from isthmus.sync.inspecting.viewing import Viewer
 from isthmus.sync.model import RunState
-from isthmus.sync.relay import WorkerGone, waiting
-from isthmus.sync.viewing import Viewer
 from isthmus.values import SyncId
 from tests.adversarial.test_nothing_persisted import flushed, sweep
 from tests.integration.sync.test_two_way_worker import edit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.sync.estimate import Pace, estimate
+from isthmus.sync.planning.estimate import Pace, estimate
 from tests.support.copying import THREE_OBJECTS, two_orgs
 
 HERE = Pace(bulk_fixed_s=0.5, bulk_rows_per_s=20_000)

@@ -12,10 +12,10 @@ import pytest
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.sealing import BadViewerKey
 from isthmus.sync.flow.shown import ShownRow
-from isthmus.sync.looks import Looked, looked, open_windows, request_look
+from isthmus.sync.inspecting.looks import Looked, looked, open_windows, request_look
+from isthmus.sync.inspecting.relay import waiting
+from isthmus.sync.inspecting.viewing import Viewer
 from isthmus.sync.model import RunState
-from isthmus.sync.relay import waiting
-from isthmus.sync.viewing import Viewer
 from isthmus.values import SyncId
 from tests.support.copying import two_orgs
 from tests.support.postgres import FreshDatabase

@@ -10,8 +10,8 @@ import pytest
 
 from isthmus.sync import definitions
 from isthmus.sync.definitions import SyncProblem
+from isthmus.sync.mending.rollbacks import request_rollback
 from isthmus.sync.model import RunState, SyncState
-from isthmus.sync.rollbacks import request_rollback
 from isthmus.sync.views import RunDetail
 from isthmus.values import RunId, SyncId
 from tests.support.copying import two_orgs

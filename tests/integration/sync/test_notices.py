@@ -20,8 +20,8 @@ from isthmus.egress.tls import tls_context
 from isthmus.notices.channels import Channels, read_channels
 from isthmus.notices.sending import Sender
 from isthmus.sync import definitions
-from isthmus.sync.alerts import note_unusual
 from isthmus.sync.model import Plan, RunState
+from isthmus.sync.telling.alerts import note_unusual
 from isthmus.values import ConnectionId, RunId, UserText
 from isthmus.worker.herald import Herald
 from tests.integration.notices.test_sending import Hook, hook_server

@@ -15,8 +15,8 @@ from isthmus.clock import SystemClock
 from isthmus.db.address import Role
 from isthmus.sync import definitions
 from isthmus.sync.model import EndReason, RunState
-from isthmus.sync.outlook import Outlook, outlook
-from isthmus.sync.timetable import set_budget
+from isthmus.sync.telling.outlook import Outlook, outlook
+from isthmus.sync.timing.timetable import set_budget
 from isthmus.values import ConnectionId, SyncId, UserText
 from isthmus.worker.ticker import queue_due
 from tests.support.copying import two_orgs

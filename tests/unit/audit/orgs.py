@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from isthmus.audit.contract import ContractItem
-from isthmus.audit.exemptions import Exemption, ExemptionKind
-from isthmus.audit.history import History, PoolPoint, PoolWeek, monday
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind
+from isthmus.audit.given.history import History, PoolPoint, PoolWeek, monday
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.model import LoginKind, RequestLine
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
 from isthmus.values import Secret
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org, example
 

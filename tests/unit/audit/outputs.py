@@ -19,21 +19,21 @@ import pypdf
 from isthmus.audit import analysis as analysing
 from isthmus.audit import service
 from isthmus.audit.analysis import Analysis, Basis
-from isthmus.audit.bundle import zipped
-from isthmus.audit.change import told_report
-from isthmus.audit.compose import compose
-from isthmus.audit.contract import ContractItem
+from isthmus.audit.cadence.change import told_report
+from isthmus.audit.cadence.telling import Told, result_notice
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.bundle import zipped
 from isthmus.audit.figures import Report
-from isthmus.audit.history import History, PoolPoint
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.history import History, PoolPoint
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import judge
 from isthmus.audit.money import valued_findings
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.questions import Question, answer, load
 from isthmus.audit.rules.registry import CHECKS, DERIVED
-from isthmus.audit.telling import Told, result_notice
 from isthmus.audit.view import View
+from isthmus.audit.what_if.questions import Question, answer, load
 from isthmus.cli.commands import audit as command
 from isthmus.portal.api.answers import answer as portal_answer
 from tests.unit.audit.test_telling import BERLIN, FACTS, URL

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.audit.contract import parse_contract
-from isthmus.audit.exemptions import parse_exemptions
 from isthmus.audit.explain.meanings import MEANINGS
-from isthmus.audit.prices import parse_customer_prices
+from isthmus.audit.given.contract import parse_contract
+from isthmus.audit.given.exemptions import parse_exemptions
+from isthmus.audit.given.prices import parse_customer_prices
+from isthmus.audit.given.snooze import parse_snoozes
+from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.rules.registry import GATES, RULES
-from isthmus.audit.snooze import parse_snoozes
-from isthmus.audit.thresholds import parse_settings
 from isthmus.cli.commands.audit import command
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.audit.bundle import MANIFEST, BundleInvalid, canonical, fingerprint_of, manifest_of, zipped
+from isthmus.audit.evidence.bundle import MANIFEST, BundleInvalid, canonical, fingerprint_of, manifest_of, zipped
+from isthmus.audit.evidence.verify import verify_bundle, verify_files
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.verify import verify_bundle, verify_files
 from isthmus.values import Secret
 from tests.unit.audit.world import example
 
@@ -100,7 +100,7 @@ def test_the_manifest_s_hashes_are_those_of_standard_tools(judged: Judged) -> No
 def test_another_time_zone_hash_seed_and_locale_give_the_same_bytes(judged: Judged, tmp_path: Path, zone: str) -> None:
     folder = write(judged.bundle, tmp_path / "bundle")
     code = (
-        "import sys; from pathlib import Path; from isthmus.audit.verify import verify_bundle;"
+        "import sys; from pathlib import Path; from isthmus.audit.evidence.verify import verify_bundle;"
         "print(verify_bundle(Path(sys.argv[1])).fingerprint)"
     )
     environment = {**os.environ, "TZ": zone, "PYTHONHASHSEED": "7", "LC_ALL": "C"}

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.audit.bundle import MANIFEST, BundleInvalid, canonical, fingerprint_of, manifest_of, zipped
-from isthmus.audit.verify import verify_bundle, verify_files
+from isthmus.audit.evidence.bundle import MANIFEST, BundleInvalid, canonical, fingerprint_of, manifest_of, zipped
+from isthmus.audit.evidence.verify import verify_bundle, verify_files
 from tests.unit.audit import orgs
 
 FACTS = ("reading.json", "licenses.jsonl", "psls.jsonl", "psl_assigns.jsonl", "users.jsonl", "logins.jsonl")
@@ -28,7 +28,7 @@ DIGEST = """
 import sys
 from hashlib import sha256
 from pathlib import Path
-from isthmus.audit.verify import verify_bundle
+from isthmus.audit.evidence.verify import verify_bundle
 from tests.unit.audit import orgs
 for make in (orgs.everything, orgs.plain, orgs.pseudonymous, orgs.blind):
     judged = make()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.audit.cadence import (
+from isthmus.audit.cadence.cadence import (
     Cadence,
     Candidate,
     Rhythm,
@@ -22,8 +22,8 @@ from isthmus.audit.cadence import (
     instant_of,
     next_due,
 )
+from isthmus.audit.cadence.scheduling import ScheduleChange, changed
 from isthmus.audit.failures import Failure
-from isthmus.audit.scheduling import ScheduleChange, changed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)

@@ -15,11 +15,11 @@ import openpyxl
 import pypdf
 import pytest
 
-from isthmus.audit.bundle import fingerprint_of
-from isthmus.audit.contract import ContractItem
+from isthmus.audit.evidence.bundle import fingerprint_of
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.report.cells import defused
 from isthmus.audit.report.chart import chart
 from isthmus.audit.report.files import read_report

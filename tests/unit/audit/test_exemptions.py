@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from isthmus.audit.compose import compose
-from isthmus.audit.exemptions import Exemption, ExemptionKind, parse_exemptions
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.verify import verify_files
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind, parse_exemptions
+from isthmus.audit.given.options import AuditOptions, LicenseThresholds
+from isthmus.audit.given.prices import PricesInvalid
+from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions, LicenseThresholds
-from isthmus.audit.prices import PricesInvalid
-from isthmus.audit.thresholds import parse_settings
-from isthmus.audit.verify import verify_files
 from isthmus.values import Secret
 from tests.unit.audit.world import NOW, PLATFORM, Org, found, graded
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from isthmus.audit.analysis import analyse
-from isthmus.audit.bundle import read_bundle
+from isthmus.audit.evidence.bundle import read_bundle
 from isthmus.audit.explain.explain import Explainer
 from isthmus.audit.explain.meanings import MEANINGS
 from isthmus.audit.explain.model import Explanation, How

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from isthmus.audit.bundle import fingerprint_of, zipped
+from isthmus.audit.evidence.bundle import fingerprint_of, zipped
 from isthmus.cli.commands.audit import command
 from isthmus.cli.refusal import EXIT_REFUSED, Refused
 from tests.unit.audit import orgs

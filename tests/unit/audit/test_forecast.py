@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.audit.forecast import ORIGINS_MIN, TRAIN_WEEKS_MIN, Forecast, NotSaid, forecast, weeks_needed
-from isthmus.audit.history import History, PoolPoint, by_week
+from isthmus.audit.given.history import History, PoolPoint, by_week
 from tests.unit.audit.test_renewal import CONTRACT, company, ready, report, weeks
 from tests.unit.audit.world import CRM, NOW, Org
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from isthmus.audit.compose import compose
+from isthmus.audit.composing.compose import compose
 from isthmus.audit.finding import GateResult
-from isthmus.audit.history import History, PoolPoint
+from isthmus.audit.given.history import History, PoolPoint
 from isthmus.audit.model import LicenseRow, LoginKind, UnknownWordMessage, Vocabulary
 from isthmus.audit.report.summary import summary_data
 from tests.unit.audit.world import CRM, Org, ago, found

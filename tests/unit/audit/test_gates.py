@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from isthmus.audit.compose import compose
+from isthmus.audit.composing.compose import compose
 from isthmus.audit.figures import Report
 from isthmus.audit.model import LicenseRow, UnknownWordMessage, Vocabulary
 from tests.unit.audit.world import CRM, Org

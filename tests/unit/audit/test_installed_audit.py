@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.audit.bundle import zipped
-from isthmus.audit.exemptions import Exemption
+from isthmus.audit.evidence.bundle import zipped
+from isthmus.audit.given.exemptions import Exemption
+from isthmus.audit.given.options import AuditOptions, Thresholds
+from isthmus.audit.given.prices import CustomerPrice
+from isthmus.audit.given.snooze import SnoozeLine
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions, Thresholds
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.snooze import SnoozeLine
 from isthmus.cli.installed_audit import judge_stored
 from isthmus.cli.refusal import Refused
 from isthmus.values import Secret

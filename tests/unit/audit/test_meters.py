@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.audit.compose import compose
-from isthmus.audit.exemptions import Exemption
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.verify import verify_files
 from isthmus.audit.figures_more import MeterLine
+from isthmus.audit.given.exemptions import Exemption
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.report.files import documents
 from isthmus.audit.rules.r20_login_metered import months
-from isthmus.audit.verify import verify_files
 from isthmus.audit.view import View
 from tests.unit.audit.test_documents import pdf_text
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org

@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.audit.catalogue import Category, category_of
-from isthmus.audit.compose import compose
-from isthmus.audit.contract import parse_contract
+from isthmus.audit.composing.compose import compose
 from isthmus.audit.finding import Finding, Grade, Saving, Severity, Subject
-from isthmus.audit.history import History, PoolPoint
+from isthmus.audit.given.catalogue import Category, category_of
+from isthmus.audit.given.contract import parse_contract
+from isthmus.audit.given.history import History, PoolPoint
+from isthmus.audit.given.prices import (
+    AT_LIST,
+    CustomerPrice,
+    Price,
+    PricesInvalid,
+    parse_customer_prices,
+    shipped_prices,
+)
 from isthmus.audit.money import Pool, break_even_percent, pool_money, valued_findings
-from isthmus.audit.prices import AT_LIST, CustomerPrice, Price, PricesInvalid, parse_customer_prices, shipped_prices
 from tests.unit.audit.world import CRM, PLATFORM, Org
 
 PRICE = Price("L", "x", Decimal(100), "USD", AT_LIST, "", "")

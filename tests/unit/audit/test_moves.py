@@ -10,13 +10,13 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.audit.compose import compose
-from isthmus.audit.contract import ContractItem
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.composing.moves import ALLOWANCE, MINIMUM, Group, How, Source, Target, best, limits
+from isthmus.audit.evidence.verify import verify_files
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import judge
-from isthmus.audit.moves import ALLOWANCE, MINIMUM, Group, How, Source, Target, best, limits
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.verify import verify_files
 from tests.unit.audit.test_documents import pdf_text
 from tests.unit.audit.world import CRM, PLATFORM, Org
 

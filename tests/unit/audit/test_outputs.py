@@ -15,12 +15,12 @@ import msgspec
 import openpyxl
 import pytest
 
-from isthmus.audit.contract import ContractItem
-from isthmus.audit.exemptions import Exemption, ExemptionKind
 from isthmus.audit.explain.path import Json, leaves, resolve
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.report.cells import FIGURE
 from tests.unit.audit import orgs
 from tests.unit.audit.world import NOW, Org

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from isthmus.audit.pace import DAY, GROUPS_AIMED, HOUR, Pace
+from isthmus.audit.collecting.pace import DAY, GROUPS_AIMED, HOUR, Pace
 from isthmus.salesforce.audit_queries import GROUPS_MAX
 
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)

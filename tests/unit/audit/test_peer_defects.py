@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from isthmus.audit.catalogue import Category, category_of
-from isthmus.audit.compose import compose
-from isthmus.audit.logins import Window, read_blocks
-from isthmus.audit.pace import Pace
-from isthmus.audit.records import CountRecord, LoginGroupRecord
+from isthmus.audit.collecting.logins import Window, read_blocks
+from isthmus.audit.collecting.pace import Pace
+from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.catalogue import Category, category_of
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
 from tests.unit.audit.world import CRM, PLATFORM, Org, found, graded
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from isthmus.audit.compose import compose
-from isthmus.audit.history import History, SeenDeactivated
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.history import History, SeenDeactivated
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.model import LicenseRow
-from isthmus.audit.prices import CustomerPrice
 from tests.unit.audit.world import CRM, NOW, Org, ago, found, graded
 
 CPQ = CustomerPrice("CpqPsl", Decimal(75), "USD")

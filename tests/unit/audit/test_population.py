@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from isthmus.audit.compose import compose
+from isthmus.audit.composing.compose import compose
 from isthmus.audit.figures import Report
 from isthmus.audit.model import UnknownWordMessage, Vocabulary
 from tests.bench.audit_population import populate, scores

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isthmus.audit.bundle import BundleInvalid, zipped
+from isthmus.audit.evidence.bundle import BundleInvalid, zipped
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.portfolio import Holder, Org, Portfolio, portfolio, summary_of
-from isthmus.audit.portfolio_rows import portfolio_of
-from isthmus.audit.prices import CustomerPrice
+from isthmus.audit.portfolio.portfolio import Holder, Org, Portfolio, portfolio, summary_of
+from isthmus.audit.portfolio.rows import portfolio_of
 from isthmus.values import Secret
 from tests.unit.audit.world import NOW, ago, example
 

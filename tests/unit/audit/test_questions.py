@@ -9,13 +9,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from isthmus.audit.bundle import zipped
-from isthmus.audit.exemptions import ExemptionKind
+from isthmus.audit.evidence.bundle import zipped
+from isthmus.audit.given.exemptions import ExemptionKind
+from isthmus.audit.given.options import AuditOptions, Thresholds
+from isthmus.audit.given.prices import CustomerPrice, PricesInvalid
+from isthmus.audit.given.snooze import Snooze
 from isthmus.audit.judge import judge
-from isthmus.audit.options import AuditOptions, Thresholds
-from isthmus.audit.prices import CustomerPrice, PricesInvalid
-from isthmus.audit.questions import CannotAsk, Question, Ready, ReadyTables, answer, load, parse_question
-from isthmus.audit.snooze import Snooze
+from isthmus.audit.what_if.questions import CannotAsk, Question, Ready, ReadyTables, answer, load, parse_question
 from tests.unit.audit.world import CRM, example
 
 TENANT, OTHER = uuid4(), uuid4()

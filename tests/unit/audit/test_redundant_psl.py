@@ -7,10 +7,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from isthmus.audit.compose import compose
+from isthmus.audit.collecting.records import PslPermissionsRecord, permissions_of
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.model import PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.records import PslPermissionsRecord, permissions_of
 from isthmus.audit.rules.r14_psl_redundant import TRAP
 from tests.unit.audit.world import Org, found, graded
 

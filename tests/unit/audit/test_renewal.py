@@ -9,16 +9,16 @@ from decimal import Decimal
 
 import pytest
 
-from isthmus.audit.compose import compose
-from isthmus.audit.contract import ContractItem
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.verify import verify_files
 from isthmus.audit.figures import ReadinessLine, Report
-from isthmus.audit.history import History, PoolPoint, weekly
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.history import History, PoolPoint, weekly
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.once import OPTIONAL, write_output
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.report.calendar import LINE_BYTES_MAX, render_ics
-from isthmus.audit.verify import verify_files
 from tests.unit.audit.test_documents import pdf_text
 from tests.unit.audit.world import CRM, NOW, Org, example
 

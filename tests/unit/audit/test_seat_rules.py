@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from isthmus.audit.analysis import Analysis
-from isthmus.audit.compose import compose
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.model import LoginKind
-from isthmus.audit.prices import CustomerPrice
 from tests.unit.audit.world import PLATFORM, Org, found, graded
 
 INTEGRATION = "100000000000009AAA"

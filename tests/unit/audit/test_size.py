@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.audit.bundle import MANIFEST, manifest_of
-from isthmus.audit.compose import compose
+from isthmus.audit.composing.compose import compose
+from isthmus.audit.evidence.bundle import MANIFEST, manifest_of
+from isthmus.audit.evidence.parts import MadeFiles, canonical, parts_of
+from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
 from isthmus.audit.model import (
     AuditMessage,
@@ -27,8 +29,6 @@ from isthmus.audit.model import (
     StartedMessage,
     UsersMessage,
 )
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.parts import MadeFiles, canonical, parts_of
 from isthmus.audit.report.files import render_csv
 from isthmus.audit.report.pdf import FINDINGS_PRINTED_MAX, pdf_data
 from isthmus.audit.snapshot import SnapshotBuilder

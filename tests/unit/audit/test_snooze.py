@@ -9,13 +9,13 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
-from isthmus.audit.exemptions import Exemption
+from isthmus.audit.evidence.verify import BundleInvalid, verify_files
 from isthmus.audit.figures import FindingLine, Report
+from isthmus.audit.given.exemptions import Exemption
+from isthmus.audit.given.options import AuditOptions
+from isthmus.audit.given.prices import CustomerPrice, PricesInvalid
+from isthmus.audit.given.snooze import Snooze, SnoozeLine, parse_snoozes
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.options import AuditOptions
-from isthmus.audit.prices import CustomerPrice, PricesInvalid
-from isthmus.audit.snooze import Snooze, SnoozeLine, parse_snoozes
-from isthmus.audit.verify import BundleInvalid, verify_files
 from isthmus.values import Secret
 from tests.unit.audit.world import CRM, NOW, example
 

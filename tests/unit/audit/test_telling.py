@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from isthmus.audit.change import (
+from isthmus.audit.cadence.change import (
     ToldContract,
     ToldFinding,
     ToldMoney,
@@ -22,7 +22,7 @@ from isthmus.audit.change import (
     told_report,
     told_summary,
 )
-from isthmus.audit.telling import (
+from isthmus.audit.cadence.telling import (
     AuditDelivery,
     Month,
     Told,

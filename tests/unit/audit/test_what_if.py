@@ -13,19 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.audit.analysis import Basis, analyse
-from isthmus.audit.compose import compose
-from isthmus.audit.contract import ContractItem
-from isthmus.audit.exemptions import Exemption, ExemptionKind, resolve
+from isthmus.audit.composing.compose import compose
 from isthmus.audit.finding import Saving
-from isthmus.audit.history import History, SeenDeactivated
-from isthmus.audit.options import LicenseThresholds, Thresholds
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.prices import CustomerPrice
-from isthmus.audit.seat_columns import Columns
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind, resolve
+from isthmus.audit.given.history import History, SeenDeactivated
+from isthmus.audit.given.options import LicenseThresholds, Thresholds
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.given.prices import CustomerPrice
+from isthmus.audit.given.snooze import Snooze, Snoozes
 from isthmus.audit.snapshot import Snapshot
-from isthmus.audit.snooze import Snooze, Snoozes
 from isthmus.audit.view import View
-from isthmus.audit.what_if import OtherFigures, WhatIf, WhatIfFigures, WhatIfTable
+from isthmus.audit.what_if.seat_columns import Columns
+from isthmus.audit.what_if.what_if import OtherFigures, WhatIf, WhatIfFigures, WhatIfTable
 from tests.bench.audit_population import populate
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org, example
 

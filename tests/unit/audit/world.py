@@ -10,9 +10,12 @@ from decimal import Decimal
 import msgspec
 
 from isthmus.audit.analysis import Analysis, Basis, analyse
-from isthmus.audit.contract import ContractItem
-from isthmus.audit.exemptions import Exemption, resolve
-from isthmus.audit.history import History
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.exemptions import Exemption, resolve
+from isthmus.audit.given.history import History
+from isthmus.audit.given.options import LicenseThresholds, Thresholds
+from isthmus.audit.given.pricebook import price_book
+from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.model import (
     CollectedMessage,
     LicenseRow,
@@ -31,9 +34,6 @@ from isthmus.audit.model import (
     UsersMessage,
     Vocabulary,
 )
-from isthmus.audit.options import LicenseThresholds, Thresholds
-from isthmus.audit.pricebook import price_book
-from isthmus.audit.prices import CustomerPrice
 from isthmus.audit.snapshot import Snapshot, SnapshotBuilder
 from isthmus.audit.view import NO_HISTORY
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
+from isthmus.audit.desk.views import AuditState
 from isthmus.audit.figures import LicenseLine
 from isthmus.audit.finding import Grade
-from isthmus.audit.views import AuditState
 from isthmus.config import read_settings
 from isthmus.db.storable import SalesforceId, SalesforceUsername, ScopeList
 from isthmus.orgs.model import Connection, ConnectionState, ConsentDenied, StateUnknown

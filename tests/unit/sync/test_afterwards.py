@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from isthmus.sync.afterwards import Afterwards, after, new_use, was_idle
 from isthmus.sync.flow.frames import Usage
 from isthmus.sync.model import EndReason, RunState
 from isthmus.sync.run import Run, StepRun, begin
-from isthmus.sync.schedule import Due, DueReason, ScheduleSpec, read_schedule
-from isthmus.sync.timetable import OrgUse
+from isthmus.sync.timing.afterwards import Afterwards, after, new_use, was_idle
+from isthmus.sync.timing.schedule import Due, DueReason, ScheduleSpec, read_schedule
+from isthmus.sync.timing.timetable import OrgUse
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 PLAIN = read_schedule(ScheduleSpec(idle_max_s=600))

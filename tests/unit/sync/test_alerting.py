@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.sync.alerting import Alert, NoticeKind, after_end
 from isthmus.sync.model import EndReason, RunState
+from isthmus.sync.telling.alerting import Alert, NoticeKind, after_end
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 STEP = timedelta(minutes=2)

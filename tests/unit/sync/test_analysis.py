@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from isthmus.salesforce.schema import FieldDescribe
 from isthmus.sync.model import Severity
 from isthmus.sync.plan import schema_of
+from isthmus.sync.planning.suggestions import SCORE_MIN, Suggestion, suggest, words
 from isthmus.sync.spec import SpecRefused, parse_spec, spec_text
-from isthmus.sync.suggestions import SCORE_MIN, Suggestion, suggest, words
 from tests.unit.sync.test_plan import Orgs, lookup, picklist, text, thing
 
 AMOUNT = text("Amount", 0, type="currency", precision=18, scale=2)

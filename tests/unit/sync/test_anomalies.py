@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.sync.anomalies import AnomalyKind, RunCounts, overdue, silence, unusual_run
+from isthmus.sync.telling.anomalies import AnomalyKind, RunCounts, overdue, silence, unusual_run
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 PLAIN = RunCounts(NOON, NOON + timedelta(seconds=4), read=200, written=198, failed=2, deleted=3, finished=True)

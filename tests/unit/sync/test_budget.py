@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.sync.budget import (
+from isthmus.sync.timing.budget import (
     PAUSE,
     OrgCalls,
     UsageSample,

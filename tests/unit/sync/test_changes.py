@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.sync.changes import Change, ChangeKind, changes, spec_changes
 from isthmus.sync.model import Drawn
 from isthmus.sync.plan import draw_plan, schema_of
+from isthmus.sync.planning.changes import Change, ChangeKind, changes, spec_changes
 from isthmus.sync.spec import SyncSpec, parse_spec, spec_text
 from tests.unit.sync.test_plan import KEY, Orgs, lookup, picklist, same, text, thing, typed
 

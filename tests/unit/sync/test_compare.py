@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from isthmus.sync.compare import compare
-from isthmus.sync.comparing import BadPair, parse_pairs
 from isthmus.sync.plan import schema_of
+from isthmus.sync.planning.compare import compare
+from isthmus.sync.planning.comparing import BadPair, parse_pairs
 from tests.unit.sync.test_plan import TYPES, lookup, picklist, text, thing
 
 THERE = msgspec.structs.replace(

@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.sync.estimate import OrgUsage, estimate
 from isthmus.sync.model import Budget, Plan, Step, StepKind
+from isthmus.sync.planning.estimate import OrgUsage, estimate
 from tests.unit.sync.test_plan import CRM
 
 PLAN = CRM.plan("  - object: Account\n  - object: Contact\n").plan

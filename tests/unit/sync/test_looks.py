@@ -15,8 +15,8 @@ from isthmus.sync.flow.frames import BadFrame
 from isthmus.sync.flow.inspect import LookEnded, decode_end, encode_end
 from isthmus.sync.flow.sealing import BadViewerKey, Sealer
 from isthmus.sync.flow.shown import Shown, ShownRow
+from isthmus.sync.inspecting.viewing import LookBroken, Viewer
 from isthmus.sync.model import EndReason
-from isthmus.sync.viewing import LookBroken, Viewer
 
 LOOK = UUID(int=7)
 ROWS = [ShownRow({"Name": f"Ada {n}"}, "OTHER", ("Name",), "No.") for n in range(3)]

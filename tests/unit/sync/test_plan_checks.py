@@ -29,7 +29,7 @@ def codes_in(tree: ast.AST) -> Iterator[str]:
 
 
 def test_every_code_of_a_plan_is_explained_and_nothing_else() -> None:
-    made = {code for file in (ROOT / "isthmus/sync").glob("*.py") for code in codes_in(ast.parse(file.read_text()))}
+    made = {code for file in (ROOT / "isthmus/sync").rglob("*.py") for code in codes_in(ast.parse(file.read_text()))}
     rows = [
         line.split("|")[1] for line in (ROOT / "docs/plan-checks.md").read_text().splitlines() if line.startswith("| `")
     ]

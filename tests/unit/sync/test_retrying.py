@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.sync.retrying import PAUSE_MAX, is_due, pause_after
+from isthmus.sync.mending.retrying import PAUSE_MAX, is_due, pause_after
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

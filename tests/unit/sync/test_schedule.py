@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.sync.schedule import (
+from isthmus.sync.timing.schedule import (
     Due,
     DueReason,
     Schedule,

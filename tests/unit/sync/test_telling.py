@@ -11,7 +11,7 @@ import pytest
 
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.model import EndReason
-from isthmus.sync.telling import DeliveryFacts, DigestRow, digest_notice, digest_span, run_notice
+from isthmus.sync.telling.telling import DeliveryFacts, DigestRow, digest_notice, digest_span, run_notice
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)

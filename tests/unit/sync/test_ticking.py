@@ -10,9 +10,9 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.sync.budget import OrgCalls
-from isthmus.sync.schedule import DueReason, ScheduleSpec, next_due, read_schedule
-from isthmus.sync.ticking import PLACES_PER_SLOT, Candidate, Room, Verdict, decide
+from isthmus.sync.timing.budget import OrgCalls
+from isthmus.sync.timing.schedule import DueReason, ScheduleSpec, next_due, read_schedule
+from isthmus.sync.timing.ticking import PLACES_PER_SLOT, Candidate, Room, Verdict, decide
 
 NOON = NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 PLAIN = read_schedule(None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from isthmus.sync.changes import column_text
 from isthmus.sync.flow.expressions.values import Type
 from isthmus.sync.model import ColumnKind, Drawn, Input, LookupRule, MaskKind, Severity, StepKind, ValueType
+from isthmus.sync.planning.changes import column_text
 from tests.unit.sync.test_plan import KEY, Orgs, lookup, same, text, thing
 
 ACCOUNT = thing("Account", text("Name"), text("Code__c", external_id=True, unique=True), text("Plain__c"))

@@ -8,8 +8,8 @@ from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
 from isthmus.sync.model import Drawn, Rejected, StepKind
 from isthmus.sync.pairing import Likeness, Winner
 from isthmus.sync.plan import Schema, draw_plan, schema_of
+from isthmus.sync.planning.two_way import opposite
 from isthmus.sync.spec import parse_spec
-from isthmus.sync.two_way import opposite
 
 HEAD = "version: 1\nname: x\ndirection: two-way\nconflicts: newest_wins\nsteps:\n"
 

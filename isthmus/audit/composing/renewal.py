@@ -1,0 +1,244 @@
+"""What to renew: seats required, what they would cost at several prices, and when to do what. Pure.
+
+Required seats come from the weekly history of seats, in three cases: conservative (the maximum week, less what is
+certainly unused), base (the 95th percentile, less grades A and B) and aggressive (the median, less A, B and C), each
+with headroom and never below the contract's minimum. With fewer than eight weeks of history they are withheld, and
+only today's value is given: assigned seats of the past cannot be rebuilt. Where the past carries a forecast (see
+`forecast`) to the term's end, its upper end raises the conservative and the base case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from math import ceil
+from typing import Final
+
+from isthmus.audit import money
+from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
+from isthmus.audit.finding import Withhold
+from isthmus.audit.forecast import LEVEL_PERCENT, SOON_WEEKS, WEEKS_AHEAD_MAX, Forecast, forecast
+from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.history import PERCENTILE, WEEKS_MIN, PoolPoint, by_week, weekly
+from isthmus.audit.given.prices import AT_LIST, price_of_license
+from isthmus.audit.model import LicenseRow
+
+UPLIFTS: Final = (0, 3, 6, 7, 10)
+TERMS_YEARS: Final = (1, 3)
+BASELINE_DAYS: Final = 365
+CLEAN_UP_DAYS: Final = 274
+TARGET_DAYS: Final = 182
+QUOTE_DAYS: Final = 90
+DECISION_DAYS: Final = 14
+INSUFFICIENT: Final = "insufficient history"
+
+
+def readiness(analysis: Analysis, licenses: Sequence[LicenseLine]) -> tuple[ReadinessLine, ...]:
+    """Return the required seats of each licence that is paid by the seat; nothing where activity is withheld."""
+    if analysis.withheld(Withhold.ACTIVITY):
+        return ()
+    view = analysis.view
+    today = view.now.date()
+    points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
+    return tuple(
+        _readiness(analysis, view.licenses[line.id], weekly(points, line.id, today))
+        for line in licenses
+        if view.categories[line.id].seat_costs and line.status == "Active" and line.purchased
+    )
+
+
+def known_weeks(analysis: Analysis, pool: str, licenses: Sequence[LicenseLine]) -> tuple[PoolPoint, ...]:
+    """Return the weeks of one licence whose seats and findings are known, the last one that of this audit."""
+    today = analysis.view.now.date()
+    points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
+    return tuple(point for point in weekly(points, pool, today) if point.unused_a is not None)
+
+
+def case_values(weeks: Sequence[PoolPoint]) -> tuple[int, int, int] | None:
+    """Return the seats of the conservative, base and aggressive case before headroom and minimum; None if withheld."""
+    if len(weeks) < WEEKS_MIN:
+        return None
+    conservative, base, aggressive = (_case(weeks, *case) for case in _CASES)
+    return conservative, base, aggressive
+
+
+def _point(line: LicenseLine, day: date) -> PoolPoint:
+    return PoolPoint(day, line.id, line.purchased, line.assigned, line.unused_a, line.unused_b, line.unused_c)
+
+
+def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) -> ReadinessLine:
+    items = contract_of(row, analysis.basis.contract)
+    bought = sum(item.quantity for item in items) if items else row.total
+    minimum = sum(item.minimum_quantity for item in items)
+    headroom = analysis.view.thresholds_of(row.id).headroom
+
+    def required(seats: int) -> int:
+        return max(minimum, int((seats * (1 + headroom)).to_integral_value(ROUND_CEILING)))
+
+    known = [point for point in weeks if point.unused_a is not None]
+    enough = len(known) >= WEEKS_MIN
+    ahead = _weeks_ahead(items, analysis.view.now.date())
+    told = forecast([_base(point) for point in by_week(known)], ahead)
+    highest = told.high if isinstance(told, Forecast) else 0
+    least = (highest, highest, 0)
+    cases = [
+        required(max(_case(known, *case), floor)) if enough else None for case, floor in zip(_CASES, least, strict=True)
+    ]
+    last = known[-1] if known else None
+    spot = required(_base(last)) if last is not None else None
+    base = cases[1] if enough else spot
+    return ReadinessLine(
+        pool=row.id,
+        product=row.label,
+        weeks=len(known),
+        bought=bought,
+        assigned=row.used,
+        minimum=minimum,
+        spot=spot,
+        conservative=cases[0],
+        base=cases[1],
+        aggressive=cases[2],
+        fewer_base=None if base is None else max(0, bought - base),
+        break_even_percent=None if base is None else break_even(bought, base),
+        note="" if enough else f"{INSUFFICIENT}: {len(known)} of {WEEKS_MIN} weeks; today's value only",
+        forecast=_forecast_line(told) if isinstance(told, Forecast) else None,
+        forecast_note="" if isinstance(told, Forecast) else told.why,
+    )
+
+
+def _weeks_ahead(items: Sequence[ContractItem], today: date) -> int:
+    """Return how far to look: to the nearest end of a term, half a year at most; eight weeks without a contract."""
+    days = [(item.end - today).days for item in items if item.end > today]
+    return min(ceil(min(days) / 7), WEEKS_AHEAD_MAX) if days else SOON_WEEKS
+
+
+def _forecast_line(told: Forecast) -> ForecastLine:
+    return ForecastLine(
+        weeks_ahead=told.weeks_ahead,
+        expected=told.expected,
+        low=told.low,
+        high=told.high,
+        level_percent=LEVEL_PERCENT,
+        origins=told.origins,
+        error=told.error,
+        error_as_today=told.error_as_today,
+        covered_percent=told.covered_percent,
+    )
+
+
+def _certain(point: PoolPoint) -> int:
+    return point.assigned - (point.unused_a or 0)
+
+
+def _base(point: PoolPoint) -> int:
+    return _certain(point) - (point.unused_b or 0)
+
+
+def _least(point: PoolPoint) -> int:
+    return _base(point) - (point.unused_c or 0)
+
+
+def _percentile(values: Sequence[int]) -> int:
+    return values[ceil(PERCENTILE * len(values)) - 1]
+
+
+def _median(values: Sequence[int]) -> int:
+    return values[len(values) // 2]
+
+
+def _last(values: Sequence[int]) -> int:
+    return values[-1]
+
+
+_CASES: Final = ((_certain, _last), (_base, _percentile), (_least, _median))
+
+
+def _case(weeks: Sequence[PoolPoint], seats: Callable[[PoolPoint], int], pick: Callable[[Sequence[int]], int]) -> int:
+    """Return one value of the rising list of seats in use, week by week."""
+    return pick(sorted(seats(point) for point in weeks))
+
+
+def break_even(before: int, after: int) -> Decimal | None:
+    """Return the rise of the unit price, in percent, that would cancel renewing `after` seats instead of `before`."""
+    return money.break_even_percent(Decimal(before - after), Decimal(before))
+
+
+def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[ScenarioLine, ...]:
+    """Return quantity x price x term for each contract line's licence that has a price."""
+    found: list[ScenarioLine] = []
+    for line in lines:
+        row = analysis.view.licenses[line.pool]
+        items = contract_of(row, analysis.basis.contract)
+        price = analysis.prices[line.pool]
+        if not items or price.amount is None or price.currency is None:
+            continue
+        quantities = [("as is", line.bought)]
+        if line.base is not None and line.aggressive is not None:
+            quantities += [("base", line.base), ("aggressive", line.aggressive)]
+        elif line.spot is not None:
+            quantities.append(("today", line.spot))
+        today = money.annual(price.amount, line.bought)
+        for case, quantity in quantities:
+            for label, unit in _prices(analysis, row, items, price.amount, price.currency):
+                yearly = money.annual(unit, quantity)
+                found.extend(
+                    ScenarioLine(
+                        pool=line.pool,
+                        product=line.product,
+                        case=case,
+                        quantity=quantity,
+                        price_case=label,
+                        unit_price=unit,
+                        currency=price.currency,
+                        years=years,
+                        annual=yearly,
+                        term=yearly * years,
+                        difference=yearly - today,
+                        break_even_percent=break_even(line.bought, quantity),
+                    )
+                    for years in TERMS_YEARS
+                )
+    return tuple(found)
+
+
+def _prices(
+    analysis: Analysis, row: LicenseRow, items: Sequence[ContractItem], amount: Decimal, currency: str
+) -> list[tuple[str, Decimal]]:
+    """Return today's price with each uplift, and the list price at the renewal where one is known."""
+    found = [
+        (f"+{rise} %" if rise else "flat", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP))
+        for rise in UPLIFTS
+    ]
+    listed = price_of_license(row, min(item.end for item in items), analysis.basis.prices.shipped, ())
+    if listed.amount is not None and listed.currency == currency and listed.basis == AT_LIST:
+        found.append(("list", listed.amount))
+    return found
+
+
+def plan(analysis: Analysis) -> tuple[PlanLine, ...]:
+    """Return what to do when, for each contract line whose licence the org has, in order of days."""
+    today = analysis.view.now.date()
+    found: set[tuple[date, str, str]] = set()
+    for row in analysis.view.snapshot.licenses:
+        for item in contract_of(row, analysis.basis.contract):
+            product = item.sku or row.label
+            found.update((day, what, product) for day, what in _steps(item))
+    return tuple(PlanLine(day, what, product, (day - today).days) for day, what, product in sorted(found))
+
+
+def _steps(item: ContractItem) -> tuple[tuple[date, str], ...]:
+    def before(days: int) -> date:
+        return item.end - timedelta(days=days)
+
+    notice = "The last day to give notice in writing" if item.auto_renew else "The last day to ask for a renewal"
+    return (
+        (before(BASELINE_DAYS), "Baseline: run the first audit, keep its bundle, then audit weekly"),
+        (before(CLEAN_UP_DAYS), "Clean up: release what is unused with grade A, ask about B and C"),
+        (before(TARGET_DAYS), "Target: agree the seats to renew with the departments"),
+        (before(QUOTE_DAYS), "Quote: ask for prices for base and aggressive quantities"),
+        (before(item.notice_days + DECISION_DAYS), "Decide: quantity, term and the unit price you will accept"),
+        (item.notice_deadline, notice),
+        (item.end, "The term ends" + (" and renews by itself unless notice was given" if item.auto_renew else "")),
+    )

@@ -1,0 +1,79 @@
+"""The sentences of a report that do not belong to one rule: what is assumed, what is withheld, what cannot be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from isthmus.audit.analysis import Analysis
+from isthmus.audit.finding import Verdict
+from isthmus.audit.given.prices import AT_LIST
+from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
+
+BLIND_SPOTS: Final = (
+    "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
+    "People on long leave look like people who left; ask before you deactivate anybody.",
+    "Frozen users still hold their seat and cannot be told from others.",
+    "Salesforce shows every full CRM seat as one licence: cloud and edition, hence the price, are not visible.",
+    "Seats include free allowances; what the contract says is known only from your contract file.",
+    "Managed-package licences, feature-licence totals, and whether a permission set needs its licence are not read.",
+    "Salesforce keeps about six months of logins; anything older is known only as the last login.",
+)
+
+
+def withheld(analysis: Analysis) -> tuple[str, ...]:
+    """Return what is not printed, and why."""
+    return tuple(gate.says for gate in analysis.gates if gate.verdict is Verdict.FAIL)
+
+
+def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
+    """Return what the figures assume."""
+    view, basis = analysis.view, analysis.basis
+    days, asked = view.inactive_days, view.thresholds.inactive_days
+    short = "" if days == asked else f" ({days} days where it decides: the login history is no longer)"
+    said = [f"Inactive means no login for {asked} days{short}; headroom is {basis.thresholds.headroom * 100:.0f} %."]
+    at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
+    for pool in () if analysis.money_withheld else at_list:
+        price = analysis.prices[pool]
+        said.append(
+            f"{view.licenses[pool].label} is valued at list, {price.amount} {price.currency} a month "
+            f"({price.product}, {price.effective_from}). Discounts of 20 to 45 % are common, so the saving is less."
+        )
+    if unpriced:
+        said.append(
+            f"{unpriced} of the unused seats and grants have no known price: they are listed, not counted as money."
+        )
+    if basis.exempt.users or basis.exempt.unmatched:
+        said.append(
+            f"Exempt by your file (leave, seasonal work, service accounts): {len(basis.exempt.users)}. Its lines that "
+            f"meet no user of this org, or several: {basis.exempt.unmatched}."
+        )
+    said.extend(_put_off(analysis))
+    if basis.thresholds.licenses:
+        said.append(f"{len(basis.thresholds.licenses)} licences have thresholds of their own.")
+    if not basis.contract:
+        said.append(
+            "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."
+        )
+    said.append("Seats can be used again at once, but cash is saved at the renewal only, if notice is given in time.")
+    missing = analysis.view.snapshot.reading.unavailable
+    if "older logins" in missing:
+        said.append(
+            "Older logins were not read: they would have taken more than a quarter of what is left of the day's API "
+            "allowance. The history begins later than it could."
+        )
+    if FEATURES_UNAVAILABLE in missing:
+        said.append("Feature licences of users are not visible to the connected user: R21 says nothing.")
+    if PERMISSIONS_UNAVAILABLE in missing and PSLS_UNAVAILABLE not in missing:
+        said.append(
+            "What each permission set licence can grant is not visible to the connected user: R14 says nothing."
+        )
+    return tuple(said)
+
+
+def _put_off(analysis: Analysis) -> Iterator[str]:
+    snoozed = sum(1 for finding in analysis.findings if finding.snoozed_until is not None)
+    if snoozed:
+        yield f"{snoozed} findings are put off up to a day: they stay listed, and count for no money until then."
+    if analysis.basis.snoozes.unmatched:
+        yield f"{analysis.basis.snoozes.unmatched} lines of the snooze file meet nothing in this org."

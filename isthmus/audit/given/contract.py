@@ -1,0 +1,115 @@
+"""Facts about the contract: typed in by the customer, never guessed. CSV, one line for each product.
+
+Columns: `license` (licence key or name), `quantity`, `end` are needed; `sku`, `unit_price`, `currency`, `start`,
+`notice_days` (30 if empty: the least that Salesforce's master agreement asks), `auto_renew`, `uplift_cap`,
+`minimum_quantity`, `source` may be left out. Dates are ISO.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from isthmus.audit.given.prices import PricesInvalid, parse_amount
+
+NOTICE_DAYS_DEFAULT: Final = 30
+NOTICE_DAYS_MAX: Final = 730
+QUANTITY_MAX: Final = 10_000_000
+CONTRACT_ROWS_MAX: Final = 1_000
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class ContractItem(msgspec.Struct, frozen=True):
+    """One line of a contract."""
+
+    license: str
+    quantity: int
+    end: date
+    sku: str = ""
+    unit_price: Decimal | None = None
+    currency: str = "USD"
+    start: date | None = None
+    notice_days: int = NOTICE_DAYS_DEFAULT
+    auto_renew: bool = True
+    uplift_cap: Decimal | None = None
+    minimum_quantity: int = 0
+    source: str = "your contract file"
+
+    @property
+    def notice_deadline(self) -> date:
+        """The last day on which notice may be given."""
+        return self.end - timedelta(days=self.notice_days)
+
+
+def parse_contract(unverified_text: str, name: str) -> tuple[ContractItem, ...]:
+    """Return the lines of a contract file. Raises `PricesInvalid` naming line and column."""
+    reader = csv.DictReader(io.StringIO(unverified_text.removeprefix("\ufeff")))
+    columns = {(column or "").strip().lower().replace(" ", "_") for column in reader.fieldnames or ()}
+    missing = sorted({"quantity", "end"} - columns)
+    if missing or not columns & {"license", "licence", "license_key", "licence_key"}:
+        needed = ", ".join(["license", *missing])
+        message = f"{name}: a column is missing. It needs: {needed}."
+        raise PricesInvalid(message)
+    items: list[ContractItem] = []
+    for line, row in enumerate(reader, start=2):
+        if line > CONTRACT_ROWS_MAX:
+            message = f"{name}: more than {CONTRACT_ROWS_MAX} lines. Keep one for each product."
+            raise PricesInvalid(message)
+        cells = {
+            (k or "").strip().lower().replace(" ", "_"): (v or "").strip() for k, v in row.items() if k is not None
+        }
+        items.append(_item(cells, f"{name}, line {line}"))
+    return tuple(items)
+
+
+def _item(cells: dict[str, str], where: str) -> ContractItem:
+    license_ = next((cells[k] for k in ("license", "licence", "license_key", "licence_key") if cells.get(k)), "")
+    if not license_:
+        message = f"{where}: the licence is missing. Write its key, such as SFDC, or its name."
+        raise PricesInvalid(message)
+    currency = cells.get("currency", "").upper() or "USD"
+    if _CURRENCY.fullmatch(currency) is None:
+        message = f"{where}: the currency is no three-letter code. Write for example USD."
+        raise PricesInvalid(message)
+    start, end = _date(cells.get("start", ""), where, "start"), _date(cells["end"], where, "end")
+    if end is None:
+        message = f"{where}: the end is missing. Write it as 2027-01-31."
+        raise PricesInvalid(message)
+    price, cap = cells.get("unit_price", ""), cells.get("uplift_cap", "").removesuffix("%")
+    return ContractItem(
+        license=license_,
+        quantity=_count(cells["quantity"], where, "quantity", QUANTITY_MAX),
+        end=end,
+        sku=cells.get("sku", ""),
+        unit_price=parse_amount(price, where) if price else None,
+        currency=currency,
+        start=start,
+        notice_days=_count(cells.get("notice_days", "") or str(NOTICE_DAYS_DEFAULT), where, "notice", NOTICE_DAYS_MAX),
+        auto_renew=cells.get("auto_renew", "").lower() not in {"no", "false", "0", "n"},
+        uplift_cap=parse_amount(cap, where) if cap else None,
+        minimum_quantity=_count(cells.get("minimum_quantity", "") or "0", where, "minimum quantity", QUANTITY_MAX),
+        source=cells.get("source", "") or cells.get("source_document", "") or "your contract file",
+    )
+
+
+def _count(text: str, where: str, what: str, most: int) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > most:
+        message = f"{where}: the {what} is no whole number from 0 to {most}."
+        raise PricesInvalid(message)
+    return int(text)
+
+
+def _date(text: str, where: str, what: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        message = f"{where}: the {what} is no date. Write it as 2027-01-31."
+        raise PricesInvalid(message) from None
