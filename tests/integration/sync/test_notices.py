@@ -79,6 +79,12 @@ async def test_a_failure_and_its_end_are_told_once_each_through_the_running_work
             sync = await running.save(SLOW)
             await running.activate(sync)
             assert (await running.run(sync)).run.state is RunState.PARTIAL
+
+            async def first() -> bool:
+                return len(hook.bodies) >= 1
+
+            # What a retry puts right is right when a later text is made: the first one has to be out before.
+            await until(first)
             assert (await running.run(sync, retry=True)).run.state is RunState.PARTIAL
             product.pair.target.control("DELETE", "/faults")
             assert (await running.run(sync, retry=True)).run.state is RunState.DONE
