@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,26 +155,25 @@ def make_sync(portal: Portal, source: str, target: str) -> str:
 
 def run_sync(portal: Portal, sync: str) -> RunTold:
     """Run the sync now and wait for its end."""
-    began = time.monotonic()
-    run = portal.post(f"/api/v1/syncs/{sync}/run")["run"]
-    return _ended(portal, run, began)
+    return _ended(portal, portal.post(f"/api/v1/syncs/{sync}/run")["run"])
 
 
 def first_run(portal: Portal, sync: str) -> RunTold:
     """Wait for the run that the schedule starts by itself after activation."""
-    began = time.monotonic()
     view = portal.until(f"/api/v1/syncs/{sync}", lambda s: bool(s["runs"]), "the first run")
-    return _ended(portal, view["runs"][-1]["id"], began)
+    return _ended(portal, view["runs"][-1]["id"])
 
 
-def _ended(portal: Portal, run: str, began: float) -> RunTold:
+def _ended(portal: Portal, run: str) -> RunTold:
+    """Wait for the end of a run; its seconds are from its start to its end, without its wait for the schedule."""
     detail = portal.until(f"/api/v1/runs/{run}", lambda d: d["run"]["ended_at"] is not None, "the run")
     told = detail["run"]
     if told["state"] != "done":
         failures = [f"{o['rows']} x {o['code']} in {o['step_title']}" for o in detail["outcomes"]]
         message = f"the run ended {told['state']}: {detail['message']} {'; '.join(failures)}"
         raise StoryFailed(message)
-    return RunTold(told["rows_written"], told["calls_source"], told["calls_target"], time.monotonic() - began)
+    lasted = datetime.fromisoformat(told["ended_at"]) - datetime.fromisoformat(told["started_at"])
+    return RunTold(told["rows_written"], told["calls_source"], told["calls_target"], lasted.total_seconds())
 
 
 def change_rows(org: EmulatedOrg) -> int:
