@@ -54,7 +54,9 @@ sync_environment() {
     export UV_PYTHON_DOWNLOADS=never
     [ -x .venv/bin/python ] || .tools/bin/uv venv --quiet --python "$python" .venv
     say "installing the locked packages of $lock into .venv"
-    .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes "$lock" ||
+    # uv trusts only the authorities it brings along: behind a company's proxy, ask again with the system's.
+    .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes "$lock" 2>/dev/null ||
+        UV_SYSTEM_CERTS=1 .tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes "$lock" ||
         stop "the packages of $lock could not be installed. Check the network or the package index, then run this again."
     .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . ||
         stop "the checkout itself could not be installed into .venv. Remove .venv and run this again."
