@@ -26,6 +26,7 @@ from isthmus.values import Secret
 from isthmus.worker.audit_herald import AuditHerald, audit_herald_until
 from isthmus.worker.audit_ticker import audit_tick_until
 from isthmus.worker.herald import Herald, herald_until
+from isthmus.worker.queue import HeldJobs
 from isthmus.worker.tasks import WorkerServices, register
 from isthmus.worker.ticker import SLOTS_PER_WORKER, STALLED_AFTER_S, tick_until
 
@@ -71,7 +72,7 @@ def queue_app(settings: Settings) -> procrastinate.App:
     """Return the queue as this role sees it, and how its workers behave."""
     arguments = connect_arguments(settings, Role.WORKER)
     connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=4)
-    return procrastinate.App(
+    app = procrastinate.App(
         connector=connector,
         worker_defaults={
             "queues": ["default"],
@@ -84,6 +85,8 @@ def queue_app(settings: Settings) -> procrastinate.App:
             "install_signal_handlers": False,
         },
     )
+    app.job_manager = HeldJobs(connector)
+    return app
 
 
 def herald_of(database: Database, settings: Settings, clock: Clock) -> Herald:

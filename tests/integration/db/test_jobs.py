@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from procrastinate.jobs import Status
 from psycopg.types.json import Jsonb
 
 from isthmus.db.address import Role
@@ -149,3 +150,41 @@ async def test_a_job_of_a_worker_that_died_is_queued_again(fresh_database: Fresh
         assert await retry_stalled(app) == 1
         await app.run_worker_async(wait=False)
     assert done == [subject]
+
+
+async def test_a_worker_that_wakes_up_ends_no_job_that_was_handed_on(fresh_database: FreshDatabase):
+    acme = await fresh_database.make_tenant()
+    portal = await fresh_database.open_as(Role.PORTAL)
+    async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
+        await enqueue(tx, TaskName.RUN_SYNC, uuid4())
+    app = queue_app(fresh_database.settings)
+    superuser = await fresh_database.superuser()
+
+    async def statuses() -> list[tuple[str, int]]:
+        cursor = await superuser.execute("select status::text, attempts from jobs.procrastinate_jobs")
+        return await cursor.fetchall()
+
+    async with app.open_async():
+        jobs = app.job_manager
+        asleep, awake = await jobs.register_worker(), await jobs.register_worker()
+        held = await jobs.fetch_job(["default"], asleep)
+        assert held is not None
+        await superuser.execute(
+            "update jobs.procrastinate_workers set last_heartbeat = now() - interval '1 minute' where id = %s",
+            (asleep,),
+        )
+        assert await retry_stalled(app) == 1
+        handed_on = await jobs.fetch_job(["default"], awake)
+        assert handed_on is not None
+        assert handed_on.id == held.id
+        await jobs.finish_job(held, Status.SUCCEEDED, delete_job=True)
+        await jobs.retry_job(held)
+        assert await statuses() == [("doing", 1)]
+        await jobs.retry_job(handed_on)
+        assert await statuses() == [("todo", 2)]
+        again = await jobs.fetch_job(["default"], awake)
+        assert again is not None
+        await jobs.finish_job(handed_on, Status.FAILED, delete_job=True)
+        assert await statuses() == [("doing", 2)]
+        await jobs.finish_job(again, Status.SUCCEEDED, delete_job=True)
+        assert await statuses() == []
