@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,12 @@ def main() -> int:
     except (story.StoryFailed, PageUnexpected, DidNotStart) as failure:
         print(f"\nThe demo stopped: {failure}", file=sys.stderr)
         return 2
+    except OSError as failure:  # a full disk; a program of the demo that somebody ended
+        print(f"\nThe demo stopped: {failure}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("\nStopped.")
+        print("\nStopped before it was done.", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -121,8 +125,10 @@ def _stay(url: str, environ: dict[str, str]) -> None:
     )
     print(f"\nThe portal is open at {url}. Sign in once with:\n  {json.loads(made.stdout)['sign_in_url']}")
     print("Ctrl-C stops everything; the reports stay.", flush=True)
-    while True:
-        signal.pause()
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+    print("\nStopped.")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ STOP_TIMEOUT_S: Final = 30.0
 
 
 class DidNotStart(Exception):
-    """A program of the demo did not start; the message is its own last line."""
+    """A program of the demo did not start; the message is what it said itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +95,7 @@ def _ready_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, object
             raise DidNotStart(said)
         received += chunk
     ready: dict[str, object] = json.loads(received.partition(b"\n")[0])
+    if "error" in ready:
+        message = f"{ready['error']} {ready.get('remedy', '')}"
+        raise DidNotStart(message)
     return ready

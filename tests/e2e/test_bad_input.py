@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -262,3 +263,18 @@ def test_a_command_without_a_running_installation_says_how_to_start_one(
     world: World, arguments: tuple[str, ...]
 ) -> None:
     assert "isthmus up" in run(*arguments, "--json", environ=world.environ).refusal()
+
+
+def test_a_demo_that_cannot_listen_or_write_says_so_before_it_starts_anything(tmp_path: Path) -> None:
+    environ = {**bare_environ(tmp_path), "TMPDIR": str(tmp_path)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = run("demo", "--exit", "--port", port, "--out", str(tmp_path / "out"), environ=environ)
+    assert said.status == 2
+    assert f"Port {port}" in said.err
+    assert "isthmus demo --port" in said.err
+    (tmp_path / "file").touch()
+    said = run("demo", "--exit", "--port", port, "--out", str(tmp_path / "file/out"), environ=environ)
+    assert said.status == 2
+    assert "choose another place" in said.err
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]

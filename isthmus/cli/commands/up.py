@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import secrets
 import signal
-import socket
 import urllib.parse
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -17,6 +15,7 @@ import click
 
 from isthmus.accounts.service import LINK_PATH
 from isthmus.cli.kept_database import KeptDatabase
+from isthmus.cli.listening import refuse_port_in_use
 from isthmus.cli.only_one import only_one
 from isthmus.cli.output import note, print_json, refuse, say
 from isthmus.cli.running import settings_here
@@ -55,29 +54,16 @@ def command(*, as_json: bool) -> None:
     settings = settings_here()
     try:
         with only_one(settings):
-            _refuse_port_in_use(settings)
+            refuse_port_in_use(
+                settings.bind,
+                settings.port,
+                another=f"ISTHMUS_PORT={settings.port + 1} isthmus up",
+                elsewhere="Set ISTHMUS_BIND to an address of this machine and ISTHMUS_PORT to a port that you may use.",
+            )
             asyncio.run(_up(settings, as_json=as_json))
     except (KeyRefused, DatabaseError, ProcessFailed) as failure:
         what, _, remedy = str(failure).partition(". ")
         refuse(f"Isthmus does not start: {what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
-
-
-def _refuse_port_in_use(settings: Settings) -> None:
-    try:
-        family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.bind, settings.port))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            refuse(
-                f"Port {settings.port} on {settings.bind} is in use by another program.",
-                f"Stop that program, or choose another port: ISTHMUS_PORT={settings.port + 1} isthmus up",
-            )
-        refuse(
-            f"The portal cannot listen on {settings.bind}:{settings.port}.",
-            "Set ISTHMUS_BIND to an address of this machine and ISTHMUS_PORT to a port that you may use.",
-        )
 
 
 async def _up(settings: Settings, *, as_json: bool) -> None:
