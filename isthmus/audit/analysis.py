@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
 
 import msgspec
 
 from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
-from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.contract import ContractItem, in_force
 from isthmus.audit.given.exemptions import Exempt
 from isthmus.audit.given.history import History, needed_before
 from isthmus.audit.given.options import Thresholds
 from isthmus.audit.given.pricebook import PriceBook
-from isthmus.audit.given.prices import NEGOTIATED, Price, named_price, price_of_license, price_of_psl
+from isthmus.audit.given.prices import NEGOTIATED, UNPRICED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.given.snooze import Snoozes, put_off
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View
+
+AVERAGE_STEP: Final = Decimal("0.000001")
+"""To what the average price of several contract lines is rounded."""
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -67,11 +72,11 @@ class Analysis:
 
 def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
-    prices = prices_of(snapshot, basis)
+    prices, today = prices_of(snapshot, basis), snapshot.reading.taken_at.date()
     contracted = {
         row.id: sum(item.quantity for item in items)
         for row in snapshot.licenses
-        if (items := contract_of(row, basis.contract))
+        if (items := contract_now(row, basis.contract, today))
     }
     view = View(
         snapshot,
@@ -127,9 +132,14 @@ def excused(view: View, finding: Finding) -> Finding:
 
 
 def contract_of(row: LicenseRow, contract: Sequence[ContractItem]) -> tuple[ContractItem, ...]:
-    """Return the contract's lines for this licence, by key or name."""
+    """Return the contract's lines for this licence, by key or name, whenever their terms are."""
     names = {text.strip().casefold() for text in (row.key, row.name, row.label) if text}
     return tuple(item for item in contract if item.license.strip().casefold() in names)
+
+
+def contract_now(row: LicenseRow, contract: Sequence[ContractItem], today: date) -> tuple[ContractItem, ...]:
+    """Return those of them that count on this day: quantities, minimums and prices of other terms are not added."""
+    return in_force(contract_of(row, contract), today)
 
 
 def prices_of(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
@@ -138,16 +148,31 @@ def prices_of(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
     prices: dict[str, Price] = {}
     for row in snapshot.licenses:
         price = price_of_license(row, on, book.shipped, book.own)
-        items = [i for i in contract_of(row, basis.contract) if i.unit_price is not None]
-        if price.basis != NEGOTIATED and items:
-            item = items[0]
-            price = Price(
-                row.id, item.sku or row.label, item.unit_price, item.currency, NEGOTIATED, item.source, "given by you"
-            )
-        prices[row.id] = price
+        by_contract = _contract_price(row, contract_now(row, basis.contract, on))
+        prices[row.id] = by_contract if by_contract is not None and price.basis != NEGOTIATED else price
     for psl in snapshot.psls:
         prices[psl.id] = price_of_psl(psl, on, book.shipped, book.own)
     return prices
+
+
+def _contract_price(row: LicenseRow, items: Sequence[ContractItem]) -> Price | None:
+    """Return the contract's price of a seat; of several lines their average by quantity, so that sums stay right."""
+    priced = [(item, item.unit_price) for item in items if item.unit_price is not None]
+    if not priced:
+        return None
+    first, amount = priced[0]
+    product, source, note = first.sku or row.label, first.source, ""
+    if len({price for _, price in priced}) > 1 or len({item.currency for item, _ in priced}) > 1:
+        product, source = row.label, "; ".join(dict.fromkeys(item.source for item, _ in priced))
+        told = ", ".join(f"{item.quantity} x {price} {item.currency}" for item, price in priced)
+        if len({item.currency for item, _ in priced}) > 1:
+            note = f"The contract has {told}: one price for both cannot be said. Give it with --prices."
+            return Price(row.id, product, None, None, UNPRICED, source, "given by you", None, note)
+        seats = sum(item.quantity for item, _ in priced)
+        whole = sum((price * item.quantity for item, price in priced), ZERO)
+        amount = (whole / seats).quantize(AVERAGE_STEP, ROUND_HALF_UP).normalize() if seats else amount
+        note = f"Average of the contract's lines, {told}: seats given back at the renewal may be the cheaper ones."
+    return Price(row.id, product, amount, first.currency, NEGOTIATED, source, "given by you", None, note)
 
 
 def _worth(finding: Finding, prices: Mapping[str, Price], basis: Basis) -> Decimal | None:
@@ -201,7 +226,7 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price]) -> list[Pool
     """Return the pools whose seats are money, with what the contract says of them."""
     pools: list[Pool] = []
     for row in view.snapshot.licenses:
-        items = contract_of(row, basis.contract)
+        items = contract_now(row, basis.contract, view.now.date())
         contracted = sum(item.quantity for item in items) if items else None
         minimum = sum(item.minimum_quantity for item in items)
         if view.categories[row.id].seat_costs:

@@ -212,7 +212,10 @@ class PriceLine(msgspec.Struct, frozen=True):
 
 
 class ContractLine(msgspec.Struct, frozen=True):
-    """One line of the customer's contract against what the org has."""
+    """One line of the customer's contract against what the org has.
+
+    `in_force`: the line counts on the day of the audit. Lines of other terms are listed, and count for nothing.
+    """
 
     pool: str
     product: str
@@ -230,6 +233,7 @@ class ContractLine(msgspec.Struct, frozen=True):
     notice_days: int = 30
     auto_renew: bool = True
     uplift_cap: Decimal | None = None
+    in_force: bool = True
 
 
 class ForecastLine(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.analysis import Analysis, contract_now, contract_of
 from isthmus.audit.composing import renewal, texts
 from isthmus.audit.composing.cohorts import cohort_lines
 from isthmus.audit.composing.meters import meter_lines
@@ -260,7 +260,8 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
     lines: list[ContractLine] = []
     for row in view.snapshot.licenses:
         items = contract_of(row, analysis.basis.contract)
-        contracted = sum(item.quantity for item in items)
+        now = contract_now(row, analysis.basis.contract, view.now.date())
+        contracted = sum(item.quantity for item in now)
         lines.extend(
             ContractLine(
                 pool=row.id,
@@ -279,6 +280,7 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 notice_days=item.notice_days,
                 auto_renew=item.auto_renew,
                 uplift_cap=item.uplift_cap,
+                in_force=item in now,
             )
             for item in items
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.analysis import Analysis, contract_now
 from isthmus.audit.composing.moves import ALLOWANCE, Group, How, Limit, Source, Target, best, limits
 from isthmus.audit.figures import MoveLimitLine, MoveLine
 from isthmus.audit.finding import Finding, Grade, Saving, Withhold
@@ -93,7 +93,7 @@ def _is_release(finding: Finding) -> bool:
 
 
 def _minimum(analysis: Analysis, pool: str) -> int:
-    items = contract_of(analysis.view.licenses[pool], analysis.basis.contract)
+    items = contract_now(analysis.view.licenses[pool], analysis.basis.contract, analysis.view.now.date())
     return sum(item.minimum_quantity for item in items)
 
 

@@ -16,7 +16,7 @@ from math import ceil
 from typing import Final
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.analysis import Analysis, contract_now, contract_of
 from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
 from isthmus.audit.finding import Withhold
 from isthmus.audit.forecast import LEVEL_PERCENT, SOON_WEEKS, WEEKS_AHEAD_MAX, Forecast, forecast
@@ -69,7 +69,7 @@ def _point(line: LicenseLine, day: date) -> PoolPoint:
 
 
 def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) -> ReadinessLine:
-    items = contract_of(row, analysis.basis.contract)
+    items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
     bought = sum(item.quantity for item in items) if items else row.total
     minimum = sum(item.minimum_quantity for item in items)
     headroom = analysis.view.thresholds_of(row.id).headroom
@@ -170,7 +170,7 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
     found: list[ScenarioLine] = []
     for line in lines:
         row = analysis.view.licenses[line.pool]
-        items = contract_of(row, analysis.basis.contract)
+        items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
         price = analysis.prices[line.pool]
         if not items or price.amount is None or price.currency is None:
             continue
@@ -218,11 +218,17 @@ def _prices(
 
 
 def plan(analysis: Analysis) -> tuple[PlanLine, ...]:
-    """Return what to do when, for each contract line whose licence the org has, in order of days."""
+    """Return what to do when, for each contract line whose licence the org has, in order of days.
+
+    Lines of terms that are over are left out, but for one that renewed itself and has no successor.
+    """
     today = analysis.view.now.date()
     found: set[tuple[date, str, str]] = set()
     for row in analysis.view.snapshot.licenses:
+        now = contract_now(row, analysis.basis.contract, today)
         for item in contract_of(row, analysis.basis.contract):
+            if item.end < today and item not in now:
+                continue
             product = item.sku or row.label
             found.update((day, what, product) for day, what in _steps(item))
     return tuple(PlanLine(day, what, product, (day - today).days) for day, what, product in sorted(found))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from isthmus.audit.analysis import Analysis
+from isthmus.audit.analysis import Analysis, contract_of
 from isthmus.audit.finding import Verdict
+from isthmus.audit.given.contract import in_force
 from isthmus.audit.given.prices import AT_LIST
 from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
 
@@ -51,6 +52,7 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     said.extend(_put_off(analysis))
     if basis.thresholds.licenses:
         said.append(f"{len(basis.thresholds.licenses)} licences have thresholds of their own.")
+    said.extend(_contract(analysis))
     if not basis.contract:
         said.append(
             "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."
@@ -69,6 +71,21 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
             "What each permission set licence can grant is not visible to the connected user: R14 says nothing."
         )
     return tuple(said)
+
+
+def _contract(analysis: Analysis) -> Iterator[str]:
+    """Say which lines of the contract file do not count, or count beyond their term."""
+    view, today = analysis.view, analysis.view.now.date()
+    lines = [(row, contract_of(row, analysis.basis.contract)) for row in view.snapshot.licenses]
+    idle = sum(len(items) - len(in_force(items, today)) for _, items in lines)
+    if idle:
+        yield f"{idle} lines of the contract file are of terms that are over or have not begun: they count for nothing."
+    for row, items in lines:
+        if any(item.end < today for item in in_force(items, today)):
+            yield (
+                f"The contract of {row.label} is taken to have renewed itself: all its terms in the file are over, so "
+                "the day of its next renewal is not known."
+            )
 
 
 def _put_off(analysis: Analysis) -> Iterator[str]:

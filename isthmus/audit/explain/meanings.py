@@ -196,7 +196,7 @@ _CONTRACT: Final = {
     "product": "The product of the contract's line.",
     "contracted": "Seats under contract by this line.",
     "provisioned": "Seats that the org has.",
-    "drift": "What the org has beyond all lines of this licence: free seats, or a mistake.",
+    "drift": "What the org has beyond all lines of this licence that are in force: free seats, or a mistake.",
     "unit_price": "The contract's price a month.",
     "currency": "The currency of that price.",
     "start": "The first day of the term.",
@@ -208,6 +208,7 @@ _CONTRACT: Final = {
     "notice_days": "How many days before the end notice is due.",
     "auto_renew": "Whether the term renews by itself.",
     "uplift_cap": "The most by which the price may rise at the renewal, in percent.",
+    "in_force": "Whether the line counts on the day of the audit; lines of other terms are listed only.",
 }
 
 _REQUESTS: Final = {

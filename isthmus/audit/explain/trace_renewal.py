@@ -56,7 +56,13 @@ def contract_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
     path = f"contract[{at[0]}]"
     if field == "drift":
         parts = (f"{path}.provisioned", *ground.contract_parts(line.pool, "contracted"))
-        return Source(How.RECKONED, f"{line.provisioned} less all lines of this licence.", parts=parts)
+        said = f"{line.provisioned} less all lines of this licence that are in force."
+        return Source(How.RECKONED, said, parts=parts)
+    if field == "in_force":
+        said = (
+            "Whether the audit's day lies in the term; without such a line the last one that renews by itself counts."
+        )
+        return Source(How.RECKONED, said, parts=("taken_at", f"{path}.start", f"{path}.end", f"{path}.auto_renew"))
     if field == "notice_deadline":
         said = f"{line.end.isoformat()} less {line.notice_days} days."
         return Source(How.RECKONED, said, parts=(f"{path}.end", f"{path}.notice_days"))

@@ -49,8 +49,9 @@ class Ground:
         return tuple(f"prices[{i}].price" for i, line in enumerate(self.report.prices) if line.pool == pool)
 
     def contract_parts(self, pool: str, field: str) -> tuple[str, ...]:
-        """Return a figure of the contract's lines of a licence."""
-        return tuple(f"contract[{i}].{field}" for i, line in enumerate(self.report.contract) if line.pool == pool)
+        """Return a figure of the contract's lines of a licence that are in force."""
+        lines = enumerate(self.report.contract)
+        return tuple(f"contract[{i}].{field}" for i, line in lines if line.pool == pool and line.in_force)
 
     def findings_of(self, rules: Iterable[str], pool: str | None = None) -> list[int]:
         """Return the positions of the findings of these rules, of one pool or of all."""

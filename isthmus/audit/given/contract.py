@@ -3,6 +3,8 @@
 Columns: `license` (licence key or name), `quantity`, `end` are needed; `sku`, `unit_price`, `currency`, `start`,
 `notice_days` (30 if empty: the least that Salesforce's master agreement asks), `auto_renew`, `uplift_cap`,
 `minimum_quantity`, `source` may be left out. Dates are ISO.
+
+Of several lines of one licence those count whose term the day of the audit lies in: see `in_force`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
@@ -22,6 +25,9 @@ NOTICE_DAYS_DEFAULT: Final = 30
 NOTICE_DAYS_MAX: Final = 730
 QUANTITY_MAX: Final = 10_000_000
 CONTRACT_ROWS_MAX: Final = 1_000
+YEAR_MIN: Final = 2000
+YEAR_MAX: Final = 2100
+"""A term beyond these is a slip, or stands for "no end": its days of notice would lie outside the calendar."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -45,6 +51,20 @@ class ContractItem(msgspec.Struct, frozen=True):
     def notice_deadline(self) -> date:
         """The last day on which notice may be given."""
         return self.end - timedelta(days=self.notice_days)
+
+
+def in_force(items: Sequence[ContractItem], today: date) -> tuple[ContractItem, ...]:
+    """Return those of one licence's lines that count today, so that a line is never added to its successor.
+
+    These are the lines whose term today lies in. Without one, those that ended last and renew by themselves: the
+    agreement has renewed them, until a day that the file does not say.
+    """
+    running = tuple(item for item in items if (item.start is None or item.start <= today) and today <= item.end)
+    if running:
+        return running
+    renewed = [item for item in items if item.auto_renew and item.end < today]
+    last = max((item.end for item in renewed), default=None)
+    return tuple(item for item in renewed if item.end == last)
 
 
 def parse_contract(unverified_text: str, name: str) -> tuple[ContractItem, ...]:
@@ -81,6 +101,9 @@ def _item(cells: dict[str, str], where: str) -> ContractItem:
     if end is None:
         message = f"{where}: the end is missing. Write it as 2027-01-31."
         raise PricesInvalid(message)
+    if start is not None and start > end:
+        message = f"{where}: the start lies behind the end. Write the first and the last day of the term."
+        raise PricesInvalid(message)
     price, cap = cells.get("unit_price", ""), cells.get("uplift_cap", "").removesuffix("%")
     return ContractItem(
         license=license_,
@@ -109,7 +132,11 @@ def _date(text: str, where: str, what: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         message = f"{where}: the {what} is no date. Write it as 2027-01-31."
         raise PricesInvalid(message) from None
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        message = f"{where}: the {what} lies outside {YEAR_MIN} to {YEAR_MAX}. Write the last day of the present term."
+        raise PricesInvalid(message)
+    return day

@@ -119,7 +119,7 @@ def _pages_behind(report: Report) -> dict[str, object]:
                 c.end.isoformat(),
                 c.notice_deadline.isoformat(),
                 number(c.days_left),
-                c.source,
+                c.source if c.in_force else f"{c.source} (not in force: counts for nothing)",
             ]
             for c in report.contract
         ],

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Final
 
 from isthmus.audit.figures import (
+    ContractLine,
     GradeSplit,
     LicenseLine,
     MoneyTotal,
@@ -113,7 +114,7 @@ def _standfirst(report: Report, main: MoneyTotal | None) -> str:
     if main is not None and not report.money_withheld and main.cash_at_renewal:
         cash = money_text(main.cash_at_renewal, main.currency)
         fewer = counted(main.renewal_seats, "fewer seat", "fewer seats and grants")
-        text += f" Renewing {fewer} would save {cash} a year{_at_basis(main)}{_since(report)}."
+        text += f" Renewing {fewer} would save {cash} a year{_at_basis(main)}{_since(report, main)}."
     return text.strip()
 
 
@@ -121,9 +122,28 @@ def _at_basis(total: MoneyTotal) -> str:
     return {"list": " at list price", "yours": " at your prices"}.get(total.basis, " at list and your prices")
 
 
-def _since(report: Report) -> str:
-    ends = sorted(line.end for line in report.contract if line.notice_deadline >= report.taken_at.date())
-    return f" from {long_day(ends[0])} on" if ends else ""
+def _since(report: Report, main: MoneyTotal) -> str:
+    ends = {line.end for line in _terms(report, main)}
+    overdue = any(line.auto_renew and line.notice_deadline < report.taken_at.date() for line in _terms(report, main))
+    if len(ends) != 1 or overdue or not _all_dated(report, main):
+        return " from its renewal on" if main.renewal_seats == 1 else " from their renewals on"
+    return f" after {long_day(min(ends))}"
+
+
+def _terms(report: Report, main: MoneyTotal) -> list[ContractLine]:
+    """Return the contract's lines that decide when the money of these totals is saved, the first notice first."""
+    pools, today = _fewer(report, main), report.taken_at.date()
+    lines = [c for c in report.contract if c.pool in pools and c.in_force and c.end >= today]
+    return sorted(lines, key=lambda line: (line.notice_deadline, line.end))
+
+
+def _fewer(report: Report, main: MoneyTotal) -> set[str]:
+    """Return the licences of which fewer seats need to be renewed."""
+    return {line.id for line in report.licenses if line.renewal_seats and line.currency == main.currency}
+
+
+def _all_dated(report: Report, main: MoneyTotal) -> bool:
+    return _fewer(report, main) <= {line.pool for line in _terms(report, main)}
 
 
 def _seat_cards(report: Report) -> list[dict[str, str]]:
@@ -164,18 +184,31 @@ def _money_cards(report: Report, main: MoneyTotal | None) -> list[dict[str, str]
         _card(labels[0], main.reclaim_now, main, main.reclaim_seats)
         | {"split": _split(main.reclaim_split), "sub": "When: at once, by not buying new seats. No cash flows back."},
         _card(labels[1], main.cash_at_renewal, main, main.renewal_seats)
-        | {"split": _split(main.renewal_split), "sub": f"When: {_when(report)}. After headroom and minimum.{undone}"},
+        | {
+            "split": _split(main.renewal_split),
+            "sub": f"When: {_when(report, main)}. After headroom and minimum.{undone}",
+        },
         _card(labels[2], main.at_risk, main, main.risk_seats)
         | {"split": "all of grade C", "sub": "When: only once the people concerned were asked."},
     ]
 
 
-def _when(report: Report) -> str:
-    today = report.taken_at.date()
-    ahead = sorted((line.end, line.notice_deadline) for line in report.contract if line.notice_deadline >= today)
-    if ahead:
-        return f"from {long_day(ahead[0][0])}, if notice is given by {long_day(ahead[0][1])}"
-    return "at the renewal after next: notice is overdue" if report.contract else "at the renewal, its day is not known"
+def _when(report: Report, main: MoneyTotal) -> str:
+    today, terms = report.taken_at.date(), _terms(report, main)
+    if not terms:
+        return "at the renewal, its day is not known"
+    others = "" if _all_dated(report, main) else "; of other licences the day is not known"
+    ahead = [line for line in terms if line.notice_deadline >= today or not line.auto_renew]
+    if not ahead:
+        return f"at the renewal after next: notice is overdue{others}"
+    late = "; for some terms notice is overdue" if len(ahead) < len(terms) else ""
+    notice = [long_day(line.notice_deadline) for line in ahead if line.auto_renew]
+    end = long_day(min(line.end for line in ahead))
+    if len(ahead) == 1:
+        given = f"if notice is given by {notice[0]}" if notice else "when the term ends by itself"
+        return f"after {end}, {given}{late}{others}"
+    given = f", if notice is given in time, first by {notice[0]}" if notice else ", when the terms end by themselves"
+    return f"term by term, the first after {end}{given}{late}{others}"
 
 
 def _card(label: str, amount: Decimal, total: MoneyTotal, seats: int) -> dict[str, str]:
@@ -247,6 +280,9 @@ def _deadline(report: Report) -> str:
     left = (report.deadline - report.taken_at.date()).days
     day, end = long_day(report.deadline), long_day(line.end)
     product = shortened(line.product, NAME_LENGTH_MAX)
+    if line.end < report.taken_at.date():
+        what = "has renewed itself" if line.auto_renew else "does not renew by itself"
+        return f"Unknown: by your contract file the term of {product} ended on {end} and {what}. Add the present term."
     what = f"notice for {product}" if line.auto_renew else f"request to renew {product}"
     after = f"the term ends on {end}" + (
         " and renews by itself" if line.auto_renew else "; it does not renew by itself"

@@ -166,6 +166,7 @@ def contract_table(report: Report) -> Table:
         "Price rise at most (%)",
         "Minimum",
         "Source",
+        "In force",
         FIGURE,
     )
     rows = [
@@ -185,6 +186,7 @@ def contract_table(report: Report) -> Table:
             c.uplift_cap,
             c.minimum,
             c.source,
+            c.in_force,
             f"contract[{i}]",
         )
         for i, c in enumerate(report.contract)
