@@ -14,14 +14,15 @@ import msgspec
 from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
 from isthmus.audit.given.contract import ContractItem, in_force
 from isthmus.audit.given.exemptions import Exempt
-from isthmus.audit.given.history import History, needed_before
+from isthmus.audit.given.history import History, PoolPoint
 from isthmus.audit.given.options import Thresholds
 from isthmus.audit.given.pricebook import PriceBook
 from isthmus.audit.given.prices import NEGOTIATED, UNPRICED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.given.snooze import Snoozes, put_off
 from isthmus.audit.model import LicenseRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
-from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES
+from isthmus.audit.needed import base_need, known_weeks
+from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, SEAT_RULES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View
 
@@ -201,7 +202,7 @@ def seat_worth(pools: Sequence[str], replacement: str, prices: Mapping[str, Pric
 def _money(analysis: Analysis) -> dict[str, PoolMoney]:
     view, basis, prices = analysis.view, analysis.basis, analysis.prices
     by_pool: dict[str, list[Finding]] = defaultdict(list)
-    less: dict[str, dict[Grade, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    less: dict[str, dict[Grade, list[tuple[Decimal, int]]]] = defaultdict(lambda: defaultdict(list))
     for position, worth in analysis.worth.items():
         finding = analysis.findings[position]
         price = prices.get(finding.pool)
@@ -210,28 +211,44 @@ def _money(analysis: Analysis) -> dict[str, PoolMoney]:
             continue  # listed, and counted among those without a price
         by_pool[finding.pool].append(finding)
         if worth is not None and full is not None and worth < full:
-            less[finding.pool][finding.grade] += (full - worth) * finding.quantity
+            less[finding.pool][finding.grade].append((full - worth, finding.quantity))
     return {
         pool.id: pool_money(
             pool,
             by_pool[pool.id],
             view.thresholds_of(pool.id).headroom,
-            Less(*(less[pool.id][grade] for grade in (Grade.A, Grade.B, Grade.C))),
+            Less(*(tuple(less[pool.id][grade]) for grade in (Grade.A, Grade.B, Grade.C))),
         )
-        for pool in pools_of(view, basis, prices)
+        for pool in pools_of(view, basis, prices, _unused(analysis.findings))
     }
 
 
-def pools_of(view: View, basis: Basis, prices: Mapping[str, Price]) -> list[Pool]:
-    """Return the pools whose seats are money, with what the contract says of them."""
+def _unused(findings: Sequence[Finding]) -> dict[str, list[int]]:
+    """Count the unused seats of each licence by grade, A to D."""
+    grades = tuple(Grade)
+    found: dict[str, list[int]] = defaultdict(lambda: [0] * len(grades))
+    for finding in findings:
+        if finding.rule in SEAT_RULES:
+            found[finding.pool][grades.index(finding.grade)] += 1
+    return found
+
+
+def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapping[str, Sequence[int]]) -> list[Pool]:
+    """Return the pools whose seats are money, with what the contract and the weekly history say of them.
+
+    `unused` counts the unused seats of each licence today by grade, A first.
+    """
     pools: list[Pool] = []
+    today = view.now.date()
     for row in view.snapshot.licenses:
         items = contract_now(row, basis.contract, view.now.date())
         contracted = sum(item.quantity for item in items) if items else None
         minimum = sum(item.minimum_quantity for item in items)
         if view.categories[row.id].seat_costs:
             sold = row.status == "Active"
-            before = needed_before(basis.history.points, row.id, view.now.date())
+            a, b, c, *_ = unused.get(row.id, (0, 0, 0))
+            points = [*basis.history.points, PoolPoint(today, row.id, row.total, row.used, a, b, c)]
+            before = base_need(known_weeks(points, row.id, today), items, today)
             own = Pool(row.id, row.total, row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
             pools.append(own)
     for psl in view.snapshot.psls:

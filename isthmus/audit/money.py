@@ -5,7 +5,8 @@ Three figures, never one, and never added up, for they overlap:
 *cash at renewal*: how many fewer seats need to be renewed, after headroom and contract minimum; never seats that 95 %
 of the past weeks needed.
 *at risk*: seats of grade C; ask first.
-Each seat is valued once, by the first rule in priority that found it; the sum of a pool is capped by the pool.
+Each seat is valued once, by the surest finding about it, and among equally sure ones by the first rule in priority:
+a hint never makes a certain saving doubtful. The sum of a pool is capped by the pool.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ZERO: Final = Decimal(0)
 class Pool:
     """One pool of seats. `contracted` and `minimum` come from the contract file, if there is one.
 
-    `needed_before`: seats that 95 % of the past weeks needed, where there are enough of them.
+    `needed_before`: seats that the weekly history asks for at the renewal (see `needed`), where there is enough of it.
     `count_surplus`: seats that nobody holds count at renewal too (not for permission set licences: most come bundled).
     """
 
@@ -45,11 +46,12 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A number of seats by grade."""
+    """A number of seats by grade. `less`: what they are worth less per month, by grade, than the pool's price."""
 
     a: int = 0
     b: int = 0
     c: int = 0
+    less: tuple[Decimal, Decimal, Decimal] = (ZERO, ZERO, ZERO)
 
     @property
     def total(self) -> int:
@@ -59,33 +61,36 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Less:
-    """Money per month, by grade, that seats are worth less than the pool's price: another seat is needed instead."""
+    """Seats by grade that are worth less than the pool's price: so much a month less, and how many of them.
 
-    a: Decimal = ZERO
-    b: Decimal = ZERO
-    c: Decimal = ZERO
+    For some of them another seat is needed instead, others are second seats of which the cheaper one counts.
+    """
+
+    a: tuple[tuple[Decimal, int], ...] = ()
+    b: tuple[tuple[Decimal, int], ...] = ()
+    c: tuple[tuple[Decimal, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PoolMoney:
-    """What a pool's findings amount to, in seats; `price` says what one is worth."""
+    """What a pool's findings amount to, in seats; `price` says what one is worth.
+
+    `in_use` are the seats used that no finding of grade A or B says can be given back.
+    """
 
     pool: Pool
     reclaim: Split
     renewal: Split
     risk: Split
-    less: Less = Less()
+    in_use: int = 0
 
     def by_grade(self, seats: Split) -> tuple[Decimal, Decimal, Decimal]:
         """Return what so many seats save per month, by grade; zeros without a price. Never more than their cost."""
         amount = self.pool.price.amount
         if amount is None:
             return ZERO, ZERO, ZERO
-        return (
-            max(ZERO, amount * seats.a - self.less.a),
-            max(ZERO, amount * seats.b - self.less.b),
-            max(ZERO, amount * seats.c - self.less.c),
-        )
+        less_a, less_b, less_c = seats.less
+        return amount * seats.a - less_a, amount * seats.b - less_b, amount * seats.c - less_c
 
     def saving(self, seats: Split) -> Decimal | None:
         """Return what so many seats save per month, or None if the pool has no price."""
@@ -102,16 +107,18 @@ NOTHING_LESS: Final = Less()
 
 def valued_findings(findings: Sequence[Finding]) -> frozenset[int]:
     """Return the positions of the findings that carry their seat's or grant's value; every seat and grant has one."""
-    best: dict[tuple[Saving, str, str], tuple[int, int]] = {}
+    grades = tuple(Grade)
+    best: dict[tuple[Saving, str, str], tuple[int, int, int]] = {}
     for position, finding in enumerate(findings):
         if finding.saving is Saving.NONE or finding.grade is Grade.D:
             continue
         order = PSL_PRIORITY if finding.saving is Saving.PSL else SEAT_PRIORITY
         rank = order.index(finding.rule) if finding.rule in order else len(order)
         key = (finding.saving, finding.pool, finding.subject_id)
-        if key not in best or rank < best[key][0]:
-            best[key] = (rank, position)
-    return frozenset(position for _, position in best.values())
+        sure = (grades.index(finding.grade), rank, position)
+        if key not in best or sure < best[key]:
+            best[key] = sure
+    return frozenset(position for _, _, position in best.values())
 
 
 def pool_money(pool: Pool, findings: Iterable[Finding], headroom: Decimal, less: Less = NOTHING_LESS) -> PoolMoney:
@@ -127,20 +134,41 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     """Return a pool's three figures from how many of its seats were found."""
     certain = min(found.a + found.b, pool.used)
     room = max(0, pool.total - (pool.used - certain))
-    reclaim = _take(min(certain, room), found.a)
-    used = max(pool.used - certain, pool.needed_before)
-    needed = int((used * (1 + headroom)).to_integral_value(ROUND_CEILING))
+    in_use = pool.used - certain
+    needed = int((max(in_use, pool.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING))
     bought = pool.total if pool.contracted is None else min(pool.total, pool.contracted)
     fewer = max(0, bought - max(needed, pool.minimum))
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0
     if not pool.count_surplus:
         fewer = min(fewer, certain)
-    return PoolMoney(pool, reclaim, _take(fewer, surplus + found.a), Split(c=found.c), less)
+    reclaim = _take(min(certain, room), found, less)
+    renewal = _take(fewer, Split(surplus + found.a, found.b), less)
+    return PoolMoney(pool, reclaim, renewal, _worth_less(Split(c=found.c), found, less), in_use)
 
 
-def _take(seats: int, of_grade_a: int) -> Split:
-    a = min(seats, of_grade_a)
-    return Split(a=a, b=seats - a)
+def _take(seats: int, of: Split, less: Less) -> Split:
+    a = min(seats, of.a)
+    return _worth_less(Split(a=a, b=seats - a), of, less)
+
+
+def _worth_less(taken: Split, of: Split, less: Less) -> Split:
+    """Return the seats taken with what they are worth less: those that are worth most are given back first."""
+    return Split(
+        taken.a,
+        taken.b,
+        taken.c,
+        (_off(taken.a, of.a, less.a), _off(taken.b, of.b, less.b), _off(taken.c, of.c, less.c)),
+    )
+
+
+def _off(taken: int, of: int, less: Sequence[tuple[Decimal, int]]) -> Decimal:
+    """Return what `taken` of so many seats are worth less."""
+    left, off = taken - (of - sum(seats for _, seats in less)), ZERO
+    for amount, seats in sorted(less):
+        count = max(0, min(left, seats))
+        off += amount * count
+        left -= count
+    return off
 
 
 def annual(price: Decimal, seats: int) -> Decimal:

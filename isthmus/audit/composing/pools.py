@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from isthmus.audit.analysis import Analysis
 from isthmus.audit.figures import LicenseLine, PslLine
 from isthmus.audit.finding import Grade, Withhold
 from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.rules.r02_psl_convention import convention_of
-
-SEAT_RULES: Final = ("R06", "R07", "R08")
+from isthmus.audit.rules.registry import SEAT_RULES
 
 
 def license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:

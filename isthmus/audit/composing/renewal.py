@@ -4,24 +4,24 @@ Required seats come from the weekly history of seats, in three cases: conservati
 certainly unused), base (the 95th percentile, less grades A and B) and aggressive (the median, less A, B and C), each
 with headroom and never below the contract's minimum. With fewer than eight weeks of history they are withheld, and
 only today's value is given: assigned seats of the past cannot be rebuilt. Where the past carries a forecast (see
-`forecast`) to the term's end, its upper end raises the conservative and the base case.
+`forecast`) to the term's end, its upper end raises the conservative and the base case. The base case is never below
+what today needs, and the cash at renewal rests on the same number (see `needed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
-from math import ceil
 from typing import Final
 
-from isthmus.audit import money
+from isthmus.audit import money, needed
 from isthmus.audit.analysis import Analysis, contract_now, contract_of
 from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
 from isthmus.audit.finding import Withhold
-from isthmus.audit.forecast import LEVEL_PERCENT, SOON_WEEKS, WEEKS_AHEAD_MAX, Forecast, forecast
+from isthmus.audit.forecast import LEVEL_PERCENT, Forecast
 from isthmus.audit.given.contract import ContractItem
-from isthmus.audit.given.history import PERCENTILE, WEEKS_MIN, PoolPoint, by_week, weekly
+from isthmus.audit.given.history import WEEKS_MIN, PoolPoint
 from isthmus.audit.given.prices import AT_LIST, price_of_license
 from isthmus.audit.model import LicenseRow
 
@@ -43,7 +43,7 @@ def readiness(analysis: Analysis, licenses: Sequence[LicenseLine]) -> tuple[Read
     today = view.now.date()
     points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
     return tuple(
-        _readiness(analysis, view.licenses[line.id], weekly(points, line.id, today))
+        _readiness(analysis, view.licenses[line.id], needed.known_weeks(points, line.id, today))
         for line in licenses
         if view.categories[line.id].seat_costs and line.status == "Active" and line.purchased
     )
@@ -53,22 +53,14 @@ def known_weeks(analysis: Analysis, pool: str, licenses: Sequence[LicenseLine]) 
     """Return the weeks of one licence whose seats and findings are known, the last one that of this audit."""
     today = analysis.view.now.date()
     points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
-    return tuple(point for point in weekly(points, pool, today) if point.unused_a is not None)
-
-
-def case_values(weeks: Sequence[PoolPoint]) -> tuple[int, int, int] | None:
-    """Return the seats of the conservative, base and aggressive case before headroom and minimum; None if withheld."""
-    if len(weeks) < WEEKS_MIN:
-        return None
-    conservative, base, aggressive = (_case(weeks, *case) for case in _CASES)
-    return conservative, base, aggressive
+    return needed.known_weeks(points, pool, today)
 
 
 def _point(line: LicenseLine, day: date) -> PoolPoint:
     return PoolPoint(day, line.id, line.purchased, line.assigned, line.unused_a, line.unused_b, line.unused_c)
 
 
-def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) -> ReadinessLine:
+def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) -> ReadinessLine:
     items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
     bought = sum(item.quantity for item in items) if items else row.total
     minimum = sum(item.minimum_quantity for item in items)
@@ -77,17 +69,13 @@ def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) 
     def required(seats: int) -> int:
         return max(minimum, int((seats * (1 + headroom)).to_integral_value(ROUND_CEILING)))
 
-    known = [point for point in weeks if point.unused_a is not None]
-    enough = len(known) >= WEEKS_MIN
-    ahead = _weeks_ahead(items, analysis.view.now.date())
-    told = forecast([_base(point) for point in by_week(known)], ahead)
+    told = needed.forecast_of(known, items, analysis.view.now.date())
     highest = told.high if isinstance(told, Forecast) else 0
-    least = (highest, highest, 0)
-    cases = [
-        required(max(_case(known, *case), floor)) if enough else None for case, floor in zip(_CASES, least, strict=True)
-    ]
-    last = known[-1] if known else None
-    spot = required(_base(last)) if last is not None else None
+    now = _needed_now(analysis, row, known)
+    values, least = needed.case_values(known), (highest, max(highest, now or 0), 0)
+    enough = values is not None
+    cases = [required(max(*both)) for both in zip(values, least, strict=True)] if enough else [None] * len(least)
+    spot = required(now) if now is not None else None
     base = cases[1] if enough else spot
     return ReadinessLine(
         pool=row.id,
@@ -108,10 +96,12 @@ def _readiness(analysis: Analysis, row: LicenseRow, weeks: Sequence[PoolPoint]) 
     )
 
 
-def _weeks_ahead(items: Sequence[ContractItem], today: date) -> int:
-    """Return how far to look: to the nearest end of a term, half a year at most; eight weeks without a contract."""
-    days = [(item.end - today).days for item in items if item.end > today]
-    return min(ceil(min(days) / 7), WEEKS_AHEAD_MAX) if days else SOON_WEEKS
+def _needed_now(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) -> int | None:
+    """Return the seats in use today, as the cash at renewal has them; None if nothing is known of today."""
+    pool = analysis.money.get(row.id)
+    if pool is not None:
+        return pool.in_use
+    return needed.in_use(known[-1]) if known else None
 
 
 def _forecast_line(told: Forecast) -> ForecastLine:
@@ -126,38 +116,6 @@ def _forecast_line(told: Forecast) -> ForecastLine:
         error_as_today=told.error_as_today,
         covered_percent=told.covered_percent,
     )
-
-
-def _certain(point: PoolPoint) -> int:
-    return point.assigned - (point.unused_a or 0)
-
-
-def _base(point: PoolPoint) -> int:
-    return _certain(point) - (point.unused_b or 0)
-
-
-def _least(point: PoolPoint) -> int:
-    return _base(point) - (point.unused_c or 0)
-
-
-def _percentile(values: Sequence[int]) -> int:
-    return values[ceil(PERCENTILE * len(values)) - 1]
-
-
-def _median(values: Sequence[int]) -> int:
-    return values[len(values) // 2]
-
-
-def _last(values: Sequence[int]) -> int:
-    return values[-1]
-
-
-_CASES: Final = ((_certain, _last), (_base, _percentile), (_least, _median))
-
-
-def _case(weeks: Sequence[PoolPoint], seats: Callable[[PoolPoint], int], pick: Callable[[Sequence[int]], int]) -> int:
-    """Return one value of the rising list of seats in use, week by week."""
-    return pick(sorted(seats(point) for point in weeks))
 
 
 def break_even(before: int, after: int) -> Decimal | None:

@@ -104,7 +104,9 @@ def _said(ground: Ground, finding: Finding, position: int, field: str) -> str:
     if field == "saving_monthly":
         return _worth_said(ground, finding, position)
     if field == "valued":
-        return "Each seat counts once: by the first rule, in the order R06, R07, R15, R09, R08, R19, that found it."
+        return (
+            "Each seat counts once: by the surest finding, among equals by the first of R06, R07, R15, R09, R08, R19."
+        )
     if field in _DECIDED:
         return "Decided by your exemptions and put-off findings, which are part of the bundle's settings."
     if field == "grade" and finding.traps:

@@ -133,7 +133,7 @@ def grade_steps(label: str, pool: PoolMoney, seats: Split) -> tuple[Step, ...]:
     amount = pool.pool.price.amount
     if amount is None:
         return ()
-    counts, less = (seats.a, seats.b, seats.c), (pool.less.a, pool.less.b, pool.less.c)
+    counts, less = (seats.a, seats.b, seats.c), seats.less
     return tuple(
         Step(
             f"{label}, grade {grade}: {count} x {money_said(amount)}"
@@ -206,7 +206,7 @@ def _renewal_steps(pool: PoolMoney, released: int, headroom: Decimal) -> tuple[S
     now = own.used - min(released, own.used)
     needed = int((max(now, own.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING))
     steps = [Step("Seats bought: by the contract, at most what the org has", Decimal(bought))]
-    past = f"; 95 % of the past weeks needed {own.needed_before}" if own.needed_before else ""
+    past = f"; the weekly history asks for {own.needed_before} (the base case)" if own.needed_before else ""
     said = f"Needed: {own.used} used less those of grade A and B are {now}{past}; x (1 + {headroom}), rounded up"
     if needed < own.minimum:
         said, needed = f"The contract's minimum of {own.minimum}, which is more than the {needed} needed", own.minimum

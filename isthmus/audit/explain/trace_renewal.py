@@ -8,11 +8,12 @@ from typing import Final
 
 from isthmus.audit.analysis import contract_of
 from isthmus.audit.composing.pools import SEAT_RULES
-from isthmus.audit.composing.renewal import case_values, known_weeks
+from isthmus.audit.composing.renewal import known_weeks
 from isthmus.audit.explain.model import How, Setting, Source
 from isthmus.audit.explain.rows import HISTORY, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, decided, of_row, setting, words
 from isthmus.audit.figures import ReadinessLine
+from isthmus.audit.needed import case_values
 
 _CASES: Final = ("conservative", "base", "aggressive")
 _PICKS: Final = MappingProxyType(
@@ -102,12 +103,12 @@ def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:
     said = f"{len(weeks)} weeks are known."
     if field in _CASES and values is not None:
         seats = values[_CASES.index(field)]
-        raised = _raised(line, field, seats)
+        raised = _raised(ground, line, field, seats)
         said = (
             f"{_PICKS[field][:1].upper()}{_PICKS[field][1:]} over {len(weeks)} weeks is {seats}{raised}; "
             f"x (1 + {headroom}), rounded up, and at least the minimum of {line.minimum}."
         )
-    elif field == "spot" and values is not None:
+    elif field == "spot":
         said = f"Today's assigned seats less A and B, x (1 + {headroom}), rounded up, at least {line.minimum}."
     elif field in _CASES:
         said = line.note
@@ -124,8 +125,12 @@ def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:
     return Source(How.RECKONED, said, ground.pool(line.pool), files, today, rules=SEAT_RULES, settings=settings)
 
 
-def _raised(line: ReadinessLine, field: str, seats: int) -> str:
+def _raised(ground: Ground, line: ReadinessLine, field: str, seats: int) -> str:
     high = line.forecast.high if line.forecast is not None else 0
+    pool = ground.analysis.money.get(line.pool)
+    now = pool.in_use if pool is not None else 0
+    if field == "base" and now > max(seats, high):
+        return f", raised to the {now} that today needs"
     return f", raised to the forecast's upper end of {high}" if field != "aggressive" and high > seats else ""
 
 

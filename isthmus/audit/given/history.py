@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from math import ceil
 from typing import Final
 
 import msgspec
@@ -85,13 +84,3 @@ def by_week(points: Iterable[PoolPoint]) -> tuple[PoolPoint, ...]:
 def monday(day: date) -> date:
     """Return the Monday of the day's week."""
     return day - timedelta(days=day.weekday())
-
-
-def needed_before(points: Iterable[PoolPoint], pool: str, today: date) -> int:
-    """Return the seats that 95 % of the past weeks needed, less what was unused with grade A or B.
-
-    0 with fewer than eight weeks, that of `today` included. A seat that a peak of the year needs is not given back.
-    """
-    past = weekly((point for point in points if point.day < monday(today)), pool, today)
-    needed = sorted(p.assigned - p.unused_a - (p.unused_b or 0) for p in past if p.unused_a is not None)
-    return needed[ceil(PERCENTILE * len(needed)) - 1] if len(needed) + 1 >= WEEKS_MIN else 0

@@ -111,7 +111,9 @@ DERIVED: Final = (
 )
 RULES: Final = tuple(sorted((*CHECKS, *DERIVED), key=lambda entry: entry.rule.id))
 """Every rule, in the order of the report."""
+SEAT_RULES: Final = ("R06", "R07", "R08")
+"""Whose findings make a seat an unused one."""
 SEAT_PRIORITY: Final = ("R06", "R07", "R15", "R09", "R08", "R19")
-"""A user's seat is valued once, by the first of these rules that found it."""
+"""A user's seat is valued once: by the surest finding, and among equals by the first of these rules."""
 PSL_PRIORITY: Final = ("R10", "R11", "R12", "R24", "R14")
-"""A grant is valued once, by the first of these rules that found it."""
+"""A grant is valued once: by the surest finding, and among equals by the first of these rules."""

@@ -78,12 +78,13 @@ class Answer:
         if "R19" in seats:
             seats["R19"] = self._only(seats["R19"], self._human(self._columns.of_seats["R19"].place))
         found, unpriced = self._valued(seats, self._granted(absent))
-        pools = {} if self._still.money_withheld else self._money(found)
+        unused = self._unused(absent)
+        pools = {} if self._still.money_withheld else self._money(found, unused)
         sums = totals(replace(self._still, money=pools))
         without = sum(p.reclaim.total + p.risk.total for p in pools.values() if p.pool.price.amount is None)
         without += sum(count for pool, count in unpriced.items() if pool in pools)
         return WhatIfFigures(
-            licenses=self._license_lines(None if quiet else self._unused(absent), pools, quiet=quiet),
+            licenses=self._license_lines(None if quiet else unused, pools, quiet=quiet),
             money=sums,
             unpriced_seats=None if self._still.money_withheld else without,
             sensitivity=self._sensitivity(sums[0].currency if sums else None, quiet=quiet),
@@ -205,15 +206,17 @@ class Answer:
             (grants, PSL_PRIORITY, len(columns.grants.seat)),
         ):
             free = np.ones(places, dtype=np.bool_)
-            for rule in sorted(found, key=lambda rule: order.index(rule) if rule in order else len(order)):
-                taken = self._only(found[rule], found[rule].counts & free[found[rule].place])
-                free[taken.place] = False
-                counts += np.bincount(taken.worth * len(GRADES) + taken.grade, minlength=size)
+            ranked = sorted(found, key=lambda rule: order.index(rule) if rule in order else len(order))
+            for grade in range(_D):  # as `money.valued_findings`: the surest first, then by priority
+                for each in (found[rule] for rule in ranked):
+                    taken = self._only(each, each.counts & (each.grade == grade) & free[each.place])
+                    free[taken.place] = False
+                    counts += np.bincount(taken.worth * len(GRADES) + grade, minlength=size)
         return self._by_pool(counts.reshape(-1, len(GRADES))[:, :_D].tolist())
 
     def _by_pool(self, counts: Sequence[Sequence[int]]) -> tuple[dict[str, tuple[Split, Less]], dict[str, int]]:
         seats: dict[str, list[int]] = defaultdict(lambda: [0] * _D)
-        less: dict[str, list[Decimal]] = defaultdict(lambda: [money.ZERO] * _D)
+        less: dict[str, list[list[tuple[Decimal, int]]]] = defaultdict(lambda: [[] for _ in range(_D)])
         unpriced: dict[str, int] = defaultdict(int)
         for worth, graded in zip(self._columns.worths, counts, strict=True):
             if not any(graded):
@@ -228,10 +231,12 @@ class Answer:
             for grade, count in enumerate(graded):
                 seats[pool][grade] += count
                 if value is not None and full is not None and value < full:
-                    less[pool][grade] += (full - value) * count
-        return {pool: (Split(*seats[pool]), Less(*less[pool])) for pool in seats}, unpriced
+                    less[pool][grade].append((full - value, count))
+        return {pool: (Split(a, b, c), Less(*map(tuple, less[pool]))) for pool, (a, b, c) in seats.items()}, unpriced
 
-    def _money(self, found: Mapping[str, tuple[Split, Less]]) -> dict[str, PoolMoney]:
+    def _money(
+        self, found: Mapping[str, tuple[Split, Less]], unused: Mapping[str, Sequence[int]]
+    ) -> dict[str, PoolMoney]:
         nothing = Split(), Less()
         return {
             pool.id: money_of_seats(
@@ -240,7 +245,7 @@ class Answer:
                 self._view.thresholds_of(pool.id).headroom,
                 found.get(pool.id, nothing)[1],
             )
-            for pool in pools_of(self._view, self._basis, self._prices)
+            for pool in pools_of(self._view, self._basis, self._prices, unused)
         }
 
     # ---- lines of the report ----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from isthmus.audit.given.prices import (
     parse_customer_prices,
     shipped_prices,
 )
-from isthmus.audit.money import Pool, break_even_percent, pool_money, valued_findings
+from isthmus.audit.money import Less, Pool, Split, break_even_percent, money_of_seats, pool_money, valued_findings
 from tests.unit.audit.world import CRM, PLATFORM, Org
 
 PRICE = Price("L", "x", Decimal(100), "USD", AT_LIST, "", "")
@@ -40,6 +40,21 @@ def seats(a: int = 0, b: int = 0, c: int = 0) -> list[Finding]:
 def test_a_seat_that_two_rules_found_is_valued_once_by_the_first_in_priority() -> None:
     found = [finding("R08", Grade.B, "u"), finding("R06", Grade.A, "u"), finding("R06", Grade.A, "v")]
     assert valued_findings(found) == {1, 2}
+
+
+def test_a_hint_takes_no_seat_from_a_surer_finding() -> None:
+    found = [finding("R15", Grade.C, "u"), finding("R08", Grade.A, "u"), finding("R15", Grade.B, "v")]
+    found += [finding("R08", Grade.B, "v"), finding("R14", Grade.C, "g", Saving.PSL)]
+    assert valued_findings([*found, finding("R12", Grade.B, "g", Saving.PSL)]) == {1, 2, 5}
+
+
+def test_a_person_who_seems_to_have_two_seats_makes_no_unused_seat_doubtful() -> None:
+    org = company()
+    org.user("Nora", last=2, department="Sales", email="", human=[2 + 7 * n for n in range(25)])
+    org.user("Nora", last=130, department="Sales", email="")
+    found = compose(org.analyse(), "x")
+    assert [(f.grade, f.valued) for f in found.findings if f.rule == "R15"] == [("C", False)]
+    assert (found.money[0].reclaim_split.a, found.money[0].at_risk) == (Decimal(12 * (175 * 2 + 25)), 0)
 
 
 def test_information_is_not_valued() -> None:
@@ -236,6 +251,34 @@ def test_cash_at_renewal_is_capped_by_the_peak_once_there_are_eight_weeks(weeks:
     assert report.money[0].renewal_seats == cash
     ready = report.readiness[0]
     assert ready.base is None or (ready.fewer_base or 0) >= cash
+
+
+@pytest.mark.parametrize(("minimum", "seats", "saved"), [(14, 6, 560), (15, 5, 490), (16, 4, 400), (19, 1, 100)])
+def test_of_seats_that_are_worth_less_as_few_as_can_be_are_given_back(minimum: int, seats: int, saved: int) -> None:
+    """Six of grade B at 100; for one of them a seat of 30 is needed instead, for another one a seat of 10."""
+    odd = Less(b=((Decimal(30), 1), (Decimal(10), 1)))
+    found = money_of_seats(Pool("L", 20, 20, PRICE, minimum=minimum), Split(b=6), Decimal(0), odd)
+    assert (found.renewal.b, found.saving(found.renewal)) == (seats, saved)
+    assert found.saving(found.reclaim) == 560
+
+
+@pytest.mark.parametrize("growth", [0, 1, 2])
+def test_cash_at_renewal_rests_on_the_base_case_of_the_seats_to_renew(growth: int) -> None:
+    """With a forecast of more seats than today needs, with none, and for a seat that a person has twice."""
+    org = Org()
+    org.license(total=140)
+    org.regulars(100)
+    org.user("Twin", last=3, employee_number="7")
+    org.user("Twin Two", last=40, employee_number="7")
+    today = org.now.date()
+    past = [PoolPoint(today - timedelta(days=7 * n), CRM, 140, 102 - growth * n, 0, 0, 0) for n in range(1, 31)]
+    report = compose(org.analyse(history=History(tuple(past))), "x")
+    ready = report.readiness[0]
+    assert (ready.forecast is not None) is bool(growth)
+    assert report.licenses[0].renewal_seats == ready.fewer_base == [32, 24, 16][growth]  # 102 + 8 weeks, x 1.05
+    alone = compose(org.analyse(), "x")
+    assert alone.readiness[0].spot == 107  # 102 held, one of them twice by one person; 101 x 1.05
+    assert alone.licenses[0].renewal_seats == alone.readiness[0].fewer_base == 33
 
 
 def test_a_figure_is_rounded_once_at_the_end() -> None:
