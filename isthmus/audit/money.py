@@ -142,7 +142,7 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     if not pool.count_surplus:
         fewer = min(fewer, certain)
     reclaim = _take(min(certain, room), found, less)
-    renewal = _take(fewer, Split(surplus + found.a, found.b), less)
+    renewal = _take(fewer, Split(surplus + found.a, found.b, found.c), less)
     return PoolMoney(pool, reclaim, renewal, _worth_less(Split(c=found.c), found, less), in_use)
 
 

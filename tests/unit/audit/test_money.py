@@ -256,10 +256,10 @@ def test_cash_at_renewal_is_capped_by_the_peak_once_there_are_eight_weeks(weeks:
 @pytest.mark.parametrize(("minimum", "seats", "saved"), [(14, 6, 560), (15, 5, 490), (16, 4, 400), (19, 1, 100)])
 def test_of_seats_that_are_worth_less_as_few_as_can_be_are_given_back(minimum: int, seats: int, saved: int) -> None:
     """Six of grade B at 100; for one of them a seat of 30 is needed instead, for another one a seat of 10."""
-    odd = Less(b=((Decimal(30), 1), (Decimal(10), 1)))
-    found = money_of_seats(Pool("L", 20, 20, PRICE, minimum=minimum), Split(b=6), Decimal(0), odd)
+    odd = Less(b=((Decimal(30), 1), (Decimal(10), 1)), c=((Decimal(80), 3),))
+    found = money_of_seats(Pool("L", 20, 20, PRICE, minimum=minimum), Split(b=6, c=3), Decimal(0), odd)
     assert (found.renewal.b, found.saving(found.renewal)) == (seats, saved)
-    assert found.saving(found.reclaim) == 560
+    assert (found.saving(found.reclaim), found.saving(found.risk)) == (560, 60)
 
 
 @pytest.mark.parametrize("growth", [0, 1, 2])
