@@ -23,6 +23,8 @@ from isthmus.db.ticket import Ticket
 from isthmus.values import Secret
 
 Row = TypeVar("Row")
+Arguments = Mapping[LiteralString, Storable | Secret]
+"""What a definer function is called with, by the names of its parameters."""
 POOL_SIZE_MAX: Final = 8
 POOL_WAIT_S: Final = 20.0
 CONNECT_TIMEOUT_S: Final = 10
@@ -43,12 +45,7 @@ class Transaction:
 
     async def fetch_all(self, query: LiteralString, *, row: type[Row], **params: Storable) -> list[Row]:
         """Run one statement; return its rows as `row`, a dataclass with the columns' names. Raises `DatabaseError`."""
-        cursor = await self._run(query, params)
-        try:
-            make = row_maker(row, [column.name for column in cursor.description or ()])
-            return [make(values) for values in await cursor.fetchall()]
-        except psycopg.Error as error:
-            raise translated(error) from None
+        return await _rows_of(await self._run(query, params), row)
 
     async def fetch_one(self, query: LiteralString, *, row: type[Row], **params: Storable) -> Row | None:
         """Run one statement and return its first row, or None if there is none. Raises `DatabaseError`."""
@@ -56,7 +53,7 @@ class Transaction:
         return rows[0] if rows else None
 
     async def _run(
-        self, query: LiteralString, params: Mapping[str, Storable | Secret]
+        self, query: LiteralString | sql.Composed, params: Mapping[str, Storable | Secret]
     ) -> psycopg.AsyncCursor[tuple[object, ...]]:
         bound = {name: as_parameter(value) for name, value in params.items()}
         try:
@@ -72,10 +69,15 @@ class TenantTx(Transaction):
 class SystemTx(Transaction):
     """A transaction without a tenant: no row of any tenant shows, only definer functions answer."""
 
-    async def call(
-        self, function: LiteralString, *, row: type[Row], arguments: Mapping[LiteralString, Storable | Secret]
-    ) -> list[Row]:
+    async def call(self, function: LiteralString, *, row: type[Row], arguments: Arguments) -> list[Row]:
         """Call the definer function `schema.name` with named arguments and return its rows. Raises `DatabaseError`."""
+        return await _rows_of(await self._call(function, arguments), row)
+
+    async def count(self, function: LiteralString, *, arguments: Arguments) -> int:
+        """Call a definer function as `call` does and return how many rows it returned. Raises `DatabaseError`."""
+        return (await self._call(function, arguments)).rowcount
+
+    async def _call(self, function: LiteralString, arguments: Arguments) -> psycopg.AsyncCursor[tuple[object, ...]]:
         schema, _, name = function.partition(".")
         statement = sql.SQL("select * from {}({})").format(
             sql.Identifier(schema, name),
@@ -83,13 +85,7 @@ class SystemTx(Transaction):
                 sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in arguments
             ),
         )
-        bound = {key: as_parameter(value) for key, value in arguments.items()}
-        try:
-            cursor = await self._connection.execute(statement, bound)
-            make = row_maker(row, [column.name for column in cursor.description or ()])
-            return [make(values) for values in await cursor.fetchall()]
-        except psycopg.Error as error:
-            raise translated(error) from None
+        return await self._run(statement, {**arguments})
 
 
 class Database:
@@ -155,6 +151,14 @@ class Database:
             raise Unavailable(message) from None
         except psycopg.Error as error:
             raise translated(error) from None
+
+
+async def _rows_of(cursor: psycopg.AsyncCursor[tuple[object, ...]], row: type[Row]) -> list[Row]:
+    try:
+        make = row_maker(row, [column.name for column in cursor.description or ()])
+        return [make(values) for values in await cursor.fetchall()]
+    except psycopg.Error as error:
+        raise translated(error) from None
 
 
 def translated(error: psycopg.Error) -> DatabaseError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from isthmus.db.database import TenantTx
+from isthmus.db.database import SystemTx, TenantTx
 
 
 class TaskName(StrEnum):
@@ -47,3 +47,23 @@ async def enqueue(tx: TenantTx, task: TaskName, subject: UUID, *, lock: UUID | N
         message = "the queue gave no number to a job"
         raise RuntimeError(message)
     return job
+
+
+async def enqueue_due(tx: SystemTx, task: TaskName, subject: UUID, *, tenant: UUID, lock: UUID, priority: int) -> None:
+    """Queue `task` for a subject of `tenant` that is due by the clock: no tenant's ticket is at hand then.
+
+    Jobs of a higher `priority` come first; what a person asks for has 0.
+    """
+    await tx.execute(
+        """
+        select jobs.procrastinate_defer_jobs_v1(array[row(
+            'default', %(task)s, %(priority)s, %(lock)s::uuid::text, null,
+            jsonb_build_object('tenant_id', %(tenant)s::uuid, 'subject_id', %(subject)s::uuid), null
+        )::jobs.procrastinate_job_to_defer_v1])
+        """,
+        task=task,
+        priority=priority,
+        lock=lock,
+        tenant=tenant,
+        subject=subject,
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 SUBJECT_CHARS_MAX: Final = 200
 ATTACHMENT_BYTES_MAX: Final = 20 * 1024 * 1024
@@ -39,3 +41,26 @@ class Notice:
     facts: dict[str, str | int | list[dict[str, str | int]]] = field(
         default_factory=dict[str, "str | int | list[dict[str, str | int]]"]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a digest or a finance summary covers."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is known of every notice that goes to one channel: a row of `take_deliveries`. A summary covers a span."""
+
+    tenant_id: UUID
+    tenant_name: str
+    notice_id: UUID
+    channel: int
+    attempts: int
+    kind: str
+    made_at: datetime
+    since: datetime | None
+    until: datetime | None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import procrastinate
@@ -23,12 +25,14 @@ from isthmus.notices.sending import Sender
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.sync.app import SyncApp
 from isthmus.values import Secret
-from isthmus.worker.audit_herald import AuditHerald, audit_herald_until
-from isthmus.worker.audit_ticker import audit_tick_until
-from isthmus.worker.herald import Herald, herald_until
+from isthmus.worker.audit_herald import AuditHerald
+from isthmus.worker.due_audits import AUDIT_TICK_S, tick_audits
+from isthmus.worker.due_syncs import SLOTS_PER_WORKER, STALLED_AFTER_S, SYNC_TICK_S, tick_syncs
+from isthmus.worker.herald import HERALD_TICK_S
 from isthmus.worker.queue import HeldJobs
+from isthmus.worker.sync_herald import SyncHerald
 from isthmus.worker.tasks import WorkerServices, register
-from isthmus.worker.ticker import SLOTS_PER_WORKER, STALLED_AFTER_S, tick_until
+from isthmus.worker.ticker import Ticker
 
 POLL_S: Final = 1.0
 """A job that waits for its lock is looked at this often."""
@@ -63,7 +67,7 @@ async def _serve(
     try:
         async with app.open_async():
             journal.emit(ProcessStarted(pid))
-            await _work(app, database, herald_of(database, settings, clock), journal, clock, stop)
+            await _work(app, tickers(app, database, settings, clock), journal, stop)
     finally:
         journal.emit(ProcessStopped(pid))
 
@@ -89,32 +93,40 @@ def queue_app(settings: Settings) -> procrastinate.App:
     return app
 
 
-def herald_of(database: Database, settings: Settings, clock: Clock) -> Herald:
-    """Return who tells the operator's channels. Raises `ChannelsRefused` if their file cannot be used, `NoRoots`."""
+def tickers(app: procrastinate.App, database: Database, settings: Settings, clock: Clock) -> list[Ticker]:
+    """Return what a worker does by the clock: begin what is due, and tell the operator's channels of it.
+
+    A mail with documents may take its time: notices of audits are told beside those of syncs. Raises `ChannelsRefused`
+    if the file of channels cannot be used, `NoRoots`.
+    """
+    sender = _sender(settings, clock)
+    return [
+        Ticker(SYNC_TICK_S, partial(tick_syncs, database, app, clock)),
+        Ticker(AUDIT_TICK_S, partial(tick_audits, database, clock)),
+        Ticker(HERALD_TICK_S, SyncHerald(database, sender, settings.public_url).tick),
+        Ticker(HERALD_TICK_S, AuditHerald(database, sender, settings.public_url).tick),
+    ]
+
+
+def _sender(settings: Settings, clock: Clock) -> Sender:
     channels = load_channels(settings.notices_file, Secret(settings.smtp_url) if settings.smtp_url else None)
     # Without a channel nothing is ever dialled, and a machine may do without certificate authorities.
     tls = tls_context(settings.ca_file) if channels.channels else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    sender = Sender(channels, OutsideDialer(), tls, clock)
-    return Herald(database, sender, settings.public_url)
+    return Sender(channels, OutsideDialer(), tls, clock)
 
 
-async def _work(  # noqa: PLR0917 - the loops of a worker
-    app: procrastinate.App, database: Database, herald: Herald, journal: Journal, clock: Clock, stop: asyncio.Event
-) -> None:
+async def _work(app: procrastinate.App, by_the_clock: Sequence[Ticker], journal: Journal, stop: asyncio.Event) -> None:
     working = asyncio.create_task(app.run_worker_async())
-    ticking = asyncio.create_task(tick_until(stop, database, app, journal, clock))
-    auditing = asyncio.create_task(audit_tick_until(stop, database, journal, clock))
-    telling = asyncio.create_task(herald_until(stop, herald, journal))
-    audits = AuditHerald(herald.database, herald.sender, herald.public_url)
-    telling_audits = asyncio.create_task(audit_herald_until(stop, audits, journal))
+    ticking = [asyncio.create_task(ticker.until(stop, journal)) for ticker in by_the_clock]
     stopping = asyncio.create_task(stop.wait())
-    loops = (working, ticking, auditing, telling, telling_audits)
+    loops = (working, *ticking)
     try:
         await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         working.cancel()
-        results = await asyncio.gather(*loops, stopping, return_exceptions=True)
-    for result in results[: len(loops)]:
+        results = await asyncio.gather(*loops, return_exceptions=True)
+        await stopping
+    for result in results:
         if isinstance(result, Exception):
             raise result

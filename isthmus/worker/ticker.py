@@ -1,183 +1,46 @@
-"""What a worker does by the clock: queue the syncs that are due, and take up jobs of workers that died."""
+"""The clock of a worker: the one loop behind everything that it does by itself, every few seconds, until it stops.
+
+What is ticked stands elsewhere: due syncs (`due_syncs`), due audits (`due_audits`), and the notices of both (`herald`).
+Several workers may tick at the same time: what is due is taken once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, LiteralString
-from uuid import UUID
+from typing import Final
 
-import procrastinate
 from procrastinate.exceptions import ProcrastinateException
 
-from isthmus.clock import Clock
-from isthmus.db.database import Database, SystemTx
 from isthmus.db.errors import DatabaseError
-from isthmus.db.jobs import TaskName
-from isthmus.db.storable import Storable
 from isthmus.journal import Journal
-from isthmus.sync.timing.budget import OrgCalls
-from isthmus.sync.timing.ticking import Candidate, Decision, Room, Verdict, decide
-from isthmus.sync.timing.timetable import OrgCallsRow, decoded_schedule
-from isthmus.values import Secret
 
-TICK_S: Final = 5.0
 BACKLOG_TICK_S: Final = 0.5
-"""The next tick if due syncs had to wait for room: short runs free it before long."""
-DUE_AT_ONCE_MAX: Final = 50
-STALLED_AFTER_S: Final = 15.0
-SLOTS_PER_WORKER: Final = 4
-"""Jobs that a worker does at the same time."""
+"""The next tick if what is due had to wait for room: short runs free it before long."""
+
+Tick = Callable[[], Awaitable[bool]]
+"""Do once what is due; return whether something that is due waits for room."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
-    tenant_id: UUID
-    sync_id: UUID
-    due_at: datetime
-    schedule: bytes
-    idle_runs: int
-    busy: bool
-    source_org: UUID
-    target_org: UUID
+class Ticker:
+    """What is done by the clock, and how often."""
 
+    every_s: float
+    tick: Tick
 
-@dataclass(frozen=True, slots=True)
-class _InFlight:
-    tenant_id: UUID
-    runs: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    run_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class _PutOff:
-    put_off: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Ticked:
-    """What a tick did: how many runs it began, and how many due syncs wait for room."""
-
-    begun: int
-    waiting: int
-
-
-async def tick_until(
-    stop: asyncio.Event, database: Database, app: procrastinate.App, journal: Journal, clock: Clock
-) -> None:
-    """Tick until `stop` is set. Several workers may tick: each due sync is taken once."""
-    while not stop.is_set():
-        wait_s = TICK_S
-        try:
-            ticked = await queue_due(database, clock)
-            wait_s = BACKLOG_TICK_S if ticked.waiting else TICK_S
-            await retry_stalled(app)
-            await end_forsaken(database)
-        except (DatabaseError, ProcrastinateException) as error:
-            journal.unexpected(error)
-        try:
-            async with asyncio.timeout(wait_s):
-                await stop.wait()
-        except TimeoutError:
-            continue
-
-
-async def queue_due(database: Database, clock: Clock) -> Ticked:
-    """Decide on every sync that is due; make a run and a job for each that begins. Both exist, or neither does."""
-    async with database.system() as tx:
-        rows = await tx.call("sync.due", row=_Due, arguments={"at_most": DUE_AT_ONCE_MAX})
-        if not rows:
-            return Ticked(0, 0)
-        calls = {org: await _calls(tx, org) for row in rows for org in (row.source_org, row.target_org)}
-        flying = await tx.call("sync.in_flight", row=_InFlight, arguments={})
-        room = Room(
-            SLOTS_PER_WORKER * await _workers(tx), Counter({tenant.tenant_id: tenant.runs for tenant in flying})
-        )
-        candidates = [
-            Candidate(
-                tenant_id=row.tenant_id,
-                sync_id=row.sync_id,
-                due_at=row.due_at,
-                schedule=decoded_schedule(row.schedule),
-                idle_runs=row.idle_runs,
-                busy=row.busy,
-                source=calls[row.source_org],
-                target=calls[row.target_org],
-            )
-            for row in rows
-        ]
-        decisions = decide(candidates, room, clock.now())
-        for decision in decisions:
-            await _carry_out(tx, decision)
-    verdicts = Counter(decision.verdict for decision in decisions)
-    return Ticked(verdicts[Verdict.BEGINS], verdicts[Verdict.NO_ROOM])
-
-
-async def _workers(tx: SystemTx) -> int:
-    """Return how many workers were heard of lately; at least one asks."""
-    alive = await tx.fetch_one(
-        "select count(*) as number from jobs.procrastinate_workers where last_heartbeat > now() - %(silence)s",
-        row=_Number,
-        silence=timedelta(seconds=STALLED_AFTER_S),
-    )
-    return max(1, alive.number if alive else 0)
-
-
-async def _calls(tx: SystemTx, org: UUID) -> OrgCalls:
-    rows = await tx.call("sync.org_calls_of", row=OrgCallsRow, arguments={"org": org})
-    return rows[0].calls() if rows else OrgCalls()
-
-
-async def _carry_out(tx: SystemTx, decision: Decision) -> None:
-    if decision.due is None:
-        return
-    sync = decision.candidate
-    arguments: dict[LiteralString, Storable | Secret] = {
-        "tenant": sync.tenant_id,
-        "sync": sync.sync_id,
-        "next_at": decision.due.at,
-        "reason": int(decision.due.reason),
-    }
-    if decision.verdict is not Verdict.BEGINS:
-        await tx.call("sync.put_off_due", row=_PutOff, arguments=arguments)
-        return
-    for run in await tx.call("sync.begin_due", row=_Begun, arguments=arguments):
-        await tx.execute(
-            """
-            select jobs.procrastinate_defer_jobs_v1(array[row(
-                'default', %(task)s, %(priority)s, %(sync)s::uuid::text, null,
-                jsonb_build_object('tenant_id', %(tenant)s::uuid, 'subject_id', %(run)s::uuid), null
-            )::jobs.procrastinate_job_to_defer_v1])
-            """,
-            task=TaskName.RUN_SYNC,
-            # Among queued runs, the first of a tenant comes before the second of another; by hand (0) before both.
-            priority=-1 - decision.rank,
-            sync=sync.sync_id,
-            tenant=sync.tenant_id,
-            run=run.run_id,
-        )
-
-
-async def end_forsaken(database: Database) -> int:
-    """Close runs that no job works on any more, so that they hold up none of their sync; return how many."""
-    async with database.system() as tx:
-        return len(await tx.call("sync.end_forsaken", row=_Begun, arguments={}))
-
-
-async def retry_stalled(app: procrastinate.App) -> int:
-    """Put jobs of workers that are no longer heard of back into the queue; return how many."""
-    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S))
-    for job in stalled:
-        await app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
-    return len(stalled)
+    async def until(self, stop: asyncio.Event, journal: Journal) -> None:
+        """Tick until `stop` is set. A database that is away is written down, and asked again at the next tick."""
+        while not stop.is_set():
+            wait_s = self.every_s
+            try:
+                if await self.tick():
+                    wait_s = BACKLOG_TICK_S
+            except (DatabaseError, ProcrastinateException) as error:
+                journal.unexpected(error)
+            try:
+                async with asyncio.timeout(wait_s):
+                    await stop.wait()
+            except TimeoutError:
+                continue

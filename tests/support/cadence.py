@@ -136,7 +136,7 @@ async def plant(database: FreshDatabase, alias: str = "prod", tenant: TestTenant
 async def tell(herald: AuditHerald) -> int:
     """Do what the worker does each few seconds; return how many notices were sent."""
     await herald.spread()
-    await herald.begin_finance()
+    await herald.begin_summaries()
     return await herald.deliver()
 
 

@@ -128,6 +128,14 @@ def _queue(org: Orgsim) -> str:
     return org.add_rows("Group", [{"Name": "Second line", "DeveloperName": QUEUE, "Type": "Queue"}])[0]
 
 
+def _target_people(target: Orgsim) -> None:
+    _queue(target)
+    person(target, "Ada")
+    person(target, "bob")
+    person(target, "cyd", active=False)
+    person(target, "boss", username=ADMIN)
+
+
 def populate(source: Orgsim, target: Orgsim, *, rows: int = 40, seed: int = 7) -> None:
     """Put people, record types and `rows` accounts with everything around them where they belong."""
     rng = random.Random(seed)
@@ -135,11 +143,7 @@ def populate(source: Orgsim, target: Orgsim, *, rows: int = 40, seed: int = 7) -
     record_types(target, Account=("Enterprise", "Standard"), Case=("Incident", "Request"))
     owners = [person(source, name) for name in PEOPLE]
     queue = _queue(source)
-    _queue(target)
-    person(target, "Ada")
-    person(target, "bob")
-    person(target, "cyd", active=False)
-    person(target, "boss", username=ADMIN)
+    _target_people(target)
     types = {(row["SobjectType"], row["DeveloperName"]): row["Id"] for row in source.rows("RecordType")}
 
     def some(values: list[str]) -> str | None:

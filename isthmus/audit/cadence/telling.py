@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from isthmus.audit.cadence.change import Change, ToldReport, ToldSummary, change_between, money_changes
 from isthmus.audit.failures import Failure, explain
-from isthmus.notices.model import ATTACHMENT_BYTES_MAX, Attachment, Notice
+from isthmus.notices.model import ATTACHMENT_BYTES_MAX, Attachment, Delivery, Notice, Span
 
 FINANCE_AT: Final = time(7)
 """When a finance summary is made, by the channel's zone."""
@@ -28,24 +28,15 @@ _MEDIA_TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class AuditDelivery:
-    """What is known of a notice that goes to one channel: a row of `audit.take_deliveries`."""
+class AuditDelivery(Delivery):
+    """A notice about audits that goes to one channel: a row of `audit.take_deliveries`."""
 
-    tenant_id: UUID
-    tenant_name: str
-    notice_id: UUID
-    channel: int
-    attempts: int
-    kind: str
-    made_at: datetime
     alias: str | None
     audit_id: UUID | None
     scheduled: bool
     failure: str | None
     failure_object: str | None
     good_at: datetime | None
-    since: datetime | None
-    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +59,6 @@ class Month:
     taken_at: datetime
     summary: ToldSummary | None
     report: ToldReport | None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a finance summary covers."""
-
-    since: datetime
-    until: datetime
 
 
 def finance_span(month_day: int, zone: ZoneInfo, now: datetime) -> Span:

@@ -1,5 +1,5 @@
 -- Telling of audits: which notices have no channel yet, which deliveries are due, and what a text is made of. As in
--- 056_notices.sql, for another kind of subject. Documents leave the tenant's rows only for a delivery that is under way.
+-- 056_notices.sql, by the same names, for another kind of subject. Documents leave the tenant's rows only for a delivery that is under way.
 
 -- Notices that no channel has been chosen for yet, held for the transaction; the worker knows the channels.
 create function audit.notices_to_spread(at_most integer) returns table (
@@ -30,14 +30,14 @@ grant execute on function audit.spread_notice(uuid, uuid, bigint[]) to isthmus_w
 
 -- Make the finance summary of a span for one channel, once, for each tenant that had an audit before its end. `only_orgs`:
 -- aliases with commas between, none for all.
-create function audit.begin_finance(
-    for_channel bigint, span_start timestamptz, span_end timestamptz, only_tenant text, only_orgs text)
+create function audit.begin_summary(
+    to_channel bigint, span_start timestamptz, span_end timestamptz, only_tenant text, only_orgs text)
 returns table (notice_id uuid)
 language sql volatile security definer set search_path = ''
 as $$
     with made as (
         insert into audit.notice (tenant_id, kind, to_channel, since, until, spread_at)
-        select t.tenant_id, 'finance', for_channel, span_start, span_end, now() from accounts.tenant t
+        select t.tenant_id, 'finance', to_channel, span_start, span_end, now() from accounts.tenant t
         where (only_tenant = '' or only_tenant in (t.name::text, t.tenant_id::text)) and exists (
             select from audit.audit a
             join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
@@ -47,10 +47,10 @@ as $$
         on conflict do nothing returning tenant_id, id
     )
     insert into audit.delivery (tenant_id, notice_id, channel)
-    select made.tenant_id, made.id, for_channel from made returning audit.delivery.notice_id
+    select made.tenant_id, made.id, to_channel from made returning audit.delivery.notice_id
 $$;
-revoke execute on function audit.begin_finance(bigint, timestamptz, timestamptz, text, text) from public;
-grant execute on function audit.begin_finance(bigint, timestamptz, timestamptz, text, text) to isthmus_worker;
+revoke execute on function audit.begin_summary(bigint, timestamptz, timestamptz, text, text) from public;
+grant execute on function audit.begin_summary(bigint, timestamptz, timestamptz, text, text) to isthmus_worker;
 
 -- Deliveries that are to be tried now, each marked as tried: the next attempt comes 1, 2, 4 … minutes later. `good_at`:
 -- the audit of the same connection that went well last.

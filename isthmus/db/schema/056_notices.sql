@@ -162,7 +162,7 @@ revoke execute on function sync.delivery_ended(uuid, uuid, bigint, boolean) from
 grant execute on function sync.delivery_ended(uuid, uuid, bigint, boolean) to isthmus_worker;
 
 -- Make a digest of a span for one channel, once, for each tenant that had runs in it.
-create function sync.begin_digest(to_channel bigint, span_start timestamptz, span_end timestamptz, only_tenant text)
+create function sync.begin_summary(to_channel bigint, span_start timestamptz, span_end timestamptz, only_tenant text)
 returns table (notice_id uuid)
 language sql volatile security definer set search_path = ''
 as $$
@@ -183,8 +183,8 @@ as $$
     insert into sync.delivery (tenant_id, notice_id, channel)
     select made.tenant_id, made.id, to_channel from made returning sync.delivery.notice_id
 $$;
-revoke execute on function sync.begin_digest(bigint, timestamptz, timestamptz, text) from public;
-grant execute on function sync.begin_digest(bigint, timestamptz, timestamptz, text) to isthmus_worker;
+revoke execute on function sync.begin_summary(bigint, timestamptz, timestamptz, text) from public;
+grant execute on function sync.begin_summary(bigint, timestamptz, timestamptz, text) to isthmus_worker;
 
 -- What a digest says: each sync of a tenant with its runs of the span.
 create function sync.digest_rows(tenant uuid, span_start timestamptz, span_end timestamptz) returns table (

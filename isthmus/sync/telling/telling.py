@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from isthmus.notices.model import Notice
+from isthmus.notices.model import Delivery, Notice, Span
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.errors import explain, explain_end
 from isthmus.sync.model import EndReason, RunState
@@ -26,16 +26,9 @@ _MONDAY: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryFacts:
-    """What is known of a notice that goes to one channel: a row of `sync.take_deliveries`."""
+class DeliveryFacts(Delivery):
+    """A notice about syncs that goes to one channel: a row of `sync.take_deliveries`."""
 
-    tenant_id: UUID
-    tenant_name: str
-    notice_id: UUID
-    channel: int
-    attempts: int
-    kind: str
-    made_at: datetime
     sync_id: UUID | None
     title: str | None
     run_id: UUID | None
@@ -49,8 +42,6 @@ class DeliveryFacts:
     code_rows: list[int] | None
     failing_since: datetime | None
     runs_failed: int | None
-    since: datetime | None
-    until: datetime | None
     anomaly: int | None = None
     seen: int | None = None
     usual: int | None = None
@@ -68,14 +59,6 @@ class DigestRow:
     rows_written: int
     rows_failed: int
     failing_since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a digest covers."""
-
-    since: datetime
-    until: datetime
 
 
 def digest_span(period: str, zone: ZoneInfo, now: datetime) -> Span:

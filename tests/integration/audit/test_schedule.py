@@ -13,7 +13,7 @@ from isthmus.audit.cadence.scheduling import ScheduleChange, change_schedule, sc
 from isthmus.clock import SystemClock
 from isthmus.db.address import Role
 from isthmus.values import ConnectionId
-from isthmus.worker.audit_ticker import begin_due_audits, end_forsaken_audits, remove_old_audits
+from isthmus.worker.due_audits import begin_due_audits, end_forsaken_audits, remove_old_audits
 from tests.support.cadence import CANARY, Planted, plant
 from tests.support.postgres import FreshDatabase
 

@@ -20,7 +20,7 @@ from isthmus.notices.channels import Channels, read_channels
 from isthmus.notices.sending import Sender
 from isthmus.values import AuditId, ConnectionId, Purpose
 from isthmus.worker.audit_herald import AuditHerald
-from isthmus.worker.audit_ticker import begin_due_audits
+from isthmus.worker.due_audits import begin_due_audits
 from tests.integration.notices.test_sending import Hook, hook_server
 from tests.support.cadence import tell
 from tests.support.keeper import RunningKeeper

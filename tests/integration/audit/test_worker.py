@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -51,7 +51,7 @@ class Product:
 
 
 @pytest.fixture
-async def product(keeper: RunningKeeper) -> AsyncIterator[Product]:
+async def product(keeper: RunningKeeper) -> Product:
     clock = SystemClock()
     app = AuditApp(
         database=await keeper.database.open_as(Role.WORKER),
@@ -62,6 +62,12 @@ async def product(keeper: RunningKeeper) -> AsyncIterator[Product]:
         options=AuditOptions(),
     )
     return Product(keeper, await keeper.database.open_as(Role.PORTAL), app)
+
+
+def files_of(bundle: bytes | None) -> dict[str, bytes]:
+    assert bundle is not None
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return {name.removeprefix("bundle/"): archive.read(name) for name in archive.namelist()}
 
 
 async def test_an_audit_is_requested_read_judged_and_stored(product: Product, demo: Orgsim) -> None:
@@ -103,11 +109,8 @@ async def test_an_audit_is_requested_read_judged_and_stored(product: Product, de
         stated = await service.document(tx, audit, DocumentKind.JSON)
     assert pdf is not None
     assert pdf.startswith(b"%PDF-")
-    assert packed is not None
     assert stated is not None
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        files = {name.removeprefix("bundle/"): archive.read(name) for name in archive.namelist()}
-    assert verify_files(files, json.loads(stated)["bundle_sha256"]).report == done.report
+    assert verify_files(files_of(packed), json.loads(stated)["bundle_sha256"]).report == done.report
 
     await perform_audit(audit, product.app)  # a finished audit is left alone
     assert (await product.detail(audit)) == done
@@ -117,9 +120,7 @@ async def test_an_audit_is_requested_read_judged_and_stored(product: Product, de
     await perform_audit(second, product.app)
     async with product.portal.tenant(product.keeper.ticket) as tx:
         packed = await service.document(tx, second, DocumentKind.BUNDLE)
-    assert packed is not None
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        history = msgspec.json.decode(archive.read("bundle/history.json"), type=History)
+    history = msgspec.json.decode(files_of(packed)["history.json"], type=History)
     known = [week for week in done.report.license_weeks if week.people is not None]
     assert {(w.start, w.pool, w.people, w.machines) for w in history.weeks} == {
         (w.start, w.pool, w.people, w.machines) for w in known

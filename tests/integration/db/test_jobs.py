@@ -16,7 +16,7 @@ from isthmus.db.errors import Refused
 from isthmus.db.jobs import TaskName, enqueue
 from isthmus.journal import silence_libraries
 from isthmus.worker.app import queue_app
-from isthmus.worker.ticker import retry_stalled
+from isthmus.worker.due_syncs import retry_stalled
 from tests.support.postgres import FreshDatabase
 
 TENANT, SUBJECT = str(uuid4()), str(uuid4())

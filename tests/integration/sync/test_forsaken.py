@@ -11,7 +11,7 @@ from isthmus.db.address import Role
 from isthmus.sync import definitions
 from isthmus.sync.model import RunState
 from isthmus.values import RunId, SyncId
-from isthmus.worker.ticker import end_forsaken
+from isthmus.worker.due_syncs import end_forsaken
 from tests.support.copying import two_orgs
 from tests.support.postgres import FreshDatabase
 from tests.support.working import Installation, installation

@@ -23,7 +23,7 @@ from isthmus.sync import definitions
 from isthmus.sync.model import Plan, RunState
 from isthmus.sync.telling.alerts import note_unusual
 from isthmus.values import ConnectionId, RunId, UserText
-from isthmus.worker.herald import Herald
+from isthmus.worker.sync_herald import SyncHerald
 from tests.integration.notices.test_sending import Hook, hook_server
 from tests.support.copying import two_orgs
 from tests.support.mail_server import mail_server
@@ -51,14 +51,14 @@ class Tomorrow(SystemClock):
         return datetime.now(UTC) + self._ahead
 
 
-async def herald(product: Installation, channels: Channels, days: int = 0) -> Herald:
+async def herald(product: Installation, channels: Channels, days: int = 0) -> SyncHerald:
     sender = Sender(channels, OutsideDialer(), tls_context(None), Tomorrow(days))
-    return Herald(await product.database.open_as(Role.WORKER), sender, "https://isthmus.acme.com")
+    return SyncHerald(await product.database.open_as(Role.WORKER), sender, "https://isthmus.acme.com")
 
 
-async def tell(who: Herald) -> int:
+async def tell(who: SyncHerald) -> int:
     await who.spread()
-    await who.begin_digests()
+    await who.begin_summaries()
     return await who.deliver()
 
 

@@ -18,7 +18,7 @@ from isthmus.sync.model import EndReason, RunState
 from isthmus.sync.telling.outlook import Outlook, outlook
 from isthmus.sync.timing.timetable import set_budget
 from isthmus.values import ConnectionId, SyncId, UserText
-from isthmus.worker.ticker import queue_due
+from isthmus.worker.due_syncs import queue_due
 from tests.support.copying import two_orgs
 from tests.support.postgres import FreshDatabase
 from tests.support.working import Installation, installation, until

@@ -14,7 +14,7 @@ from isthmus.sync import definitions
 from isthmus.sync.model import RunState, SyncState
 from isthmus.sync.views import RunView, SyncView
 from isthmus.values import SyncId
-from isthmus.worker.ticker import queue_due
+from isthmus.worker.due_syncs import queue_due
 from tests.support.copying import two_orgs
 from tests.support.postgres import FreshDatabase
 from tests.support.working import Installation, installation, until

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,9 +11,7 @@ from isthmus.audit.cadence.cadence import Cadence, Candidate, Decision, Rhythm, 
 from isthmus.audit.failures import Failure
 from isthmus.clock import Clock
 from isthmus.db.database import Database, SystemTx
-from isthmus.db.errors import DatabaseError
-from isthmus.db.jobs import TaskName
-from isthmus.journal import Journal
+from isthmus.db.jobs import TaskName, enqueue_due
 
 AUDIT_TICK_S: Final = 15.0
 DUE_AT_ONCE_MAX: Final = 50
@@ -62,30 +59,17 @@ class _Forsaken:
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
-    noted: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class _Removed:
     audit_id: UUID
     whole: bool
 
 
-async def audit_tick_until(stop: asyncio.Event, database: Database, journal: Journal, clock: Clock) -> None:
-    """Tick until `stop` is set. Several workers may tick: each due audit begins once."""
-    while not stop.is_set():
-        try:
-            await begin_due_audits(database, clock)
-            await end_forsaken_audits(database, clock)
-            await remove_old_audits(database)
-        except DatabaseError as error:
-            journal.unexpected(error)
-        try:
-            async with asyncio.timeout(AUDIT_TICK_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+async def tick_audits(database: Database, clock: Clock) -> bool:
+    """Do once what is due. Audits take minutes, so one that waits for room is not looked at before the next tick."""
+    await begin_due_audits(database, clock)
+    await end_forsaken_audits(database, clock)
+    await remove_old_audits(database)
+    return False
 
 
 async def begin_due_audits(database: Database, clock: Clock) -> int:
@@ -115,17 +99,9 @@ async def _carry_out(tx: SystemTx, decision: Decision) -> int:
         },
     )
     for audit in begun:
-        await tx.execute(
-            """
-            select jobs.procrastinate_defer_jobs_v1(array[row(
-                'default', %(task)s, -1, %(connection)s::uuid::text, null,
-                jsonb_build_object('tenant_id', %(tenant)s::uuid, 'subject_id', %(audit)s::uuid), null
-            )::jobs.procrastinate_job_to_defer_v1])
-            """,
-            task=TaskName.RUN_AUDIT,
-            connection=decision.candidate.connection_id,
-            tenant=decision.candidate.tenant_id,
-            audit=audit.audit_id,
+        due = decision.candidate
+        await enqueue_due(
+            tx, TaskName.RUN_AUDIT, audit.audit_id, tenant=due.tenant_id, lock=due.connection_id, priority=-1
         )
     return len(begun)
 
@@ -136,9 +112,8 @@ async def end_forsaken_audits(database: Database, clock: Clock) -> int:
         ended = await tx.call("audit.end_forsaken", row=_Forsaken, arguments={})
         for audit in ended:
             after = after_failure(Failure.WORKER_STOPPED, audit.failed_in_row, clock.now())
-            await tx.call(
+            await tx.count(
                 "audit.note_failure",
-                row=_Noted,
                 arguments={
                     "tenant": audit.tenant_id,
                     "connection": audit.connection_id,
