@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +22,7 @@ from isthmus.audit.figures import (
     FactLine,
     FindingLine,
     GateLine,
+    LicenseLine,
     PriceLine,
     Report,
     RuleLine,
@@ -48,11 +49,6 @@ def compose(analysis: Analysis, org: str) -> Report:
     ready = renewal.readiness(analysis, licenses)
     moves, move_limits = move_lines(analysis)
     license_weeks, weeks = week_lines(analysis)
-    unused = _sum(line.unused for line in paid)
-    active = _sum(line.active_90 for line in paid)
-    assigned = sum(line.assigned for line in paid)
-    dates = sorted(line.notice_deadline for line in contract)
-    ahead = [day for day in dates if day >= view.now.date()]
     return Report(
         format=FORMAT,
         product=PRODUCT,
@@ -65,9 +61,9 @@ def compose(analysis: Analysis, org: str) -> Report:
         history_days=view.history_days,
         pseudonymous=reading.pseudonymous,
         seats_purchased=sum(line.purchased for line in paid),
-        seats_assigned=assigned,
-        seats_active=active,
-        seats_unused=unused,
+        seats_assigned=sum(line.assigned for line in paid),
+        seats_active=_sum(line.active_90 for line in paid),
+        seats_unused=_sum(line.unused for line in paid),
         users=len(view.users),
         users_active=sum(1 for user in view.users.values() if user.active),
         withheld=texts.withheld(analysis),
@@ -76,7 +72,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         money=sums,
         money_withheld=analysis.money_withheld,
         unpriced_seats=without_price,
-        deadline=ahead[0] if ahead else dates[-1] if dates else None,
+        deadline=_deadline(contract, view.now.date()),
         licenses=licenses,
         psls=tuple(psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
         findings=tuple(_finding_line(analysis, i, finding) for i, finding in enumerate(analysis.findings)),
@@ -98,7 +94,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         seats_unused_a=_sum(line.unused_a for line in paid),
         seats_unused_b=_sum(line.unused_b for line in paid),
         seats_unused_c=_sum(line.unused_c for line in paid),
-        seats_other=None if unused is None or active is None else max(0, assigned - unused - active),
+        seats_other=_other_seats(paid),
         license_weeks=license_weeks,
         meters=meter_lines(analysis),
         cohorts=cohort_lines(analysis),
@@ -113,6 +109,20 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     """Return the sum, or None if one of the counts is withheld: a partial sum would look like a whole one."""
     known = list(counts)
     return None if any(count is None for count in known) else sum(count for count in known if count is not None)
+
+
+def _other_seats(paid: Sequence[LicenseLine]) -> int | None:
+    """Return how many assigned seats are neither active nor unused; None if either is withheld."""
+    active, unused = _sum(line.active_90 for line in paid), _sum(line.unused for line in paid)
+    if active is None or unused is None:
+        return None
+    return max(0, sum(line.assigned for line in paid) - active - unused)
+
+
+def _deadline(contract: Iterable[ContractLine], today: date) -> date | None:
+    """Return the next day by which notice has to be given; the last one if all have passed."""
+    days = sorted(line.notice_deadline for line in contract)
+    return next((day for day in days if day >= today), days[-1] if days else None)
 
 
 def _finding_line(analysis: Analysis, position: int, finding: Finding) -> FindingLine:

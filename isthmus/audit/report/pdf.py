@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import FindingLine, MoveLine, ReadinessLine, Report, ScenarioLine
+from isthmus.audit.figures import ContractLine, FindingLine, MoveLine, ReadinessLine, Report, ScenarioLine
 from isthmus.audit.figures_more import MeterLine
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
@@ -108,21 +108,7 @@ def _pages_behind(report: Report) -> dict[str, object]:
         "prices": [
             [p.product, price_text(p.price, p.currency), p.basis, p.source, p.confidence, p.note] for p in report.prices
         ],
-        "contract": [
-            [
-                c.product,
-                number(c.contracted),
-                number(c.provisioned),
-                f"{c.drift:+,d}",
-                number(c.minimum),
-                price_text(c.unit_price, c.currency),
-                c.end.isoformat(),
-                c.notice_deadline.isoformat(),
-                number(c.days_left),
-                c.source if c.in_force else f"{c.source} (not in force: counts for nothing)",
-            ]
-            for c in report.contract
-        ],
+        "contract": [_contract_row(line) for line in report.contract],
         "readiness": [_readiness_row(line) for line in report.readiness],
         "scenarios": _scenario_tables(report),
         "moves": [_move_row(line) for line in report.moves],
@@ -183,6 +169,21 @@ def _finding_row(line: FindingLine) -> list[str]:
         one_line(line.pool_name),
         why,
         saving,
+    ]
+
+
+def _contract_row(line: ContractLine) -> list[str]:
+    return [
+        line.product,
+        number(line.contracted),
+        number(line.provisioned),
+        f"{line.drift:+,d}",
+        number(line.minimum),
+        price_text(line.unit_price, line.currency),
+        line.end.isoformat(),
+        line.notice_deadline.isoformat(),
+        number(line.days_left),
+        line.source if line.in_force else f"{line.source} (not in force: counts for nothing)",
     ]
 
 
