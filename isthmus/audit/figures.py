@@ -75,6 +75,8 @@ class PslLine(msgspec.Struct, frozen=True):
     price_basis: str
     reclaim_monthly: Decimal | None
     risk_monthly: Decimal | None
+    renewal_seats: int | None = None
+    renewal_monthly: Decimal | None = None
 
 
 class GradeSplit(msgspec.Struct, frozen=True):
@@ -86,7 +88,10 @@ class GradeSplit(msgspec.Struct, frozen=True):
 
 
 class MoneyTotal(msgspec.Struct, frozen=True):
-    """The three figures of one currency, per year. They overlap: never add them up."""
+    """The three figures of one currency, per year. They overlap: never add them up.
+
+    `annual_cost` is what all pools with a price in this currency cost today.
+    """
 
     currency: str
     basis: str
@@ -99,6 +104,7 @@ class MoneyTotal(msgspec.Struct, frozen=True):
     at_risk: Decimal
     risk_seats: int
     break_even_uplift_percent: Decimal | None
+    annual_cost: Decimal | None = None
 
 
 class FindingLine(msgspec.Struct, frozen=True):

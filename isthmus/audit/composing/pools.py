@@ -83,4 +83,6 @@ def psl_line(analysis: Analysis, row: PslRow) -> PslLine:
         price_basis=price.basis,
         reclaim_monthly=pool.saving(pool.reclaim) if pool else None,
         risk_monthly=pool.saving(pool.risk) if pool else None,
+        renewal_seats=pool.renewal.total if pool else None,
+        renewal_monthly=pool.saving(pool.renewal) if pool else None,
     )

@@ -37,10 +37,8 @@ def _total(analysis: Analysis, currency: str) -> MoneyTotal:
     reclaim, renewal, risk = split(_reclaim), split(_renewal), split(_risk)
     cash = renewal.a + renewal.b + renewal.c
     bases = {p.pool.price.basis for p, _ in priced if p.reclaim.total + p.renewal.total + p.risk.total}
-    cost = sum(
-        (money.annual(price, p.pool.total if p.pool.contracted is None else p.pool.contracted) for p, price in priced),
-        money.ZERO,
-    )
+    billed = ((p.pool.total if p.pool.contracted is None else p.pool.contracted, price) for p, price in priced)
+    cost = money.annual(sum((price * seats for seats, price in billed), money.ZERO), 1)
     return MoneyTotal(
         currency=currency,
         basis="list" if bases == {AT_LIST} else "yours" if AT_LIST not in bases else "list and yours",
@@ -53,6 +51,7 @@ def _total(analysis: Analysis, currency: str) -> MoneyTotal:
         at_risk=risk.c,
         risk_seats=sum(p.risk.total for p, _ in priced),
         break_even_uplift_percent=money.break_even_percent(cash, cost),
+        annual_cost=cost,
     )
 
 

@@ -57,6 +57,7 @@ _MONEY: Final = {
     "at_risk": "A year's cost of seats of grade C: ask before you count on it.",
     "risk_seats": "How many seats and grants that is.",
     "break_even_uplift_percent": "The rise of the unit price that would cancel the cash saved at the renewal.",
+    "annual_cost": "What all licences with a price in this currency cost a year today.",
 }
 
 _LICENSES: Final = {
@@ -102,6 +103,8 @@ _PSLS: Final = {
     "price_basis": "Where the price comes from: yours, list, or none.",
     "reclaim_monthly": "A month's cost of the grants that can be taken back.",
     "risk_monthly": "A month's cost of the grants of grade C.",
+    "renewal_seats": "How many fewer need to be renewed.",
+    "renewal_monthly": "A month's cost of these.",
 }
 
 _FINDINGS: Final = {

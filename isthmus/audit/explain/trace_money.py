@@ -14,7 +14,7 @@ from isthmus.audit.explain.rows import LOGINS, PRICES, USERS
 from isthmus.audit.explain.trace_pools import grade_steps, money_findings, seats_of
 from isthmus.audit.explain.tracer import Ground, Trace, words
 from isthmus.audit.finding import Withhold
-from isthmus.audit.money import MONTHS, PoolMoney, annual
+from isthmus.audit.money import MONTHS, PoolMoney
 
 _GRADE_AT: Final = MappingProxyType({"a": 0, "b": 1, "c": 2})
 _TOTALS: Final = MappingProxyType({"reclaim_now": "reclaim_split", "cash_at_renewal": "renewal_split"})
@@ -66,9 +66,8 @@ def _findings(ground: Ground, pools: list[tuple[str, PoolMoney]], which: str) ->
 
 
 def _monthlies(ground: Ground, pools: list[tuple[str, PoolMoney]], which: str) -> tuple[str, ...]:
-    """Return the pools' own figures; a permission set licence has none of the renewal."""
-    ids = {line.id for line in ground.report.psls} if which == "renewal" else frozenset[str]()
-    return tuple(ground.license_path(p.pool.id, f"{which}_monthly") for _, p in pools if p.pool.id not in ids)
+    """Return the pools' own figures."""
+    return tuple(ground.license_path(p.pool.id, f"{which}_monthly") for _, p in pools)
 
 
 def _seats(ground: Ground, at: tuple[int, ...], which: str) -> Source:
@@ -91,21 +90,26 @@ def _currency(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
     return Source(How.RECKONED, "A currency in which some pool has a price.", files=(PRICES,), parts=parts)
 
 
+def _annual_cost(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
+    steps: list[Step] = []
+    parts: list[str] = []
+    for label, pool in _pools(ground, at):
+        own, price = pool.pool, pool.pool.price.amount
+        seats = own.total if own.contracted is None else own.contracted
+        if price is not None and seats:
+            steps.append(Step(f"{label}: {seats} x {price}, by month", price * seats))
+        parts += [*ground.price_parts(own.id), *ground.contract_parts(own.id, "contracted")]
+    said = "By month, times twelve: the contract's quantity, else what the org has."
+    return Source(How.STEPS, said, steps=tuple(steps), factor=MONTHS, parts=tuple(parts), files=(PRICES,))
+
+
 def _break_even(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
-    total = ground.report.money[at[0]]
-    cost = sum(
-        (
-            annual(price, pool.pool.total if pool.pool.contracted is None else pool.pool.contracted)
-            for _, pool in _pools(ground, at)
-            if (price := pool.pool.price.amount) is not None
-        ),
-        Decimal(0),
-    )
-    saved = total.cash_at_renewal
+    total, path = ground.report.money[at[0]], f"money[{at[0]}]"
+    saved, cost = total.cash_at_renewal, total.annual_cost
     said = (
         f"{saved} / ({cost} - {saved}) x 100, where {cost} is a year at today's quantities; none if nothing is saved."
     )
-    return Source(How.RECKONED, said, parts=(f"money[{at[0]}].cash_at_renewal",), files=(PRICES,))
+    return Source(How.RECKONED, said, parts=(f"{path}.cash_at_renewal", f"{path}.annual_cost"), files=(PRICES,))
 
 
 def unpriced_trace(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
@@ -188,5 +192,11 @@ def _sensitivity_money(ground: Ground, index: int, days: int, currency: str | No
 
 
 _OTHERS: Final[Mapping[str, Trace]] = MappingProxyType(
-    {"currency": _currency, "basis": _currency, "at_risk": _at_risk, "break_even_uplift_percent": _break_even}
+    {
+        "currency": _currency,
+        "basis": _currency,
+        "at_risk": _at_risk,
+        "break_even_uplift_percent": _break_even,
+        "annual_cost": _annual_cost,
+    }
 )

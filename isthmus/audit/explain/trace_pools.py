@@ -182,7 +182,14 @@ def money_findings(ground: Ground, pool: str, field: str) -> list[int]:
 
 
 def _renewal_seats(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
-    line = ground.report.licenses[at[0]]
+    return _renewal(ground, ground.report.licenses[at[0]])
+
+
+def _renewal_grants(ground: Ground, _field: str, at: tuple[int, ...]) -> Source:
+    return _renewal(ground, ground.report.psls[at[0]])
+
+
+def _renewal(ground: Ground, line: LicenseLine | PslLine) -> Source:
     pool = ground.analysis.money.get(line.id)
     if pool is None:
         return _no_money(ground, line)
@@ -213,6 +220,9 @@ def _renewal_steps(pool: PoolMoney, released: int, headroom: Decimal) -> tuple[S
     steps.append(Step(said, Decimal(-needed)))
     if needed > bought:
         steps.append(Step("Never below 0", Decimal(needed - bought)))
+    fewer = max(0, bought - needed)
+    if not own.count_surplus and fewer > (most := min(released, own.used)):
+        steps.append(Step(f"No more than the {most} found: what nobody holds may cost nothing", Decimal(most - fewer)))
     return tuple(steps)
 
 
@@ -255,5 +265,6 @@ _PSL_OTHERS: Final[Mapping[str, Trace]] = MappingProxyType(
         "convention": _convention,
         "held_by_deactivated": _grant_findings,
         "never_used": _grant_findings,
+        "renewal_seats": _renewal_grants,
     }
 )

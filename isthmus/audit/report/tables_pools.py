@@ -114,6 +114,8 @@ def psl_pools_table(report: Report) -> Table:
         "Unit price a month",
         "Currency",
         "Reclaim now a month",
+        "Fewer seats at renewal",
+        "Cash at renewal a month",
         "At risk a month",
         FIGURE,
     )
@@ -133,6 +135,8 @@ def psl_pools_table(report: Report) -> Table:
             line.unit_price,
             line.currency,
             line.reclaim_monthly,
+            line.renewal_seats,
+            line.renewal_monthly,
             line.risk_monthly,
             f"psls[{i}]",
         )

@@ -52,6 +52,7 @@ def _or_withheld(count: int | None) -> Cell:
 def _money(report: Report) -> Iterator[Row]:
     for i, total in enumerate(report.money):
         path, currency = f"money[{i}]", total.currency
+        yield f"Cost of a year today ({currency}, {total.basis} price)", total.annual_cost, f"{path}.annual_cost"
         yield f"Reclaim now, a year ({currency}, {total.basis} price)", total.reclaim_now, f"{path}.reclaim_now"
         yield f"  of which grade A ({currency})", total.reclaim_split.a, f"{path}.reclaim_split.a"
         yield f"  of which grade B ({currency})", total.reclaim_split.b, f"{path}.reclaim_split.b"

@@ -76,10 +76,11 @@ def amounts(report: Report) -> Iterator[Figure]:
     yield report.unpriced_seats
     for total in report.money:
         yield from (total.reclaim_now, total.cash_at_renewal, total.at_risk, total.break_even_uplift_percent)
+        yield total.annual_cost
     for line in report.licenses:
         yield from (line.reclaim_monthly, line.renewal_seats, line.renewal_monthly, line.risk_monthly)
     for psl in report.psls:
-        yield from (psl.reclaim_monthly, psl.risk_monthly)
+        yield from (psl.reclaim_monthly, psl.risk_monthly, psl.renewal_monthly)
     yield from (finding.saving_monthly for finding in report.findings)
     yield from (point.annual for point in report.sensitivity)
     yield from (line.difference for line in report.scenarios)
