@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -11,12 +13,15 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
-READY_TIMEOUT_S = 60
+from tests.support.orgsim_nursery import Nursery, Nursling, can_fork
+
+ROOT = Path(__file__).parents[2]
 STOP_TIMEOUT_S = 10
 CALL_TIMEOUT_S = 60
 
@@ -32,7 +37,7 @@ class Orgsim:
     password: str
     access_token: str
     ready: Mapping[str, Any] = field(repr=False)
-    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    process: Nursling | subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def control(self, method: str, path: str, body: object = None) -> Any:
         """Call the control port; returns the decoded answer, raises urllib.error.HTTPError for refusals."""
@@ -115,36 +120,55 @@ def start_orgsim(
     more: Sequence[str] = (),
 ) -> Iterator[Orgsim]:
     """Run `orgsim serve` as a process of its own until the block ends."""
-    command = [sys.executable, "-m", "orgsim.cli", "serve", "--port", str(port), "--control-port", "0"]
-    command += ["--name", name, "--profile", profile, "--seed", str(seed), "--whims", whims, *more]
+    arguments = ["serve", "--port", str(port), "--control-port", "0"]
+    arguments += ["--name", name, "--profile", profile, "--seed", str(seed), "--whims", whims, *more]
     if rows:
-        command += ["--rows", ",".join(f"{key}={count}" for key, count in rows.items())]
+        arguments += ["--rows", ",".join(f"{key}={count}" for key, count in rows.items())]
     if tls is not None:
-        command += ["--tls", str(tls)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, f"orgsim ended with status {process.wait(READY_TIMEOUT_S)} instead of getting ready"
-        ready = json.loads(line)
-        yield Orgsim(
-            instance_url=ready["instance_url"],
-            control_url=ready["control_url"],
-            client_id=ready["client_id"],
-            username=ready["username"],
-            password=ready["password"],
-            access_token=ready["access_token"],
-            ready=ready,
-            process=process,
-        )
-    finally:
-        process.terminate()
+        arguments += ["--tls", str(tls)]
+    process, output = _start(arguments)
+    with output:
         try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT_S)
-        process.stdout.close()
+            line = output.readline()
+            assert line, f"orgsim {' '.join(arguments)} ended instead of getting ready"
+            ready = json.loads(line)
+            yield Orgsim(
+                instance_url=ready["instance_url"],
+                control_url=ready["control_url"],
+                client_id=ready["client_id"],
+                username=ready["username"],
+                password=ready["password"],
+                access_token=ready["access_token"],
+                ready=ready,
+                process=process,
+            )
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_TIMEOUT_S)
+
+
+def _start(arguments: Sequence[str]) -> tuple[Nursling | subprocess.Popen[bytes], TextIO]:
+    """Start `orgsim` as a process of its own; returns it and what it says."""
+    reading, writing = os.pipe()
+    try:
+        if can_fork():
+            process = _nursery().start(arguments, writing)
+        else:
+            process = subprocess.Popen([sys.executable, "-m", "orgsim.cli", *arguments], stdout=writing, cwd=ROOT)
+    finally:
+        os.close(writing)
+    return process, os.fdopen(reading, encoding="utf-8")
+
+
+@cache
+def _nursery() -> Nursery:
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
 
 
 @pytest.fixture
