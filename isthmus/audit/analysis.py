@@ -19,7 +19,7 @@ from isthmus.audit.given.options import Thresholds
 from isthmus.audit.given.pricebook import PriceBook
 from isthmus.audit.given.prices import NEGOTIATED, UNPRICED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.given.snooze import Snoozes, put_off
-from isthmus.audit.model import LicenseRow
+from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.needed import base_need, known_weeks
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, SEAT_RULES
@@ -249,12 +249,17 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
             a, b, c, *_ = unused.get(row.id, (0, 0, 0))
             points = [*basis.history.points, PoolPoint(today, row.id, row.total, row.used, a, b, c)]
             before = base_need(known_weeks(points, row.id, today), items, today)
-            own = Pool(row.id, row.total, row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
+            own = Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
             pools.append(own)
     for psl in view.snapshot.psls:
         own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
-        pools.append(Pool(psl.id, psl.total, psl.used, prices[psl.id], count_surplus=own))
+        pools.append(Pool(psl.id, _total(psl), psl.used, prices[psl.id], count_surplus=own))
     return pools
+
+
+def _total(row: LicenseRow | PslRow) -> int:
+    """Return the seats that there are; a negative total is no count, so those in use are all that is known."""
+    return row.used if row.total < 0 else row.total
 
 
 def _order(view: View, finding: Finding) -> tuple[int, int, str, str, str]:

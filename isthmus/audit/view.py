@@ -263,12 +263,19 @@ class View:
         return len(self._activities)
 
     def last_seen(self, user: UserRow) -> datetime | None:
-        """Return the later of LastLoginDate and the last successful login in the history."""
+        """Return the later of LastLoginDate and the last login in the history, in person or by software.
+
+        Weak and system logins (an administrator's log-in-as) stand for presence only where nothing else is known.
+        """
         return self._last_seen[user.id]
 
     @cached_property
     def _last_seen(self) -> dict[str, datetime | None]:
-        return {user.id: _later(user.last_login_at, self.activity(user.id).last) for user in self.snapshot.users}
+        found: dict[str, datetime | None] = {}
+        for user in self.snapshot.users:
+            own = self.activity(user.id)
+            found[user.id] = _later(user.last_login_at, _later(own.human_last, own.machine_last)) or own.other_last
+        return found
 
     def active_people(self, license_: str, days: int) -> int:
         """Return how many holders of the licence logged in in person in the last `days` days."""

@@ -28,12 +28,14 @@ from isthmus.audit.figures import (
     RuleLine,
     SensitivityPoint,
 )
-from isthmus.audit.finding import Fact, Finding, Withhold
+from isthmus.audit.finding import Fact, Finding, Grade, Withhold
 from isthmus.audit.given.prices import UNPRICED
 from isthmus.audit.model import LicenseRow, PslRow, UserRow
-from isthmus.audit.rules.registry import GATES, RULES
+from isthmus.audit.rules.registry import GATES, RULES, SEAT_RULES
 from isthmus.audit.view import View
 
+ACTIVE_DAYS: Final = 90
+"""Within how many days a login makes a holder one of the active in the summary."""
 SENSITIVITY_DAYS: Final = (30, 60, 90, 120, 180)
 _RULE_BY_ID: Final = MappingProxyType({entry.rule.id: entry.rule for entry in RULES})
 PRODUCT: Final = "isthmus 0.1.0"
@@ -60,7 +62,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         history_start=reading.history_start,
         history_days=view.history_days,
         pseudonymous=reading.pseudonymous,
-        seats_purchased=sum(line.purchased for line in paid),
+        seats_purchased=sum(max(0, line.purchased) for line in paid),
         seats_assigned=sum(line.assigned for line in paid),
         seats_active=_sum(line.active_90 for line in paid),
         seats_unused=_sum(line.unused for line in paid),
@@ -94,7 +96,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         seats_unused_a=_sum(line.unused_a for line in paid),
         seats_unused_b=_sum(line.unused_b for line in paid),
         seats_unused_c=_sum(line.unused_c for line in paid),
-        seats_other=_other_seats(paid),
+        seats_other=_other_seats(analysis, paid),
         license_weeks=license_weeks,
         meters=meter_lines(analysis),
         cohorts=cohort_lines(analysis),
@@ -111,12 +113,24 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if any(count is None for count in known) else sum(count for count in known if count is not None)
 
 
-def _other_seats(paid: Sequence[LicenseLine]) -> int | None:
+def _other_seats(analysis: Analysis, paid: Sequence[LicenseLine]) -> int | None:
     """Return how many assigned seats are neither active nor unused; None if either is withheld."""
     active, unused = _sum(line.active_90 for line in paid), _sum(line.unused for line in paid)
     if active is None or unused is None:
         return None
-    return max(0, sum(line.assigned for line in paid) - active - unused)
+    return max(0, sum(line.assigned for line in paid) - active - unused + unused_and_active(analysis))
+
+
+def unused_and_active(analysis: Analysis) -> int:
+    """Count the unused seats whose holders count as active too: with a threshold below 90 days one can be both."""
+    view = analysis.view
+    return sum(
+        1
+        for finding in analysis.findings
+        if finding.rule in SEAT_RULES
+        and finding.grade is not Grade.D
+        and view.within(view.activity(finding.subject_id).human_last, ACTIVE_DAYS)
+    )
 
 
 def _deadline(contract: Iterable[ContractLine], today: date) -> date | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -31,9 +32,12 @@ def move_lines(analysis: Analysis) -> tuple[tuple[MoveLine, ...], tuple[MoveLimi
     currencies = sorted({price.currency for price in analysis.prices.values() if price.currency and price.amount})
     moves: list[MoveLine] = []
     found: list[MoveLimitLine] = []
+    taken: Counter[str] = Counter()
     for currency in currencies:
-        problem = _problem(analysis, currency)
+        problem = _problem(analysis, currency, taken)
         choice = best(problem.groups, problem.sources, problem.targets)
+        for (_, target), people in choice.moved.items():
+            taken[target] += people
         for group in problem.groups:
             moved = choice.moved[group.source, group.target]
             moves.append(_line(analysis, problem, group, moved))
@@ -44,7 +48,8 @@ def move_lines(analysis: Analysis) -> tuple[tuple[MoveLine, ...], tuple[MoveLimi
     return tuple(moves), tuple(found)
 
 
-def _problem(analysis: Analysis, currency: str) -> _Problem:
+def _problem(analysis: Analysis, currency: str, taken: Mapping[str, int]) -> _Problem:
+    """Return what can be moved in one currency; `taken`: people moved in others, who have free seats already."""
     view = analysis.view
     integration, free = r09_integration.free_seats(view)
     light = r19_right_size.target(view)
@@ -60,16 +65,18 @@ def _problem(analysis: Analysis, currency: str) -> _Problem:
     targets: dict[str, Target] = {}
     held_back: dict[str, int] = {}
     for (pool, target), people in sorted(found.items()):
-        price = analysis.prices[pool]
+        price = analysis.prices.get(pool)  # none for a seat whose licence the connected user does not see
         instead = analysis.prices.get(target) or named_price(target, analysis.basis.prices.own)
-        if price.amount is None or price.currency != currency:
+        if price is None or price.amount is None or price.currency != currency:
             continue
         how = How.NEW_USER if target == integration else How.IN_PLACE
         groups.append(Group(pool, target, people, how))
         needed, minimum = _needed(analysis, pool), _minimum(analysis, pool)
         sources[pool] = Source(price.amount, max(0, needed - minimum))
         held_back[pool] = min(minimum, needed)
-        targets[target] = Target(free if target == integration else 0, _amount(instead, currency))
+        targets[target] = Target(
+            max(0, free - taken[target]) if target == integration else 0, _amount(instead, currency)
+        )
     return _Problem(tuple(groups), sources, targets, held_back, currency)
 
 

@@ -45,7 +45,7 @@ def readiness(analysis: Analysis, licenses: Sequence[LicenseLine]) -> tuple[Read
     return tuple(
         _readiness(analysis, view.licenses[line.id], needed.known_weeks(points, line.id, today))
         for line in licenses
-        if view.categories[line.id].seat_costs and line.status == "Active" and line.purchased
+        if view.categories[line.id].seat_costs and line.status == "Active" and line.purchased > 0
     )
 
 
@@ -166,7 +166,7 @@ def _prices(
 ) -> list[tuple[str, Decimal]]:
     """Return today's price with each uplift, and the list price at the renewal where one is known."""
     found = [
-        (f"+{rise} %" if rise else "flat", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP))
+        (f"+{rise} %", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP)) if rise else ("flat", amount)
         for rise in UPLIFTS
     ]
     listed = price_of_license(row, min(item.end for item in items), analysis.basis.prices.shipped, ())

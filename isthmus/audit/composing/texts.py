@@ -32,7 +32,8 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     view, basis = analysis.view, analysis.basis
     days, asked = view.inactive_days, view.thresholds.inactive_days
     short = "" if days == asked else f" ({days} days where it decides: the login history is no longer)"
-    said = [f"Inactive means no login for {asked} days{short}; headroom is {basis.thresholds.headroom * 100:.0f} %."]
+    headroom = f"{(basis.thresholds.headroom * 100).normalize():f}"
+    said = [f"Inactive means no login for {asked} days{short}; headroom is {headroom} %."]
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
     for pool in () if analysis.money_withheld else at_list:
         price = analysis.prices[pool]

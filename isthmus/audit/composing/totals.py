@@ -36,7 +36,8 @@ def _total(analysis: Analysis, currency: str) -> MoneyTotal:
 
     reclaim, renewal, risk = split(_reclaim), split(_renewal), split(_risk)
     cash = renewal.a + renewal.b + renewal.c
-    bases = {p.pool.price.basis for p, _ in priced if p.reclaim.total + p.renewal.total + p.risk.total}
+    found = {p.pool.price.basis for p, _ in priced if p.reclaim.total + p.renewal.total + p.risk.total}
+    bases = found or {p.pool.price.basis for p, _ in priced}
     billed = ((p.pool.total if p.pool.contracted is None else p.pool.contracted, price) for p, price in priced)
     cost = money.annual(sum((price * seats for seats, price in billed), money.ZERO), 1)
     return MoneyTotal(

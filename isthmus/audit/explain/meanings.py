@@ -131,7 +131,7 @@ _FINDINGS: Final = {
     "saving_monthly": "What its seats cost a month, less what is needed instead.",
     "currency": "The currency of the saving.",
     "created_at": "When the user was created.",
-    "last_login_at": "The user's last login: the later of LastLoginDate and the login history.",
+    "last_login_at": "The user's last login, in person or by software: the later of LastLoginDate and the history.",
     "granted_at": "When the permission set licence was granted.",
     "exempt": "Whether your file excuses the person (leave, seasonal work, service account): listed, but no money.",
     "snoozed_until": "The last day on which the finding is put off: listed, but no money until then.",

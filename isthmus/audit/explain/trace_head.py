@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from isthmus.audit.composing.compose import unused_and_active
 from isthmus.audit.explain.model import How, RowRef, Source
 from isthmus.audit.explain.rows import EXTRACTS, LOGINS, READING, USERS
 from isthmus.audit.explain.tracer import Ground, Trace, decided, of_row, setting, words
@@ -94,7 +95,9 @@ def _other(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
     report = ground.report
     if report.seats_other is None:
         return ground.withheld(Withhold.ACTIVITY, Withhold.ESTIMATE)
-    said = f"{report.seats_assigned} - {report.seats_unused} - {report.seats_active}, and never below 0."
+    both = unused_and_active(ground.analysis)
+    again = f" + {both} who are both, by the threshold," if both else ","
+    said = f"{report.seats_assigned} - {report.seats_unused} - {report.seats_active}{again} and never below 0."
     return Source(How.RECKONED, said, parts=("seats_assigned", "seats_unused", "seats_active"))
 
 

@@ -47,7 +47,7 @@ KEYS: Final = _table(
 KEY_PREFIXES_LEGACY: Final = ("pid_limited_", "pid_overage_")
 NAMES: Final = _table(
     paid="Salesforce|Salesforce Platform|Partner App Subscription|Work.com Only|Company Community",
-    legacy="Silver Partner|Gold Partner|Chatter Only|Channel Account",
+    legacy="Silver Partner|Gold Partner|Chatter Only|Channel Account|XOrg Proxy User|Cross Org Data Proxy User",
     external="Customer Community|Customer Community Plus|Partner Community|External Apps|External Identity",
     metered=(
         "Customer Community Login|Customer Community Plus Login|Partner Community Login|External Apps Login"
@@ -55,7 +55,7 @@ NAMES: Final = _table(
     ),
     free=(
         "Identity|Salesforce Integration|Chatter Free|Chatter External|Guest User License|Guest"
-        "|Cloud Integration User|Analytics Cloud Integration User|XOrg Proxy User|Cross Org Data Proxy User"
+        "|Cloud Integration User|Analytics Cloud Integration User"
     ),
 )
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from isthmus.audit.model import UserRow
-from isthmus.audit.people import normal_email
+from isthmus.audit.people import normal_email, normal_number
 from isthmus.audit.snapshot import Snapshot
 from isthmus.values import Secret
 
@@ -33,14 +33,15 @@ def pseudonymise(snapshot: Snapshot, key: Secret) -> Snapshot:
 
 
 def _pseudonym(row: UserRow, key: Secret) -> UserRow:
+    federation, number = (row.federation_id or "").strip().casefold(), normal_number(row.employee_number or "")
     person = _tag(row.username or row.id, "user", key)
     return msgspec.structs.replace(
         row,
         name=f"Person {person}",
         username=f"{person}@{DOMAIN}",
         email=f"{_tag(normal_email(row.email), 'email', key)}@{DOMAIN}" if row.email else "",
-        federation_id=_tag(row.federation_id.casefold(), "federation", key) if row.federation_id else None,
-        employee_number=_tag(row.employee_number, "employee", key) if row.employee_number else None,
+        federation_id=_tag(federation, "federation", key) if federation else None,
+        employee_number=_tag(number, "employee", key) if number else None,
     )
 
 

@@ -17,14 +17,17 @@ from typing import Final
 
 import msgspec
 
+from isthmus.audit.benign import is_role_address
 from isthmus.audit.figures import MoneyTotal, Report
 from isthmus.audit.given.options import Thresholds
 from isthmus.audit.money import ZERO, annual
 from isthmus.audit.people import normal_email
+from isthmus.audit.rules import r04_sandbox
 from isthmus.audit.rules.r15_duplicate import IN_USE_DAYS, SHARED_MIN
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import View
 
+_SANDBOX: Final = r04_sandbox.RULE.id
 PERSONS_MAX: Final = 1_000
 """Persons that are listed; all of them are counted."""
 
@@ -128,7 +131,10 @@ class AtRisk(msgspec.Struct, frozen=True):
 
 
 class Persons(msgspec.Struct, frozen=True):
-    """Persons who hold paid seats in several orgs. Their money is at risk and overlaps with the orgs' own figures."""
+    """Persons who hold paid seats in several orgs. Their money is at risk and overlaps with the orgs' own figures.
+
+    `not_compared` are orgs without an audit, with pseudonyms for names, or whose seats cost nothing (sandboxes).
+    """
 
     persons: tuple[Person, ...]
     count: int
@@ -225,7 +231,8 @@ def _quiet(summary: Summary) -> bool:
 def _persons(holders: Iterable[Holder], orgs: Sequence[Org]) -> Persons:
     found: list[Person] = []
     blind = {org.org for org in orgs if org.summary is None or org.summary.seats_unused is None}
-    ordered = sorted((h for h in holders if h.key), key=lambda h: (h.key, h.org, h.user))
+    free = {org.org for org in orgs if org.summary is not None and _SANDBOX in org.summary.gates}
+    ordered = sorted((h for h in holders if h.key and h.org not in free), key=lambda h: (h.key, h.org, h.user))
     for _, group in groupby(ordered, key=lambda holder: holder.key):
         person = _person(tuple(group), blind)
         if person is not None:
@@ -241,7 +248,9 @@ def _persons(holders: Iterable[Holder], orgs: Sequence[Org]) -> Persons:
             AtRisk(grade, currency, len(of), sum((p.annual or ZERO for p in of), ZERO) if currency else None)
             for (grade, currency), of in sorted(at_risk.items(), key=lambda item: (item[0][0], item[0][1] or ""))
         ),
-        not_compared=tuple(org.org for org in orgs if org.summary is None or org.summary.pseudonymous),
+        not_compared=tuple(
+            org.org for org in orgs if org.summary is None or org.summary.pseudonymous or org.org in free
+        ),
     )
 
 
@@ -256,6 +265,10 @@ def _person(seats: tuple[Holder, ...], blind: AbstractSet[str]) -> Person | None
     traps: list[str] = []
     if all(_in_use(seat) for seat in there):
         traps.append(f"in use within {IN_USE_DAYS} days in every org")
+    if is_role_address(seats[0].key):
+        traps.append("joined by a role's address, which several people may read")
+    if any(_by_software(seat) for seat in there):
+        traps.append("one of them seems to be used by software only")
     if unseen := sorted(orgs & blind):
         traps.append(f"who is active cannot be seen in {', '.join(unseen)}")
     prices = [seat.price for seat in there]
@@ -279,6 +292,12 @@ def _last(seat: Holder) -> float:
 
 def _in_use(seat: Holder) -> bool:
     return seat.last_human_at is not None and seat.last_human_at > seat.taken_at - timedelta(days=IN_USE_DAYS)
+
+
+def _by_software(seat: Holder) -> bool:
+    """Whether somebody logged in within the last days, and never a person as far as the history shows."""
+    recent = seat.last_login_at is not None and seat.last_login_at > seat.taken_at - timedelta(days=IN_USE_DAYS)
+    return recent and seat.last_human_at is None
 
 
 def holders_of(snapshot: Snapshot, report: Report, org: str) -> list[Holder]:

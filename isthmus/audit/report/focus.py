@@ -1,7 +1,8 @@
 """Licences as cost rows in the columns of FOCUS 1.2, for tools of cloud cost. Shaped like it, not conformant.
 
 One row for the seats in use and one for the unused seats of each paid licence that has a price, for the month of the
-audit. CommitmentDiscountStatus carries used and unused: a seat is no commitment discount, so the column is stretched.
+audit: of the seats under contract, or without a contract those that the org has. CommitmentDiscountStatus carries used
+and unused: a seat is no commitment discount, so the column is stretched.
 """
 
 from __future__ import annotations
@@ -65,15 +66,16 @@ def render_focus(report: Report) -> bytes:
 
 
 def _rows(report: Report, line: LicenseLine, figure: str) -> Iterator[list[Cell]]:
-    if line.unit_price is None or not line.purchased or line.category not in _BY_THE_SEAT:
+    if line.unit_price is None or line.purchased <= 0 or line.category not in _BY_THE_SEAT:
         return
-    parts: list[tuple[int, str | None, str]] = [(line.purchased, None, "purchased x unit_price")]
+    contracted = [c.contracted for c in report.contract if c.pool == line.id and c.in_force]
+    bought, name = (sum(contracted), "contracted") if contracted else (line.purchased, "purchased")
+    parts: list[tuple[int, str | None, str]] = [(bought, None, f"{name} x unit_price")]
     if line.unused is not None:
-        used = max(0, min(line.purchased, line.assigned - line.unused))
-        unused = line.purchased - used
+        used = max(0, min(bought, line.assigned - line.unused))
         parts = [
-            (used, "Used", "(assigned - unused, at most purchased) x unit_price"),
-            (unused, "Unused", "(purchased - those in use) x unit_price"),
+            (used, "Used", f"(assigned - unused, at most {name}) x unit_price"),
+            (bought - used, "Unused", f"({name} - those in use) x unit_price"),
         ]
     for seats, status, reckoning in parts:
         yield [*_row(report, line, line.unit_price, seats, status), figure, reckoning]

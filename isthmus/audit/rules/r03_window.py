@@ -54,7 +54,8 @@ def examine(view: View) -> Iterator[GateResult]:
         says = f"The visible login history has {days} days, less than five months: long absences cannot be told apart."
         yield GateResult("R03", Verdict.WARN, says, RULE.remedy, facts=facts)
     if silent:
-        says = f"{silent} working days between busy ones have no login at all: the history has holes, or was a holiday."
+        told = "1 working day has" if silent == 1 else f"{silent} working days have"
+        says = f"{told} no login at all, between busy ones: the history has holes, or these were holidays."
         yield GateResult("R03", Verdict.WARN, says, "Ask whether login history was deleted.", facts=facts)
     if days >= SHORT_DAYS and not silent:
         yield GateResult("R03", Verdict.PASS, f"{days} days of login history without holes.", facts=facts)
@@ -66,7 +67,7 @@ def days_since_newest(view: View) -> int:
 
 
 def silent_days(view: View) -> int:
-    """Count working days (UTC) without any login whose neighbouring working days have users logging in."""
+    """Count working days (UTC) without any login, in runs of any length, between two on which five users logged in."""
     # at_least[n] has the bit of each day on which n + 1 users or more logged in: whole histories in a few operations.
     at_least = [0] * BUSY_LOGINS_MIN
     for row in view.snapshot.logins:
@@ -77,7 +78,13 @@ def silent_days(view: View) -> int:
     today = view.now.date()
     working = [i for i in range(view.history_days) if (today - timedelta(days=i)).weekday() < SATURDAY]
     busy, seen = at_least[-1], at_least[0]
-    return sum(
-        not seen >> here & 1 and bool(busy >> before & 1) and bool(busy >> after & 1)
-        for before, here, after in zip(working, working[1:], working[2:], strict=False)
-    )
+    found = run = 0
+    bounded = False
+    for day in working:  # from today backwards
+        if busy >> day & 1:
+            found, run, bounded = found + run, 0, True
+        elif seen >> day & 1:
+            run, bounded = 0, False
+        elif bounded:
+            run += 1
+    return found

@@ -15,7 +15,8 @@ RULE: Final = Rule(
     doc=(
         "A grant of at least 30 days to an active user whose last login is older than the grant (or who never logged "
         "in). Grants are never updated, so their CreatedDate is the day of the grant; use is impossible except through "
-        "an open session or token. Grade A. Trap: software logged in in the user's name after the grant."
+        "an open session or token. Grade A. Trap: software logged in in the user's name after the grant. An account "
+        "that only software logs in to is left out: its software may well be what uses the grant."
     ),
     remedy="Remove the permission set licence assignment, or ask the holder to start using it.",
 )
@@ -39,6 +40,8 @@ def check(view: View) -> Iterator[Finding]:
             if in_person is not None and in_person >= grant.created_at:
                 continue
             by_software = activity.machine_last is not None and activity.machine_last >= grant.created_at
+            if by_software and in_person is None:
+                continue
             trap = ("software logged in in the holder's name after the grant",)
             yield Finding(
                 rule="R11",
@@ -47,7 +50,8 @@ def check(view: View) -> Iterator[Finding]:
                 pool=psl.id,
                 severity=Severity.CRITICAL,
                 grade=Grade.A.lowered(1 if by_software else 0),
-                why=f"{psl.label} was granted {view.age_days(grant.created_at)} days ago; no login since.",
+                why=f"{psl.label} was granted {view.age_days(grant.created_at)} days ago; no login "
+                + ("in person since." if by_software else "since."),
                 facts=(
                     Fact("granted", grant.created_at),
                     Fact("holder's last login", user.last_login_at),

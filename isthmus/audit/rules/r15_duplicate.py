@@ -11,7 +11,7 @@ from typing import Final
 from isthmus.audit.benign import is_role_address
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import UserRow
-from isthmus.audit.people import normal_email, normal_name, username_stem
+from isthmus.audit.people import normal_email, normal_name, normal_number, username_stem
 from isthmus.audit.rules import r09_integration
 from isthmus.audit.view import View
 
@@ -25,7 +25,8 @@ RULE: Final = Rule(
         "only in endings such as .old, .admin or a number: grade C. Four or more users on one address, number or "
         "identifier are a shared mailbox, not a person; integrations (R09) often have their keeper's address, and are "
         "not compared. Each sign has a weight (number and identifier 4, address 3, name 2): 3 or more is grade B. "
-        "Traps: an admin twin; an external and an internal identity; an account that "
+        "A number such as 0 or n/a stands for none. Traps: one of the accounts was created within 30 days, so that the "
+        "person may be moving to it; an admin twin; an external and an internal identity; an account that "
         "only software uses; a role's address (support@) that several people may read; all accounts in use within 30 "
         "days. In pseudonymous reports names are not compared."
     ),
@@ -33,6 +34,7 @@ RULE: Final = Rule(
 )
 SHARED_MIN: Final = 4
 IN_USE_DAYS: Final = 30
+NEW_DAYS: Final = 30
 _ADMIN: Final = re.compile(r"(?:^|[^a-z])(?:admin|adm|sysadmin)(?:[^a-z]|$)")
 _WEIGHTS: Final = MappingProxyType({"employee number": 4, "federation identifier": 4, "e-mail address": 3, "name": 2})
 SCORE_MIN: Final = 3
@@ -112,7 +114,7 @@ def _email(user: UserRow) -> str:
 
 
 def _employee(user: UserRow) -> str:
-    return (user.employee_number or "").strip().casefold()
+    return normal_number(user.employee_number or "")
 
 
 def _federation(user: UserRow) -> str:
@@ -156,6 +158,8 @@ def _last(view: View, user: UserRow) -> float:
 
 def _traps(view: View, members: Sequence[UserRow], reasons: frozenset[str]) -> tuple[str, ...]:
     traps: list[str] = []
+    if any(view.within(user.created_at, NEW_DAYS) for user in members):
+        traps.append(f"one of them was created within {NEW_DAYS} days: the person may be moving to it")
     admins = [_ADMIN.search(f"{u.username.partition('@')[0]} {u.name}".casefold()) is not None for u in members]
     if any(admins) and not all(admins):
         traps.append("one of them seems to be an administrator's second account")

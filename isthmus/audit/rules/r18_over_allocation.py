@@ -13,8 +13,8 @@ RULE: Final = Rule(
     title="Over-allocation",
     saves="nothing: an exposure",
     doc=(
-        "UsedLicenses above TotalLicenses, or a disabled licence that is still in use. Grade A. Trap: the org's own "
-        "counter is more than a day old."
+        "UsedLicenses above TotalLicenses (a negative total is no count, so nothing is said), or a disabled licence "
+        "that is still in use. Grade A. Trap: the org's own counter is more than a day old."
     ),
     remedy="Release seats before the next true-up, or ask Salesforce about the licence's status.",
 )
@@ -24,7 +24,7 @@ def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each licence that is used beyond what the org has."""
     for row in view.snapshot.licenses:
         ended = row.status == "Disabled" and row.used > 0
-        if row.used <= row.total and not ended:
+        if (row.used <= row.total or row.total < 0) and not ended:
             continue
         lags = view.counter_lags(row)
         over = row.used if ended else row.used - row.total

@@ -29,7 +29,7 @@ SEATS_MIN: Final = 5
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each pool that needs a look."""
     for row in view.snapshot.psls:
-        if row.status != "Active" or row.total <= 0:
+        if row.status != "Active" or row.total < 0:  # a negative total is no count
             continue
         price = view.prices.get(row.id)
         surplus = surplus_of(row, view.thresholds.of(row.key, row.name, row.label).headroom)

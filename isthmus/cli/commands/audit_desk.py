@@ -206,7 +206,10 @@ def _print_persons(found: Portfolio) -> None:
     if persons.count:
         say(persons.note)
     if persons.not_compared:
-        say(f"Not compared: {', '.join(persons.not_compared)} (pseudonymous, or without an audit)", style="yellow")
+        say(
+            f"Not compared: {', '.join(persons.not_compared)} (pseudonymous, a sandbox, or without an audit)",
+            style="yellow",
+        )
     rows = [
         (p.grade, p.email, ", ".join(sorted({s.org for s in p.seats})), p.idle_org, _money(p.annual, p.currency))
         for p in persons.persons[:PERSONS_SHOWN]

@@ -156,3 +156,21 @@ def test_orgs_of_one_name_and_changed_bundles_are_refused(tmp_path: Path) -> Non
     (tmp_path / "b.zip").write_bytes(zipped(files))
     with pytest.raises(BundleInvalid, match=r"figures\.json"):
         portfolio_of([tmp_path / "b.zip"], NOW)
+
+
+def test_a_sandbox_s_seats_cost_nothing_so_nobody_is_paid_twice_in_it() -> None:
+    sandbox = of(audited("north--uat.sandbox.my.salesforce.com", name="uat"))
+    found = persons(holder("north"), holder("uat"), orgs=(sandbox,)).persons
+    assert (found.count, found.at_risk, found.not_compared) == (0, (), ("uat",))
+
+
+def test_a_role_s_address_and_an_account_of_software_lower_the_grade() -> None:
+    desk = persons(holder("north", key="support@acme.example", last_human_at=ago(90)), holder("south")).persons
+    assert desk.count == 0  # another address
+    for key, human, trap in (
+        ("support@acme.example", ago(90), "a role's address"),
+        ("nora@acme.example", None, "software only"),
+    ):
+        (person,) = persons(holder("north", key=key, last_human_at=human), holder("south", key=key)).persons.persons
+        assert (person.grade, len(person.traps)) == ("C", 1)
+        assert trap in person.traps[0]
