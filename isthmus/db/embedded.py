@@ -94,6 +94,8 @@ async def start_embedded(settings: Settings, *, stale_lock_retry_s: float = STAL
     launch = await launch_for(settings, package_folder())
     if not (settings.data_dir / "PG_VERSION").exists():
         await _initialise(settings, launch)
+    elif not settings.passfile(SUPERUSER).exists():
+        raise _other_secrets(settings, f"its password is missing: {settings.passfile(SUPERUSER)}")
     deadline = asyncio.get_running_loop().time() + stale_lock_retry_s
     while True:
         server = await _start_once(settings, launch)
@@ -174,6 +176,9 @@ async def _start_once(settings: Settings, launch: Launch) -> EmbeddedServer | No
         # Another server on the same place would answer too: the pid file says whose answer it is.
         if _serving_pid(launch) == process.pid and await _answers(settings):
             return server
+        if "password authentication failed" in _log_tail(settings):
+            await server.stop()
+            raise _other_secrets(settings, f"its password is not the one in {settings.passfile(SUPERUSER)}")
         if asyncio.get_running_loop().time() > deadline:
             await server.stop()
             message = f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s. Its log: {log}"
@@ -202,6 +207,13 @@ async def _answers(settings: Settings) -> bool:
         return False
     await connection.close()
     return True
+
+
+def _other_secrets(settings: Settings, why: str) -> DatabaseUnusable:
+    return DatabaseUnusable(
+        f"the database in {settings.data_dir} cannot be opened, {why}. "
+        "Put back the folder of secrets that belongs to it, or set ISTHMUS_SECRETS_DIR to where it is."
+    )
 
 
 def _start_failure(settings: Settings, complaint: str, *, stale: bool) -> DatabaseUnusable:

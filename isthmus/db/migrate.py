@@ -2,11 +2,13 @@
 
 1. As the account that may create roles: `000_roles.sql` and passwords, repeated at every start.
 2. As `isthmus_migrate`, which becomes the owner for it: the schema files in order, in one transaction, once.
-A database of a newer release is refused and left alone.
+A database of a newer release, or of another state of an unreleased one, is refused and left alone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -67,7 +69,7 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
             message = "PostgreSQL 15 or newer is needed; this server is older. Set ISTHMUS_DATABASE_URL to another."
             raise DatabaseUnusable(message)
         if await _schema_exists(connection) and settings.passfile(MIGRATE).exists():
-            await _refuse_newer_now(settings)  # before anything is touched
+            await _refuse_other_now(settings)  # before anything is touched
         async with connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
             await connection.execute(_schema_text(ROLES_FILE))
@@ -75,12 +77,13 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
     async with _connected(connect_arguments(settings, MIGRATE)) as connection, connection.transaction():
         await connection.execute("set local role isthmus_owner")
         await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
-        version = await _version(connection)
-        _refuse_newer(version)
-        if version is None:
+        created = not await _schema_exists(connection)
+        if created:
             await _apply_schema(connection)
+        else:
+            await _refuse_other(connection)
         await _store_pads(connection, ticket_key)
-    return Prepared(created=version is None, version=SCHEMA_VERSION)
+    return Prepared(created=created, version=SCHEMA_VERSION)
 
 
 @asynccontextmanager
@@ -92,15 +95,29 @@ async def owner_transaction(settings: Settings) -> AsyncGenerator[Plain]:
 
 
 async def _apply_schema(connection: Plain) -> None:
-    for name in sorted(entry.name for entry in files("isthmus.db").joinpath("schema").iterdir()):
-        if name.endswith(".sql") and name != ROLES_FILE:
-            if name == QUEUE_FILE:
-                await connection.execute("create schema jobs")
-                await connection.execute("set local search_path = jobs")
-                await connection.execute(SchemaManager.get_schema())
-                await connection.execute("set local search_path = ''")
-            await connection.execute(_schema_text(name))
-    await connection.execute("insert into meta.schema_version (version) values (%s)", (SCHEMA_VERSION,))
+    for name in _schema_files():
+        if name == QUEUE_FILE:
+            await connection.execute("create schema jobs")
+            await connection.execute("set local search_path = jobs")
+            await connection.execute(SchemaManager.get_schema())
+            await connection.execute("set local search_path = ''")
+        await connection.execute(_schema_text(name))
+    await connection.execute(
+        "insert into meta.schema_version (version, fingerprint) values (%s, %s)",
+        (SCHEMA_VERSION, schema_fingerprint()),
+    )
+
+
+def schema_fingerprint() -> str:
+    """Return what tells two states of the schema files apart, comments and white space left out."""
+    text = "\n".join((*(_schema_text(name) for name in _schema_files()), SchemaManager.get_schema()))
+    statements = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", text))
+    return hashlib.sha256(statements.encode()).hexdigest()
+
+
+def _schema_files() -> list[str]:
+    names = sorted(entry.name for entry in files("isthmus.db").joinpath("schema").iterdir())
+    return [name for name in names if name.endswith(".sql") and name != ROLES_FILE]
 
 
 async def _store_pads(connection: Plain, ticket_key: Secret) -> None:
@@ -135,26 +152,30 @@ async def _schema_exists(connection: Plain) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def _refuse_newer_now(settings: Settings) -> None:
+async def _refuse_other_now(settings: Settings) -> None:
     async with owner_transaction(settings) as connection:
-        _refuse_newer(await _version(connection))
+        await _refuse_other(connection)
 
 
-async def _version(connection: Plain) -> int | None:
-    if not await _schema_exists(connection):
-        return None
-    cursor = await connection.execute("select max(version) from meta.schema_version")
+async def _refuse_other(connection: Plain) -> None:
+    """Raise `SchemaTooNew`, or `DatabaseUnusable` if the schema was made of other files than this Isthmus has."""
+    cursor = await connection.execute(
+        "select version, to_jsonb(made) ->> 'fingerprint' from meta.schema_version made order by version desc limit 1"
+    )
     row = await cursor.fetchone()
-    return cast("int | None", row[0]) if row else None
-
-
-def _refuse_newer(version: int | None) -> None:
-    if version is not None and version > SCHEMA_VERSION:
+    version, fingerprint = cast("tuple[int, str | None]", row) if row else (0, None)
+    if version > SCHEMA_VERSION:
         message = (
             f"the database has schema {version}, this Isthmus knows up to {SCHEMA_VERSION}: a newer release made it. "
             "Start that release again, or restore a backup from before the upgrade."
         )
         raise SchemaTooNew(message)
+    if fingerprint != schema_fingerprint():
+        message = (
+            "the database was made by another state of Isthmus, and nothing upgrades it before the first release. "
+            "Start that state again, or set ISTHMUS_HOME and ISTHMUS_SECRETS_DIR to new places and connect the orgs."
+        )
+        raise DatabaseUnusable(message)
 
 
 async def _database_exists(settings: Settings) -> bool:

@@ -77,9 +77,10 @@ create domain words.sha256 as bytea check (length(value) = 32);
 create domain words.envelope as bytea
     check (length(value) between 46 and 65536 and substring(value from 1 for 5) = '\x4953544801'::bytea);
 
--- Which schema this is. A database of a newer Isthmus is refused.
+-- Which schema this is, and of which files it was made. A database of a newer or another Isthmus is refused.
 create table meta.schema_version (
     version integer primary key,
+    fingerprint text not null default '',
     applied_at timestamptz not null default now()
 );
 alter table meta.schema_version enable row level security;

@@ -75,9 +75,16 @@ async def test_a_second_server_on_the_same_place_is_refused_with_the_remedy(sett
         await server.stop()
 
 
-async def test_data_of_another_version_is_refused_with_the_remedy(settings: Settings):
+async def test_other_secrets_and_data_of_another_version_are_refused_with_the_remedy(settings: Settings):
     server = await start_embedded(settings)
     await server.stop()
+    settings.passfile(SUPERUSER).write_text(f"*:*:*:{SUPERUSER}:that of another installation\n")
+    with pytest.raises(DatabaseUnusable, match=r"is not the one in .* set ISTHMUS_SECRETS_DIR"):
+        await start_embedded(settings)
+    settings.passfile(SUPERUSER).unlink()
+    with pytest.raises(DatabaseUnusable, match=r"is missing: .* Put back the folder of secrets"):
+        await start_embedded(settings)
+    settings.passfile(SUPERUSER).touch()
     (settings.data_dir / "PG_VERSION").write_text("17\n")
     with pytest.raises(DatabaseUnusable, match="another PostgreSQL version"):
         await start_embedded(settings)

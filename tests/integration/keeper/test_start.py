@@ -15,7 +15,7 @@ import pytest
 
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
-from isthmus.db.errors import SchemaTooNew
+from isthmus.db.errors import DatabaseUnusable, SchemaTooNew
 from isthmus.db.migrate import SCHEMA_VERSION
 from isthmus.keeper.rotation import begin_rotation, finish_rotation
 from isthmus.keeper.server import SocketInUse, listen, peer_uid
@@ -125,6 +125,19 @@ async def test_a_database_of_a_newer_release_is_refused_and_left_alone(
     superuser = await fresh_database.superuser()
     await superuser.execute("insert into meta.schema_version (version) values (%s)", (SCHEMA_VERSION + 1,))
     with pytest.raises(SchemaTooNew, match="newer release"):
+        await prepare_here(keeper_settings)
+
+
+async def test_a_database_of_another_unreleased_state_is_refused_and_left_alone(
+    fresh_database: FreshDatabase, keeper_settings: Settings
+):
+    await prepare_here(keeper_settings)
+    superuser = await fresh_database.superuser()
+    await superuser.execute("update meta.schema_version set fingerprint = 'of other files'")
+    with pytest.raises(DatabaseUnusable, match=r"another state .* ISTHMUS_HOME"):
+        await prepare_here(keeper_settings)
+    await superuser.execute("alter table meta.schema_version drop column fingerprint")
+    with pytest.raises(DatabaseUnusable, match="another state"):
         await prepare_here(keeper_settings)
 
 
