@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -22,6 +23,7 @@ __all__ = [
     "EXIT_PARTIAL",
     "EXIT_REFUSED",
     "Refused",
+    "confirm",
     "note",
     "print_json",
     "print_table",
@@ -47,6 +49,18 @@ def say(text: str = "", style: str = "") -> None:
 def note(text: str) -> None:
     """Print one line about the way there on standard error, so that standard output stays the result."""
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text, style="dim")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on standard error unless `yes` was said; stop with exit status 2 where the answer is no, or there is none."""
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        refuse("Nothing was done: nobody answered.", "Answer in a terminal, or give --yes.")
+    if not agreed:
+        refuse("Nothing was done.", "That was the answer.")
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -57,7 +57,7 @@ def print_estimate(estimate: Estimate) -> None:
     head = ("step", "path", "rows", "calls in the source", "calls in the target", "seconds")
     rows = [(s.title, s.path, f"{s.rows:,}", s.calls_source, s.calls_target, s.seconds) for s in estimate.steps]
     print_table("Estimate of the first run", head, rows)
-    say(f"{estimate.rows:,} rows, about {estimate.minutes:g} minutes")
+    say(f"{estimate.rows:,} rows, about {estimate.minutes:g} {'minute' if estimate.minutes == 1 else 'minutes'}")
     for side, org in (("source", estimate.source), ("target", estimate.target)):
         share = "" if org.percent_of_day is None else f", {org.percent_of_day:g} % of a day's {org.allowed_per_day:,}"
         used = "" if org.used_today is None else f" ({org.used_today:,} of them used already)"

@@ -5,34 +5,57 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from isthmus.cli.output import refuse
+from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
 from isthmus.db.database import TenantTx
 from isthmus.orgs.connections import list_connections
 from isthmus.orgs.model import ConnectionState
 from isthmus.sync import definitions
-from isthmus.sync.definitions import SchemaPending
+from isthmus.sync.definitions import SchemaPending, SyncProblem
 from isthmus.sync.looking import list_syncs, run_detail, sync_view
 from isthmus.sync.model import Drawn, Rejected, SyncState
+from isthmus.sync.spec import SpecRefused
 from isthmus.sync.views import RunDetail, SyncView
 from isthmus.values import Alias, ConnectionId, Purpose, RunId, SyncId, UserText
 from isthmus.wiring.installation import Installation
 
+Result = TypeVar("Result")
 POLL_S: Final = 0.5
 SCHEMA_WAIT_S: Final = 120.0
 ACTIVATION_WAIT_S: Final = 180.0
 
 
+def with_syncs(work: Callable[[Installation], Awaitable[Result]], tenant: str | None) -> Result:
+    """Run `work` against the installation of this machine; what syncs refuse ends with exit status 2."""
+    return told(lambda: with_installation(work, tenant))
+
+
+def told(work: Callable[[], Result]) -> Result:
+    """Return what `work` gives, or say what it refuses, and stop with exit status 2."""
+    try:
+        return work()
+    except SpecRefused as refused:
+        refuse(f"{refused.path}: {refused.what}.", refused.remedy)
+    except SyncProblem as problem:
+        what, _, remedy = str(problem).partition(". ")
+        refuse(f"{what}.", remedy or "`isthmus sync list` shows the syncs and their state.")
+
+
 async def change_named(
     installation: Installation, name: str, change: Callable[[TenantTx, SyncId], Awaitable[None]]
-) -> None:
-    """Carry out `change` on the sync of that name."""
+) -> SyncView:
+    """Carry out `change` on the sync of that name, and return how it stands then."""
     sync = await named(installation, name)
     async with installation.transaction() as tx:
         await change(tx, sync)
+        view = await sync_view(tx, sync)
+    if view is None:
+        refuse("The sync is gone.", "`isthmus sync list` shows those that exist.")
+    return view
 
 
 async def named(installation: Installation, name: str) -> SyncId:

@@ -77,7 +77,14 @@ class Given:
 
 @click.group(name="audit")
 def command() -> None:
-    """Find paid seats that nobody uses, by name, with money and evidence."""
+    """Find paid seats that nobody uses, by name, with money and evidence.
+
+    \b
+    Examples:
+      isthmus audit run --org prod --out audit/
+      isthmus audit verify audit/bundle
+      isthmus audit explain audit/bundle seats_unused
+    """
 
 
 command.add_command(schedule)

@@ -74,6 +74,9 @@ def snoozed(tenant: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json([_plain(view) for view in found])
         return
+    if not found:
+        say("No finding is put off. Put one off: isthmus audit snooze ORG FINDING --until DAY --reason TEXT")
+        return
     rows = [
         (view.org, view.rule, view.subject or view.subject_id, view.pool_name, _day(view), view.reason, view.id)
         for view in found
@@ -84,7 +87,8 @@ def snoozed(tenant: str | None, *, as_json: bool) -> None:
 @click.command(name="wake")
 @click.argument("snooze_id", metavar="ID", type=click.UUID)
 @_TENANT
-def wake(snooze_id: UUID, tenant: str | None) -> None:
+@_JSON
+def wake(snooze_id: UUID, tenant: str | None, *, as_json: bool) -> None:
     """Let a finding count again, from the org's next audit on. `isthmus audit snoozed` lists the ids.
 
     \b
@@ -98,7 +102,10 @@ def wake(snooze_id: UUID, tenant: str | None) -> None:
 
     if not with_installation(work, tenant):
         refuse(f"Nothing is put off by the id {snooze_id}.", "See: isthmus audit snoozed")
-    say("It counts again from the next audit on.")
+    if as_json:
+        print_json({"woken": str(snooze_id)})
+    else:
+        say("It counts again from the next audit on.")
 
 
 @click.command(name="portfolio")
@@ -163,6 +170,9 @@ def _day(view: SnoozeView) -> str:
 
 
 def _print(found: Portfolio) -> None:
+    if not found.orgs:
+        say("No org is connected for audits yet. Connect one: isthmus org connect NAME --purpose audit")
+        return
     rows: list[tuple[object, ...]] = []
     for org in found.orgs:
         summary = org.summary

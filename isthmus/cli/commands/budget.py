@@ -19,7 +19,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PERCENT = click.IntRange(1, 100)
 
 
-@click.command(name="budget")
+@click.command(name="budget", short_help="Show or set which part of an org's API calls syncs may use.")
 @click.argument("alias")
 @click.option("--day", "day_percent", type=_PERCENT, help="Go on up to this share of the org's daily API calls.")
 @click.option("--own", "own_percent", type=_PERCENT, help="Use at most this share of them by all syncs together.")
@@ -38,7 +38,7 @@ def budget(alias: str, day_percent: int | None, own_percent: int | None, tenant:
 
     async def work(installation: Installation) -> OrgOutlook | None:
         async with installation.transaction() as tx:
-            found = next((each for each in await list_connections(tx) if each.alias == alias), None)
+            found = next((each for each in await list_connections(tx) if each.alias == alias.lower()), None)
             if found is None:
                 return None
             now = installation.clock.now()

@@ -18,7 +18,12 @@ from isthmus.db.errors import DatabaseError
 
 @click.group(name="key")
 def command() -> None:
-    """Rotate the key that seals the tokens."""
+    """Rotate the key that seals the tokens.
+
+    \b
+    Example:
+      isthmus key rotate
+    """
 
 
 @command.command()

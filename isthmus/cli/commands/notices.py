@@ -21,7 +21,13 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group(name="notices")
 def command() -> None:
-    """Show and test the channels of the operator's file (ISTHMUS_NOTICES_FILE)."""
+    """Show and test the channels of the operator's file (ISTHMUS_NOTICES_FILE).
+
+    \b
+    Examples:
+      isthmus notices list
+      isthmus notices test
+    """
 
 
 @command.command(name="list")
@@ -37,7 +43,7 @@ def list_command(*, as_json: bool) -> None:
     if as_json:
         print_json([_plain(channel) for channel in listed])
     elif not listed:
-        say(f"No channel is named. Write {settings_here().notices_file}; docs/notices.md says how.")
+        say(f"No channel is named. {_how_to_name_one()}")
     else:
         head = ("channel", "kind", "told of", "digest", "audits", "tenant")
         rows = [
@@ -59,8 +65,10 @@ def test(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
       isthmus notices test chat
     """
     channels = _channels()
+    if not channels.channels:
+        refuse("No channel is named.", _how_to_name_one())
     wanted = [channel for channel in channels.channels if not names or channel.name in names]
-    if len(wanted) < len(set(names)) or not wanted:
+    if len(wanted) < len(set(names)):
         refuse("There is no such channel.", "`isthmus notices list` shows those that exist.")
     results = asyncio.run(_send(channels, wanted))
     if as_json:
@@ -69,6 +77,10 @@ def test(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
         for name, result in results:
             say(f"{name}: {result.value}", style="green" if result is Sent.OK else "bold red")
     ctx.exit(EXIT_DONE if all(result is Sent.OK for _, result in results) else EXIT_PARTIAL)
+
+
+def _how_to_name_one() -> str:
+    return f"Write {settings_here().notices_file}; docs/notices.md says how."
 
 
 def _channels() -> Channels:

@@ -11,8 +11,8 @@ from typing import Final
 import click
 
 from isthmus.accounts.service import LINK_PATH, issue_link
-from isthmus.cli.commands.budget import budget
-from isthmus.cli.output import note, print_json, print_table, refuse, say
+from isthmus.cli.commands.budget import budget, local
+from isthmus.cli.output import confirm, note, print_json, print_table, refuse, say
 from isthmus.cli.running import with_installation
 from isthmus.orgs.connections import list_connections
 from isthmus.orgs.model import Connection, ConnectionState
@@ -30,7 +30,14 @@ _PURPOSE = click.Choice([purpose.value for purpose in Purpose])
 
 @click.group(name="org")
 def command() -> None:
-    """Connect, list and revoke Salesforce orgs."""
+    """Connect, list and revoke Salesforce orgs.
+
+    \b
+    Examples:
+      isthmus org connect prod --purpose audit
+      isthmus org list
+      isthmus org revoke prod
+    """
 
 
 command.add_command(budget)
@@ -132,7 +139,7 @@ def list_command(tenant: str | None, *, as_json: bool) -> None:
                 c.state.value,
                 c.username,
                 c.scopes,
-                f"{c.connected_at.astimezone():%Y-%m-%d %H:%M}",
+                local(c.connected_at),
             )
             for c in connections
         ]
@@ -151,9 +158,9 @@ def revoke(alias: Alias, purpose: str | None, tenant: str | None, *, yes: bool, 
     \b
     Example:
       isthmus org revoke prod
+      isthmus org revoke prod --purpose sync --yes --json
     """
-    if not yes and not as_json:
-        click.confirm(f"Revoke {alias}? Syncs and audits of this org stop at once.", abort=True)
+    confirm(f"Revoke {alias}? Syncs and audits of this org stop at once.", yes=yes)
 
     async def work(installation: Installation) -> list[Connection]:
         async with installation.transaction() as tx:

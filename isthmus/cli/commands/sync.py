@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import click
 
 from isthmus.cli.commands.decide import decide
 from isthmus.cli.commands.org import parse_alias
+from isthmus.cli.commands.saved import SAVED_COMMANDS
 from isthmus.cli.commands.seeing import SYNC_COMMANDS
 from isthmus.cli.comparing import compared, plain_comparison, print_comparison
 from isthmus.cli.looking import Seen, look_at, plain_seen, print_seen
-from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, note, print_json, print_table, refuse, say
+from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, confirm, note, print_json, print_table, refuse, say
 from isthmus.cli.plain_syncs import plain_calls, plain_run, plain_sync, standing
 from isthmus.cli.planning import plain_planned, planned, print_planned
 from isthmus.cli.plans import plain_issue, plain_plan, print_plan
-from isthmus.cli.running import with_installation
 from isthmus.cli.specs import read_text, spec_of
-from isthmus.cli.syncs import activated, change_named, checked, ended, named, saved, view_of
+from isthmus.cli.syncs import activated, checked, ended, named, saved, told, view_of, with_syncs
 from isthmus.sync import definitions
-from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.inspect import ROWS_SHOWN_MAX
 from isthmus.sync.inspecting.relay import WorkerGone
 from isthmus.sync.inspecting.viewing import LookBroken
@@ -30,7 +27,6 @@ from isthmus.sync.looking import list_syncs
 from isthmus.sync.mending.rollbacks import request_rollback
 from isthmus.sync.model import Drawn, Rejected, RunState, SyncState
 from isthmus.sync.planning.compare import Comparison
-from isthmus.sync.spec import SpecRefused
 from isthmus.sync.timing import timetable
 from isthmus.sync.timing.beside import CallsBeside, calls_beside_runs
 from isthmus.sync.timing.schedule import in_words
@@ -38,7 +34,6 @@ from isthmus.sync.views import RunDetail, SyncView
 from isthmus.values import Alias, RunId
 from isthmus.wiring.installation import Installation
 
-Result = TypeVar("Result")
 _TENANT = click.option("--tenant", help="The tenant's name or id, where there are several.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
@@ -50,7 +45,14 @@ _SIDES = ("source", "target")
 
 @click.group(name="sync")
 def command() -> None:
-    """Plan, apply, run and watch syncs between connected orgs."""
+    """Plan, apply, run and watch syncs between connected orgs.
+
+    \b
+    Examples:
+      isthmus sync plan accounts.yaml --from prod --to uat
+      isthmus sync apply accounts.yaml --from prod --to uat
+      isthmus sync list
+    """
 
 
 @command.command()
@@ -74,7 +76,7 @@ def plan(
     """
     text = read_text(file)
     spec_of(text, str(file))
-    result = _with(lambda installation: planned(installation, text, source, target, count=not no_count), tenant)
+    result = with_syncs(lambda installation: planned(installation, text, source, target, count=not no_count), tenant)
     if as_json:
         print_json(plain_planned(result, None if result.sync is None else plain_sync(result.sync)))
     else:
@@ -109,7 +111,7 @@ def apply(ctx: click.Context, file: Path, source: Alias, target: Alias, tenant: 
             await activated(installation, sync)
         return await view_of(installation, sync), outcome
 
-    view, outcome = _with(work, tenant)
+    view, outcome = with_syncs(work, tenant)
     _show_plan(view, outcome, as_json=as_json)
     active = view is not None and view.state is SyncState.ACTIVE
     if isinstance(outcome, Drawn) and not active and not as_json:
@@ -141,7 +143,7 @@ def compare(
     def work() -> Comparison:
         return compared(source, target, objects, tenant)
 
-    found = _told(work)
+    found = told(work)
     if as_json:
         print_json(plain_comparison(found))
     else:
@@ -209,7 +211,7 @@ def inspect(
         return await look_at(installation, await named(installation, name), rows_max=rows, window=window)
 
     try:
-        seen = _with(work, tenant)
+        seen = with_syncs(work, tenant)
     except WorkerGone as gone:
         refuse(f"Nothing was shown: {gone}.", "`isthmus doctor` says whether the worker runs; then look again.")
     except LookBroken as broken:
@@ -237,8 +239,7 @@ def rollback(ctx: click.Context, run: UUID, tenant: str | None, *, yes: bool, as
     Example:
       isthmus sync rollback 6f0c2f0e-9f53-4a7e-8f43-0d4c1d1b7a11
     """
-    if not yes:
-        click.confirm(f"Delete everything that run {run} created in its target?", abort=True, err=True)
+    confirm(f"Delete everything that run {run} created in its target?", yes=yes)
 
     async def work(installation: Installation) -> RunDetail:
         async with installation.transaction() as tx:
@@ -246,14 +247,19 @@ def rollback(ctx: click.Context, run: UUID, tenant: str | None, *, yes: bool, as
         note("Deleting …")
         return await ended(installation, made)
 
-    _show_run(ctx, _with(work, tenant), as_json=as_json)
+    _show_run(ctx, with_syncs(work, tenant), as_json=as_json)
 
 
 @command.command(name="list")
 @_TENANT
 @_JSON
 def list_command(tenant: str | None, *, as_json: bool) -> None:
-    """List the saved syncs with their state and last run."""
+    """List the saved syncs with their state and last run.
+
+    \b
+    Example:
+      isthmus sync list --json
+    """
 
     async def work(installation: Installation) -> tuple[list[SyncView], dict[UUID, CallsBeside], dict[UUID, str]]:
         async with installation.transaction() as tx:
@@ -262,9 +268,12 @@ def list_command(tenant: str | None, *, as_json: bool) -> None:
             words = {sync: in_words(kept[0]) if kept else "" for sync, kept in schedules.items()}
             return syncs, await calls_beside_runs(tx), words
 
-    syncs, beside, schedules = _with(work, tenant)
+    syncs, beside, schedules = with_syncs(work, tenant)
     if as_json:
         print_json([{**plain_sync(sync), "calls_beside_runs": plain_calls(beside[sync.id])} for sync in syncs])
+        return
+    if not syncs:
+        say("No sync is saved yet. Save one: isthmus sync apply FILE --from A --to B")
         return
     head = ("name", "from", "to", "state", "runs", "last run", "calls beside runs")
     rows = [
@@ -282,45 +291,8 @@ def list_command(tenant: str | None, *, as_json: bool) -> None:
     print_table("Syncs", head, rows)
 
 
-@command.command()
-@_NAME
-@_TENANT
-def export(name: str, tenant: str | None) -> None:
-    """Print a saved sync as YAML, in its normal writing.
-
-    \b
-    Example:
-      isthmus sync export "Accounts to UAT" > accounts.yaml
-    """
-
-    async def work(installation: Installation) -> str:
-        sync = await named(installation, name)
-        async with installation.transaction() as tx:
-            return await definitions.export(tx, sync)
-
-    click.echo(_with(work, tenant), nl=False)
-
-
-@command.command()
-@_NAME
-@_TENANT
-def pause(name: str, tenant: str | None) -> None:
-    """Stop a sync's schedule; a run under way is finished."""
-    _with(lambda installation: change_named(installation, name, definitions.pause), tenant)
-    say(f"Paused {name}.", style="green")
-
-
-@command.command()
-@_NAME
-@_TENANT
-def resume(name: str, tenant: str | None) -> None:
-    """Start a paused sync's schedule again from where it stood."""
-    _with(lambda installation: change_named(installation, name, definitions.resume), tenant)
-    say(f"Resumed {name}.", style="green")
-
-
-for _seeing in (*SYNC_COMMANDS, decide):
-    command.add_command(_seeing)
+for _other in (*SYNC_COMMANDS, *SAVED_COMMANDS, decide):
+    command.add_command(_other)
 
 
 def _run(
@@ -333,7 +305,7 @@ def _run(
         note("Running …")
         return await ended(installation, run_id)
 
-    _show_run(ctx, _with(work, tenant), as_json=as_json)
+    _show_run(ctx, with_syncs(work, tenant), as_json=as_json)
 
 
 def _show_run(ctx: click.Context, detail: RunDetail, *, as_json: bool) -> None:
@@ -352,20 +324,6 @@ def _show_run(ctx: click.Context, detail: RunDetail, *, as_json: bool) -> None:
             say(detail.message)
     codes = {RunState.DONE: EXIT_DONE, RunState.PARTIAL: EXIT_PARTIAL}
     ctx.exit(codes.get(detail.run.state, 2))
-
-
-def _with(work: Callable[[Installation], Awaitable[Result]], tenant: str | None) -> Result:
-    return _told(lambda: with_installation(work, tenant))
-
-
-def _told(work: Callable[[], Result]) -> Result:
-    try:
-        return work()
-    except SpecRefused as refused:
-        refuse(f"{refused.path}: {refused.what}.", refused.remedy)
-    except SyncProblem as problem:
-        what, _, remedy = str(problem).partition(". ")
-        refuse(f"{what}.", remedy or "`isthmus sync list` shows the syncs and their state.")
 
 
 def _show_plan(view: SyncView | None, outcome: Drawn | Rejected, *, as_json: bool) -> None:

@@ -50,6 +50,10 @@ def command(*, as_json: bool) -> None:
     Examples:
       isthmus up
       ISTHMUS_PORT=9000 ISTHMUS_PUBLIC_URL=https://isthmus.example.com isthmus up
+
+    Settings are environment variables: ISTHMUS_HOME, ISTHMUS_SECRETS_DIR, ISTHMUS_KEY_FILE, ISTHMUS_DATABASE_URL,
+    ISTHMUS_BIND, ISTHMUS_PORT, ISTHMUS_PUBLIC_URL, ISTHMUS_CA_FILE, ISTHMUS_NOTICES_FILE, ISTHMUS_SMTP_URL,
+    ISTHMUS_ALLOW_LOOPBACK_HTTP, ISTHMUS_ALLOW_NO_SANDBOX. docs/operating.md says what each does.
     """
     settings = settings_here()
     try:
