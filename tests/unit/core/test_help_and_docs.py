@@ -30,6 +30,12 @@ def tracked() -> tuple[str, ...]:
 
 
 @cache
+def folders() -> frozenset[str]:
+    """Return the name of every folder of the repository."""
+    return frozenset(part for name in tracked() for part in name.split("/")[:-1])
+
+
+@cache
 def code() -> str:
     """Return the text of all programs, among them the tests."""
     kinds = (".py", ".sql", ".sh", "Makefile", "package.json", "pyproject.toml")
@@ -121,6 +127,8 @@ def missing_files(page: str, spans: list[str]) -> Iterator[str]:
     for span in spans:
         if not path.fullmatch(span) or span in MADE_BY_A_USER | OF_OTHER_PROJECTS:
             continue
+        if "." not in span and span.split("/")[0] not in folders():
+            continue  # `n/a`
         at = re.compile(
             "(^|/)"
             + re.escape(span.removeprefix("../").rstrip("/")).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
