@@ -250,7 +250,7 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
             points = [*basis.history.points, PoolPoint(today, row.id, row.total, row.used, a, b, c)]
             before = base_need(known_weeks(points, row.id, today), items, today)
             own = Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
-            pools.append(own)
+            pools.append(replace(own, hires=view.thresholds_of(row.id).hires))
     for psl in view.snapshot.psls:
         own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
         pools.append(Pool(psl.id, _total(psl), psl.used, prices[psl.id], count_surplus=own))

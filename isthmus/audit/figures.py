@@ -261,7 +261,8 @@ class ForecastLine(msgspec.Struct, frozen=True):
 
 
 class ReadinessLine(msgspec.Struct, frozen=True):
-    """Seats that a licence needs at its renewal. Cases are None with less than eight weeks of history.
+    """Seats that a licence needs at its renewal, `hires` among them. Cases are None with fewer than eight weeks.
+
 
     Where there is a `forecast`, its upper end counts in the conservative and the base case; `forecast_note` says why
     there is none.
@@ -282,6 +283,7 @@ class ReadinessLine(msgspec.Struct, frozen=True):
     note: str
     forecast: ForecastLine | None = None
     forecast_note: str = ""
+    hires: int = 0
 
 
 class ScenarioLine(msgspec.Struct, frozen=True):

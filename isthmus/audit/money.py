@@ -31,6 +31,7 @@ class Pool:
     """One pool of seats. `contracted` and `minimum` come from the contract file, if there is one.
 
     `needed_before`: seats that the weekly history asks for at the renewal (see `needed`), where there is enough of it.
+    `hires`: seats promised to people who are still to come: they are needed at the renewal on top of all else.
     `count_surplus`: seats that nobody holds count at renewal too (not for permission set licences: most come bundled).
     """
 
@@ -42,6 +43,7 @@ class Pool:
     minimum: int = 0
     needed_before: int = 0
     count_surplus: bool = True
+    hires: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     certain = min(found.a + found.b, pool.used)
     room = max(0, pool.total - (pool.used - certain))
     in_use = pool.used - certain
-    needed = int((max(in_use, pool.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING))
+    needed = int((max(in_use, pool.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING)) + pool.hires
     bought = pool.total if pool.contracted is None else min(pool.total, pool.contracted)
     fewer = max(0, bought - max(needed, pool.minimum))
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0

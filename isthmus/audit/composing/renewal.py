@@ -2,10 +2,10 @@
 
 Required seats come from the weekly history of seats, in three cases: conservative (the maximum week, less what is
 certainly unused), base (the 95th percentile, less grades A and B) and aggressive (the median, less A, B and C), each
-with headroom and never below the contract's minimum. With fewer than eight weeks of history they are withheld, and
-only today's value is given: assigned seats of the past cannot be rebuilt. Where the past carries a forecast (see
-`forecast`) to the term's end, its upper end raises the conservative and the base case. The base case is never below
-what today needs, and the cash at renewal rests on the same number (see `needed`).
+with headroom and the seats promised to new people, and never below the contract's minimum. With fewer than eight weeks
+of history they are withheld, and only today's value is given: assigned seats of the past cannot be rebuilt. Where the
+past carries a forecast (see `forecast`) to the term's end, its upper end raises the conservative and the base case. The
+base case is never below what today needs, and the cash at renewal rests on the same number (see `needed`).
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
     bought = sum(item.quantity for item in items) if items else row.total
     minimum = sum(item.minimum_quantity for item in items)
-    headroom = analysis.view.thresholds_of(row.id).headroom
+    own = analysis.view.thresholds_of(row.id)
 
     def required(seats: int) -> int:
-        return max(minimum, int((seats * (1 + headroom)).to_integral_value(ROUND_CEILING)))
+        return max(minimum, int((seats * (1 + own.headroom)).to_integral_value(ROUND_CEILING)) + own.hires)
 
     told = needed.forecast_of(known, items, analysis.view.now.date())
     highest = told.high if isinstance(told, Forecast) else 0
@@ -93,6 +93,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
         note="" if enough else f"{INSUFFICIENT}: {len(known)} of {WEEKS_MIN} weeks; today's value only",
         forecast=_forecast_line(told) if isinstance(told, Forecast) else None,
         forecast_note="" if isinstance(told, Forecast) else told.why,
+        hires=own.hires,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from isthmus.audit.analysis import analyse
+from isthmus.audit.analysis import Analysis, analyse
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.evidence.bundle import (
     FIGURES,
@@ -28,7 +28,7 @@ from isthmus.audit.evidence.bundle import (
     read_bundle,
     read_manifest,
 )
-from isthmus.audit.evidence.parts import canonical, canonical_parts, fields_of
+from isthmus.audit.evidence.parts import canonical, canonical_parts
 from isthmus.audit.evidence.places import CheckedFiles, bundle_at
 from isthmus.audit.figures import Report
 
@@ -57,12 +57,17 @@ def verify_bundle(place: Path, fingerprint: str | None = None) -> Verified:
 
 def verify_files(files: Files, fingerprint: str | None = None) -> Verified:
     """Verify a bundle that was opened already."""
+    return verified_analysis(files, fingerprint)[0]
+
+
+def verified_analysis(files: Files, fingerprint: str | None = None) -> tuple[Verified, Analysis]:
+    """Verify a bundle that was opened already, and return the analysis that its figures follow from as well."""
     checked = check_hashes(files)
     manifest = read_manifest(files)
     if fingerprint is not None and fingerprint != manifest.fingerprint:
         message = f"{MANIFEST}: this is not the bundle that the report was made from; its fingerprint is another one."
         raise BundleInvalid(message)
-    report = _recomputed(checked)
+    analysis, report = _recomputed(checked)
     if entry_of(FIGURES, canonical_parts(report)) not in manifest.files:
         stated: object = msgspec.json.decode(checked[FIGURES])
         where = first_difference(stated, msgspec.json.decode(canonical(report)))
@@ -71,12 +76,13 @@ def verify_files(files: Files, fingerprint: str | None = None) -> Verified:
         if _PRODUCT.fullmatch(made_by):
             message = f"{FIGURES} was made by {made_by}, and this is {report.product}: verify it with that version."
         raise BundleInvalid(message)
-    return Verified(len(files), _count(report), manifest.fingerprint, report)
+    return Verified(len(files), _count(report), manifest.fingerprint, report), analysis
 
 
-def _recomputed(files: Files) -> Report:
+def _recomputed(files: Files) -> tuple[Analysis, Report]:
     snapshot, basis, org = read_bundle(files)
-    return compose(analyse(snapshot, basis), org)
+    analysis = analyse(snapshot, basis)
+    return analysis, compose(analysis, org)
 
 
 def check_hashes(files: Files) -> CheckedFiles:
@@ -123,7 +129,7 @@ def first_difference(stated: object, recomputed: object, path: str = "") -> str:
 def _count(value: object) -> int:
     """Return how many single figures and words a value has."""
     if isinstance(value, msgspec.Struct):
-        return sum(_count(item) for _, item in fields_of(value))
+        return sum(_count(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, tuple):
         return sum(_count(item) for item in cast("tuple[object, ...]", value))
     return 1

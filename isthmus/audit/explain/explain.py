@@ -13,10 +13,9 @@ from typing import Final, cast
 
 import msgspec
 
-from isthmus.audit.analysis import Analysis, analyse
-from isthmus.audit.evidence.bundle import read_bundle
+from isthmus.audit.analysis import Analysis
 from isthmus.audit.evidence.places import bundle_at
-from isthmus.audit.evidence.verify import check_hashes, verify_files
+from isthmus.audit.evidence.verify import verified_analysis
 from isthmus.audit.explain import (
     trace_findings,
     trace_head,
@@ -124,9 +123,8 @@ def rule_text(rule: str) -> str:
 def explainer_of(place: Path, fingerprint: str | None = None) -> Explainer:
     """Verify a bundle and make it ready to be asked. Raises `BundleInvalid`: a changed bundle explains nothing."""
     with bundle_at(place) as files:
-        report = verify_files(files, fingerprint).report
-        snapshot, basis, _ = read_bundle(check_hashes(files))
-    return Explainer(analyse(snapshot, basis), report)
+        verified, analysis = verified_analysis(files, fingerprint)
+    return Explainer(analysis, verified.report)
 
 
 __all__ = ["Explainer", "Explanation", "FigureUnknown", "How", "explainer_of", "rule_text"]

@@ -228,6 +228,7 @@ _READINESS: Final = {
     "bought": "Seats bought: by the contract, else what the org has.",
     "assigned": "Seats assigned today.",
     "minimum": "The contract's least quantity.",
+    "hires": "Seats promised to people who are still to come, as you set them: part of all required seats.",
     "spot": "Seats required by today's value: assigned less A and B, with headroom.",
     "conservative": "Seats required by the maximum week, less grade A, with headroom.",
     "base": "Seats required by the 95th percentile of the weeks, less A and B, or by the forecast, with headroom.",

@@ -211,10 +211,11 @@ def _renewal_steps(pool: PoolMoney, released: int, headroom: Decimal) -> tuple[S
     own = pool.pool
     bought = own.total if own.contracted is None else min(own.total, own.contracted)
     now = own.used - min(released, own.used)
-    needed = int((max(now, own.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING))
+    needed = int((max(now, own.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING)) + own.hires
     steps = [Step("Seats bought: by the contract, at most what the org has", Decimal(bought))]
     past = f"; the weekly history asks for {own.needed_before} (the base case)" if own.needed_before else ""
     said = f"Needed: {own.used} used less those of grade A and B are {now}{past}; x (1 + {headroom}), rounded up"
+    said += f", + {own.hires} committed hires" if own.hires else ""
     if needed < own.minimum:
         said, needed = f"The contract's minimum of {own.minimum}, which is more than the {needed} needed", own.minimum
     steps.append(Step(said, Decimal(-needed)))

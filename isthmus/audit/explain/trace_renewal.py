@@ -79,12 +79,10 @@ def readiness_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
     if field == "bought":
         parts = ground.contract_parts(line.pool, "contracted")
         return Source(How.SUM, parts=parts) if parts else of_row(ground.pool(line.pool), "total")
-    if field == "minimum":
-        return Source(
-            How.SUM,
-            parts=ground.contract_parts(line.pool, "minimum"),
-            settings=(setting("contract", "minimum_quantity"),),
-        )
+    if field in {"minimum", "hires"}:
+        least = ground.contract_parts(line.pool, "minimum"), (setting("contract", "minimum_quantity"),)
+        hires = decided(setting("thresholds.hires", line.hires))
+        return hires if field == "hires" else Source(How.SUM, parts=least[0], settings=least[1])
     if field == "fewer_base":
         which = "base" if line.base is not None else "spot"
         said = f"{line.bought} bought less {getattr(line, which)}, never below 0."
@@ -99,6 +97,7 @@ def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:
     points = ground.analysis.basis.history.points
     weeks = known_weeks(ground.analysis, line.pool, ground.report.licenses)
     headroom = ground.view.thresholds_of(line.pool).headroom
+    plus = f", + {line.hires} committed hires" if line.hires else ""
     values = case_values(weeks)
     said = f"{len(weeks)} weeks are known."
     if field in _CASES and values is not None:
@@ -106,10 +105,10 @@ def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:
         raised = _raised(ground, line, field, seats)
         said = (
             f"{_PICKS[field][:1].upper()}{_PICKS[field][1:]} over {len(weeks)} weeks is {seats}{raised}; "
-            f"x (1 + {headroom}), rounded up, and at least the minimum of {line.minimum}."
+            f"x (1 + {headroom}), rounded up{plus}, and at least the minimum of {line.minimum}."
         )
     elif field == "spot":
-        said = f"Today's assigned seats less A and B, x (1 + {headroom}), rounded up, at least {line.minimum}."
+        said = f"Today's assigned seats less A and B, x (1 + {headroom}), rounded up{plus}, at least {line.minimum}."
     elif field in _CASES:
         said = line.note
     elif field.startswith("forecast"):

@@ -21,24 +21,26 @@ HEADROOM_DEFAULT: Final = Decimal("0.05")
 
 
 class LicenseThresholds(msgspec.Struct, frozen=True):
-    """What differs for one licence (its key or name); None: as for all."""
+    """What differs for one licence (its key or name); None: as for all. `hires`: people who will get a seat of it."""
 
     license: str
     inactive_days: int | None = None
     grace_days: int | None = None
     headroom: Decimal | None = None
+    hires: int = 0
 
 
 class Thresholds(msgspec.Struct, frozen=True):
     """Days and shares that decide. `headroom` is the share of required seats to keep free at renewal.
 
-    `licenses` are exceptions for single licences.
+    `licenses` are exceptions for single licences. Only these have `hires`: seats promised to people still to come.
     """
 
     inactive_days: int = INACTIVE_DAYS_DEFAULT
     grace_days: int = GRACE_DAYS_DEFAULT
     headroom: Decimal = HEADROOM_DEFAULT
     licenses: tuple[LicenseThresholds, ...] = ()
+    hires: int = 0
 
     def of(self, *names: str) -> Thresholds:
         """Return the thresholds of the licence with one of these names or keys."""
@@ -50,6 +52,7 @@ class Thresholds(msgspec.Struct, frozen=True):
             inactive_days=self.inactive_days if own.inactive_days is None else own.inactive_days,
             grace_days=self.grace_days if own.grace_days is None else own.grace_days,
             headroom=self.headroom if own.headroom is None else own.headroom,
+            hires=own.hires,
         )
 
 

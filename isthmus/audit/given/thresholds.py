@@ -7,6 +7,7 @@ headroom = 0.05
 [[license]]
 license = "AUL"
 inactive_days = 180
+hires = 12
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ INACTIVE_DAYS_MIN: Final = 14
 DAYS_MAX: Final = 730
 HEADROOM_MAX: Final = Decimal(1)
 LICENSES_MAX: Final = 500
+HIRES_MAX: Final = 1_000_000
+HIRES: Final = "hires"
 _LINE: Final = re.compile(r"at line (\d+)")
 _NAMES: Final = ("inactive_days", "grace_days", "headroom")
 
@@ -73,24 +76,25 @@ def _license(entry: object, where: str) -> LicenseThresholds:
         message = f"{where} is no block. Write [[license]] before it."
         raise PricesInvalid(message)
     cells = cast("dict[str, Any]", entry)
-    _known(cells, {*_NAMES, "license"}, where)
+    _known(cells, {*_NAMES, HIRES, "license"}, where)
     license_ = cells.get("license")
     if not isinstance(license_, str) or not license_.strip():
         message = f"{where}: the licence is missing. Write its key, such as SFDC, or its name."
         raise PricesInvalid(message)
-    return LicenseThresholds(license_.strip(), *_numbers(cells, where))
+    return LicenseThresholds(license_.strip(), *_numbers(cells, where), _whole(cells, HIRES, 0, HIRES_MAX, where) or 0)
 
 
 def _known(cells: dict[str, Any], known: set[str], where: str) -> None:
     strange = sorted(set(cells) - known)
     if strange:
-        message = f"{where}: there is no setting of that name. The settings are: {', '.join(_NAMES)}."
+        names = (*_NAMES, *((HIRES,) if "license" in known and HIRES in known else ()))
+        message = f"{where}: there is no setting of that name. The settings are: {', '.join(names)}."
         raise PricesInvalid(message)
 
 
 def _numbers(cells: dict[str, Any], where: str) -> tuple[int | None, int | None, Decimal | None]:
-    days = _days(cells, "inactive_days", INACTIVE_DAYS_MIN, where)
-    grace = _days(cells, "grace_days", 0, where)
+    days = _whole(cells, "inactive_days", INACTIVE_DAYS_MIN, DAYS_MAX, where)
+    grace = _whole(cells, "grace_days", 0, DAYS_MAX, where)
     share = cells.get("headroom")
     if share is None:
         return days, grace, None
@@ -100,11 +104,11 @@ def _numbers(cells: dict[str, Any], where: str) -> tuple[int | None, int | None,
     return days, grace, Decimal(share)
 
 
-def _days(cells: dict[str, Any], key: str, least: int, where: str) -> int | None:
+def _whole(cells: dict[str, Any], key: str, least: int, most: int, where: str) -> int | None:
     value = cells.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= DAYS_MAX:
-        message = f"{where}: {key} is no whole number from {least} to {DAYS_MAX}."
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        message = f"{where}: {key} is no whole number from {least} to {most}."
         raise PricesInvalid(message)
     return value

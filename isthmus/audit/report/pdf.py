@@ -199,7 +199,8 @@ def _readiness_row(line: ReadinessLine) -> list[str]:
         number(line.aggressive),
         number(line.fewer_base),
         rise,
-        line.note or f"{line.weeks} weeks of history. {_forecast_text(line)}",
+        (f"With {line.hires} committed hires. " if line.hires else "")
+        + (line.note or f"{line.weeks} weeks of history. {_forecast_text(line)}"),
     ]
 
 

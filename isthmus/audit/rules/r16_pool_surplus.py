@@ -17,8 +17,8 @@ RULE: Final = Rule(
     doc=(
         "Seats of a paid licence that nobody holds, less the headroom to keep free (5 % of the used seats). Grade A: "
         "a count. Quantities cannot fall before the renewal. Seats beyond your contract (free allowances, ramp deals) "
-        "are not counted; without a contract file they cannot be told apart. Planned hires are headroom: set it for "
-        "the licence. Trap: the org's own counter is more than a day old."
+        "are not counted; without a contract file they cannot be told apart. Planned hires are kept free if "
+        "you set them for the licence. Trap: the org's own counter is more than a day old."
     ),
     remedy="Renew fewer seats, unless hires or a ramp deal are planned; give notice in time.",
 )
@@ -29,7 +29,8 @@ def check(view: View) -> Iterator[Finding]:
     for row in view.snapshot.licenses:
         bought = min(row.total, view.contracted.get(row.id, row.total))
         kept = kept_free(row.used, view.thresholds_of(row.id).headroom)
-        surplus = bought - row.used - kept
+        hires = view.thresholds_of(row.id).hires
+        surplus = bought - row.used - kept - hires
         if surplus <= 0 or not view.categories[row.id].seat_costs or row.status != "Active":
             continue
         lags = view.counter_lags(row)
@@ -46,6 +47,7 @@ def check(view: View) -> Iterator[Finding]:
                 Fact("seats under your contract", view.contracted.get(row.id)),
                 Fact("used", row.used),
                 Fact("kept free as headroom", kept),
+                *((Fact("kept free for committed hires", hires),) if hires else ()),
                 Fact("counter last updated", row.used_updated_at),
             ),
             traps=("the org's counter of used seats is more than a day old",) if lags else (),

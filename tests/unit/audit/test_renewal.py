@@ -14,8 +14,9 @@ from isthmus.audit.evidence.verify import verify_files
 from isthmus.audit.figures import ReadinessLine, Report
 from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.history import History, PoolPoint, weekly
-from isthmus.audit.given.options import AuditOptions
-from isthmus.audit.given.prices import CustomerPrice
+from isthmus.audit.given.options import AuditOptions, LicenseThresholds
+from isthmus.audit.given.prices import CustomerPrice, PricesInvalid
+from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.once import OPTIONAL, write_output
 from isthmus.audit.report.calendar import LINE_BYTES_MAX, render_ics
@@ -85,6 +86,28 @@ def test_headroom_and_minimum_hold_in_every_case() -> None:
     line = ready(found)
     assert line.conservative == 57  # today's 51 is the maximum; with a tenth on top 56.1, rounded up
     assert line.aggressive == 40
+
+
+def test_committed_hires_are_added_to_every_case_and_taken_off_surplus_and_cash() -> None:
+    history = weeks(*[60] * 9)
+    without = compose(company().analyse(history=history, headroom="0.10"), "acme")
+    hires = LicenseThresholds("SFDC", hires=7)
+    with_them = compose(company().analyse(history=history, headroom="0.10", licenses=[hires]), "acme")
+    before, after = ready(without), ready(with_them)
+    assert (before.hires, after.hires) == (0, 7)
+    for case in ("spot", "conservative", "base", "aggressive"):
+        assert getattr(after, case) - getattr(before, case) == 7, case
+    assert without.money[0].renewal_seats - with_them.money[0].renewal_seats == 7
+    surplus = [[f.quantity for f in found.findings if f.rule == "R16"] for found in (without, with_them)]
+    assert surplus[0][0] - surplus[1][0] == 7
+
+
+def test_committed_hires_stand_in_the_settings_of_a_licence_only() -> None:
+    found = parse_settings('[[license]]\nlicense = "SFDC"\nhires = 7\n', "s.toml")
+    assert (found.of("SFDC").hires, found.of("AUL").hires) == (7, 0)
+    for text in ("hires = 7\n", '[[license]]\nlicense = "SFDC"\nhires = -1\n'):
+        with pytest.raises(PricesInvalid, match=r"s\.toml"):
+            parse_settings(text, "s.toml")
 
 
 def test_several_audits_in_a_week_are_one_week_and_old_or_later_points_are_none() -> None:
