@@ -263,7 +263,6 @@ class ForecastLine(msgspec.Struct, frozen=True):
 class ReadinessLine(msgspec.Struct, frozen=True):
     """Seats that a licence needs at its renewal, `hires` among them. Cases are None with fewer than eight weeks.
 
-
     Where there is a `forecast`, its upper end counts in the conservative and the base case; `forecast_note` says why
     there is none.
     """
