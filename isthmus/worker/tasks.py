@@ -43,6 +43,10 @@ class InstallationAway(Exception):
     """Database or keeper does not answer, or an org's describes could not be read: the queue tries the job again."""
 
 
+class Overtaken(InstallationAway):
+    """Another attempt at the run has begun. If the job is still ours, that one has none: the queue tries ours again."""
+
+
 def register(app: procrastinate.App, services: WorkerServices) -> None:
     """Give `app` every task that a worker knows."""
     work: dict[TaskName, Callable[[UUID], Awaitable[None]]] = {
@@ -65,9 +69,13 @@ def _task(do: Callable[[UUID], Awaitable[None]], journal: Journal) -> Callable[[
         del tenant_id
         try:
             await do(UUID(subject_id))
-        except (FenceLost, KeeperRefused):
-            # Overtaken by another attempt, or not to be done any more.
-            return
+        except KeeperRefused:
+            return  # not to be done any more
+        except FenceLost:
+            # Mostly the job was handed on, and the queue does not mind. But a worker that wakes up late can overtake
+            # the one that its job was handed to: then the run has no job any more, unless this one takes it up again.
+            message = "another attempt at the run has begun"
+            raise Overtaken(message) from None
         except (DatabaseError, KeeperUnavailable, SchemaUnread):
             message = "the installation, or an org that is to be described, does not answer"
             raise InstallationAway(message) from None

@@ -30,6 +30,7 @@ from isthmus.sync.flow.job import SyncJob
 from isthmus.sync.model import StepKind
 from isthmus.values import OrgHost, Secret
 from tests.simulation.bugs_of_books import AdvancesTooEarly, ForgetsFailedWindows, IgnoresTheFence
+from tests.simulation.bugs_of_queues import GivesUpWhenOvertaken, NeverSweeps
 from tests.simulation.loop import Process
 from tests.simulation.movers import Parts
 from tests.simulation.world import Plant
@@ -303,11 +304,13 @@ BUGS: Final[Mapping[str, type[Plant]]] = MappingProxyType(
             CountsFailedAsDone,
             DropsTheLastPage,
             ForgetsFailedWindows,
+            GivesUpWhenOvertaken,
             IgnoresRevocation,
             IgnoresTheFence,
             LeavesOutTheBorder,
             LooksForDeletionsLast,
             LosesTies,
+            NeverSweeps,
             NoOverlap,
             OverlooksEarlierJobs,
             RetriesAnEmptyWindow,

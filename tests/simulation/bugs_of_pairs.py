@@ -15,6 +15,7 @@ from isthmus.egress.policy import Call
 from isthmus.salesforce import routes
 from isthmus.sync.flow.job import SyncJob
 from tests.simulation.bugs import JobPlant, WirePlant
+from tests.simulation.bugs_of_queues import EndsJobsOfOthers, NeverSweeps
 from tests.simulation.world import Plant
 
 
@@ -79,8 +80,10 @@ PAIR_BUGS: Final[Mapping[str, type[Plant]]] = MappingProxyType(
         for bug in (
             ComparesClocksAsTheyAre,
             CountsNothingTwice,
+            EndsJobsOfOthers,
             KnowsNoneOfUs,
             LooksAtNobody,
+            NeverSweeps,
             SeesNothingUncarried,
             TakesEverybodyForUs,
         )

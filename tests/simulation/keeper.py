@@ -39,10 +39,7 @@ class SimKeeper:
         """Give a ticket while the run is queued or running."""
         del kind
         await self._answering()
-        found = self._database.look(
-            "select 1 from sync.run where id = %(id)s and state in ('queued', 'running')", id=subject
-        )
-        if not found:
+        if not self._is_under_way(subject):
             message = "no such run under way"
             raise KeeperRefused(message)
         return Ticket("simulated")
@@ -57,7 +54,7 @@ class SimKeeper:
         ours, theirs = Pipe.pair()
         self._of_subject[subject] = ours
         self._channels.append(ours)
-        self._loop.spawn(self._process, self._answer(ours))
+        self._loop.spawn(self._process, self._answer(ours, subject))
         return theirs
 
     def revoke(self, connection: UUID) -> None:
@@ -82,6 +79,11 @@ class SimKeeper:
         self._channels = []
         self._process = Process("keeper")
 
+    def _is_under_way(self, run: UUID) -> bool:
+        return bool(
+            self._database.look("select 1 from sync.run where id = %(id)s and state in ('queued', 'running')", id=run)
+        )
+
     def _set_state(self, connection: UUID, state: str) -> None:
         self._database.connection.execute("update orgs.connection set state = ? where id = ?", (state, str(connection)))
 
@@ -91,12 +93,14 @@ class SimKeeper:
             message = "the keeper does not answer"
             raise KeeperUnavailable(message)
 
-    async def _answer(self, channel: Pipe) -> None:
+    async def _answer(self, channel: Pipe, subject: UUID) -> None:
         while packet := await channel.receive():
             request = msgspec.json.decode(packet, type=LeaseRequest)
             await asyncio.sleep(self._loop.rng.random() * 0.1)
             answer: FromKeeper
-            if request.connection in self.revoked:
+            if not self._is_under_way(subject):
+                answer = LeaseRefused(request.connection, "not_running")
+            elif request.connection in self.revoked:
                 answer = LeaseRefused(request.connection, "revoked")
             elif self._unlucky():
                 answer = LeaseRefused(request.connection, "unavailable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -43,6 +43,7 @@ class Judge:
         self.attempts: dict[Process, UUID] = {}
         self._latest: dict[UUID, tuple[int, Process]] = {}
         self.frames = 0
+        self.has_job: Callable[[UUID], bool] = lambda _run: True
         target.watch_write = self.on_write
         database.after_commit = self.on_commit
 
@@ -83,6 +84,7 @@ class Judge:
         run = None if process is None else self.attempts.get(process)
         if process is not None and run is not None and tables & _OF_A_RUN:
             self._check_fence(run, process)
+            self._check_job(run)
         if "sync.checkpoint" in tables:
             self._check_watermarks()
 
@@ -94,6 +96,12 @@ class Judge:
             self._latest[run] = (fence, process)
         elif latest is not process:
             self.break_law("an overtaken attempt writes nothing", str(run))
+
+    def _check_job(self, run: UUID) -> None:
+        """A run that is under way has a job, or the sweep would close it while somebody works on it."""
+        [(state,)] = self._database.look("select state from sync.run where id = %(id)s", id=run)
+        if state in {"queued", "running"} and not self.has_job(run):
+            self.break_law("a run that is under way has a job", str(run))
 
     def _check_watermarks(self) -> None:
         """A watermark never passes a row that was neither applied nor kept as failed."""

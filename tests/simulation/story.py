@@ -15,7 +15,8 @@ from tests.simulation.world import SOURCE, SYNC, TARGET, World, canary
 
 STALLED_S: Final = 15.0
 TICK_S: Final = 5.0
-TRIES_MAX: Final = 10
+FORSAKEN_S: Final = 90.0
+"""So long after its last job a run is closed: a minute, and a tick."""
 CALM_RUNS_MAX: Final = 12
 CALM_S_MAX: Final = 36_000.0
 TRANSACTION_S: Final = 540.0
@@ -80,10 +81,11 @@ async def calm(world: World, edits: People) -> None:
 
 
 async def schedule(world: World) -> None:
-    """Play the ticker: a run when one is due and none is under way."""
+    """Play the ticker: a run when one is due and none is under way; runs without a job are closed."""
     look, run = world.database.look, world.database.connection.execute
     while True:
         await asyncio.sleep(TICK_S)
+        _sweep(world)
         due = look("select 1 from sync.state where state = 'active' and due_at <= now()")
         if not due:
             continue
@@ -91,40 +93,44 @@ async def schedule(world: World) -> None:
         _start(world, "scheduled")
 
 
+def _sweep(world: World) -> None:
+    """Let the ticker close what is forsaken."""
+    for _ in world.queue.sweep():
+        world.loop.note("a run is forsaken")
+
+
 def _start(world: World, kind: str) -> None:
     number = world.queue_run(kind)
     if number is not None:
+        world.queue.put(number)
         world.jobs.append(world.loop.spawn(world.servers, _job(world, number)))
 
 
 async def _job(world: World, run: UUID) -> None:
     """Play the queue: a job whose worker dies or is silent is given to another; one that failed waits and goes again."""
-    tries = 0
-    while True:
+    while (held := world.queue.take(run)) is not None:
         worker = Process("worker")
         world.workers.append(worker)
-        attempt = asyncio.create_task(world.attempt(run, worker))
+        attempt = asyncio.create_task(world.attempt(run, worker, held))
+        if not world.calm and world.queue.is_late():
+            world.loop.spawn(world.servers, _freeze(world, worker))
         while not attempt.done():
             await asyncio.wait({attempt}, timeout=STALLED_S)
             if worker.frozen and not attempt.done():
                 # Nobody hears of it any more: the job goes to another, while this one may yet wake up.
                 world.zombies.append(attempt)
+                world.queue.hand_on(run, held)
                 break
         if not attempt.done():
             continue
         ended = attempt.result()
-        if ended == "done":
-            return
         if ended == "failed":
             world.judge.break_law("nothing fails unforeseen", world.journal[-1])
-            return
-        if ended == "killed":
+        elif ended == "killed":
             await asyncio.sleep(STALLED_S)
-            continue
-        tries += 1
-        if tries >= TRIES_MAX:
-            return
-        await asyncio.sleep(2.0**tries)
+            world.queue.hand_on(run, held)
+        elif ended == "away":
+            await asyncio.sleep(2.0 ** (held + 1))
 
 
 async def mischief(world: World) -> None:
@@ -205,8 +211,12 @@ async def _until_idle(world: World) -> None:
         if late:
             raise Broken("every run ends: one is still under way after hours of calm")
     _raise_if_broken(world)
-    if world.database.look("select 1 from sync.run where state in ('queued', 'running')"):
-        raise Broken("every run ends: one has no job any more")
+    closed_by = world.loop.time() + FORSAKEN_S
+    while world.database.look("select 1 from sync.run where state in ('queued', 'running')"):
+        if world.loop.time() > closed_by:
+            raise Broken("every run ends: one has no job any more")
+        await asyncio.sleep(TICK_S)
+        _sweep(world)
 
 
 def judge(world: World) -> None:

@@ -8,8 +8,8 @@ from tests.simulation.bugs import BUGS
 from tests.simulation.seeds import Told, play_seed
 
 SEEDS_MAX = 120
-RARE = {"OverlooksEarlierJobs": (150, 600)}
-"""Found in one seed of some hundreds: where the search begins, and how many seeds it may take."""
+RARE = {"LeavesOutTheBorder": (150, 120), "OverlooksEarlierJobs": (150, 600)}
+"""Found in one seed of a hundred or more: where the search begins, and how many seeds it may take."""
 
 
 @pytest.mark.parametrize("name", sorted(BUGS))

@@ -33,7 +33,7 @@ from isthmus.sync.drive import Moving
 from isthmus.sync.flow.job import SyncJob
 from isthmus.sync.model import Plan
 from isthmus.values import OrgHost
-from isthmus.worker.tasks import InstallationAway, WorkerServices, register
+from isthmus.worker.tasks import InstallationAway, Overtaken, WorkerServices, register
 from tests.simulation.answers import Moods
 from tests.simulation.database import TENANT, SimDatabase
 from tests.simulation.jobs import Job, Jobs
@@ -43,6 +43,7 @@ from tests.simulation.loop import Process, SimLoop
 from tests.simulation.movers import Movers, Parts
 from tests.simulation.org import Row, SimOrg
 from tests.simulation.plans import SHAPES, SPECS, plan_of, schedule_of
+from tests.simulation.queue import SimQueue
 from tests.simulation.rest import Front
 from tests.simulation.wire import SimWire, Trouble
 
@@ -57,6 +58,8 @@ SKEW_S: Final = 240
 
 class Plant:
     """Where a planted bug gets in: each part of the world can be replaced. As it is, it plants nothing."""
+
+    queue: type[SimQueue] = SimQueue
 
     def parts(self, parts: Parts) -> Parts:
         """Return what movers are made of."""
@@ -138,6 +141,8 @@ class World:
         self.movers = Movers(self.loop, parts, self.clock, self.judge.on_frame)
         self.tasks = self._registered(plant)
         self.calm = False
+        self.queue = plant.queue(self.database.connection, random.Random(f"queue {seed}"))
+        self.judge.has_job = self.queue.has
         self.workers: list[Process] = []
         self.jobs: list[asyncio.Task[None]] = []
         self.zombies: list[asyncio.Task[str]] = []
@@ -227,8 +232,11 @@ class World:
     def _rows(self, name: str) -> list[Row]:
         return list(self.target.tables[name].values())
 
-    async def attempt(self, run: UUID, worker: Process) -> str:
-        """Let one worker carry a run out: 'done', 'away' (to be tried again), 'failed' or 'killed'."""
+    async def attempt(self, run: UUID, worker: Process, held: int) -> str:
+        """Let one worker carry a run out: 'done', 'away' (to be tried again), 'failed' or 'killed'.
+
+        `held` is the number under which the worker holds the job; the queue hears of the end as it would.
+        """
         self.judge.attempts[worker] = run
         work = self.loop.spawn(worker, self.tasks["run_sync"](tenant_id=str(TENANT), subject_id=str(run)))
         await asyncio.wait({work})
@@ -236,9 +244,11 @@ class World:
             return "killed"
         worker.kill()
         error = work.exception()
-        if error is None:
-            return "done"
-        return "away" if isinstance(error, InstallationAway) else "failed"
+        if isinstance(error, InstallationAway):
+            self.queue.try_again(run, held, overtaken=isinstance(error, Overtaken))
+            return "away"
+        self.queue.finish(run, held)
+        return "done" if error is None else "failed"
 
 
 def _leases_of(book: LeaseBook, endpoint: Endpoint) -> Leases:

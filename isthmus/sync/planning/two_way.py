@@ -95,6 +95,22 @@ def opposite(plan: Plan, number: int) -> int | None:
     return None
 
 
+def opposites(plan: Plan, number: int) -> tuple[int, ...]:
+    """Return the steps that write, the other way, what step `number` reads: the load of its records, and their links.
+
+    Whatever one of them has yet to read lies in the same record, and a write by any step makes that record ours.
+    """
+    step = plan.steps[number]
+    kinds = {StepKind.DELETE} if step.kind is StepKind.DELETE else {StepKind.LOAD, StepKind.LINK}
+    return tuple(
+        other
+        for other, each in enumerate(plan.steps)
+        if each.kind in kinds
+        and (each.source, each.target) == (step.target, step.source)
+        and each.backward is not step.backward
+    )
+
+
 def _refusals(spec: SyncSpec, source: Schema, target: Schema) -> Iterator[Issue]:
     if spec.run_tag is not None:
         text = "a run that writes in both orgs cannot be rolled back"
