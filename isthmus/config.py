@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +93,7 @@ class Settings:
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Return the settings of `environ`, or raise `SettingsInvalid` naming the variable and what to do."""
-    user_home = Path(environ.get("HOME") or "/")
+    user_home = Path(environ.get("HOME") or _home_of_account())
     home = Path(environ.get("ISTHMUS_HOME") or user_home / ".local/share/isthmus").absolute()
     secrets_dir = Path(environ.get("ISTHMUS_SECRETS_DIR") or user_home / ".config/isthmus").absolute()
     key_file = Path(environ.get("ISTHMUS_KEY_FILE") or secrets_dir / "key").absolute()
@@ -118,6 +120,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         notices_file=Path(environ.get("ISTHMUS_NOTICES_FILE") or secrets_dir / "notices.yaml").absolute(),
         smtp_url=environ.get("ISTHMUS_SMTP_URL") or None,
     )
+
+
+def _home_of_account() -> str:
+    """Return the home folder that the system knows: services are started without HOME."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # an account that is only a number, as in containers
+        return "/"
 
 
 def _origin(bind: str, port: int) -> str:

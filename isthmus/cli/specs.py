@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from isthmus.cli.output import refuse
-from isthmus.sync.spec import SpecRefused, SyncSpec, parse_spec
+from isthmus.sync.spec import SPEC_BYTES_MAX, SpecRefused, SyncSpec, parse_spec
 
 
 def read_spec(file: Path) -> SyncSpec:
@@ -24,8 +25,14 @@ def spec_of(text: str, name: str) -> SyncSpec:
 
 
 def read_text(file: Path) -> str:
-    """Return a file's text (`-` is standard input), or stop with exit status 2."""
+    """Return a file's text (`-` is standard input), or stop with exit status 2, reading no more than can be used."""
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+        if str(file) == "-":
+            return sys.stdin.read(SPEC_BYTES_MAX + 1)
+        with file.open("rb") as opened:
+            content = opened.read(SPEC_BYTES_MAX + len(BOM_UTF8) + 1)
+        if len(content) > SPEC_BYTES_MAX + len(BOM_UTF8):
+            refuse(f"{file} is longer than 256 KiB.", "Split the sync into several.")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         refuse(f"{file} is not UTF-8 text.", "Save it as UTF-8.")

@@ -83,6 +83,12 @@ def test_a_sync_file_that_cannot_be_used_is_refused_with_its_place(world: World,
     assert named in world.copy(text).refusal()
 
 
+def test_a_file_without_an_end_is_not_read_to_its_end(world: World) -> None:
+    said = run("copy", "/dev/zero", "--from", "source", "--to", "target", "--json", environ=world.environ)
+    assert "256 KiB" in said.refusal()
+    assert "4 MiB" in world.audit("--prices", "/dev/zero").refusal()
+
+
 def test_an_org_is_never_copied_into_itself(world: World) -> None:
     before = world.source.control("GET", "/counts")
     assert "same org" in world.copy(to="source").refusal()
@@ -120,7 +126,9 @@ def test_a_token_that_is_none_is_refused_and_not_repeated(world: World, token: s
 
 def test_an_expired_token_stops_copy_and_audit_with_the_remedy(world: World) -> None:
     expired = {"ISTHMUS_ORG_SOURCE_ACCESS_TOKEN": world.source.access_token[:16] + "expired"}
-    assert "fresh token" in world.copy(**expired).refusal()
+    assert "The source does not accept our token" in world.copy(**expired).refusal()
+    expired_target = {"ISTHMUS_ORG_TARGET_ACCESS_TOKEN": world.target.access_token[:16] + "expired"}
+    assert "The target does not accept our token" in world.copy(**expired_target).refusal()
     assert "token" in world.audit(**expired).refusal()
 
 

@@ -256,7 +256,8 @@ def _options(
 
 
 def _text(file: Path) -> str:
-    content = file.read_bytes()
+    with file.open("rb") as opened:
+        content = opened.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:
         refuse(f"{file.name} is larger than 4 MiB.", "Keep one line for each product.")
     try:

@@ -107,7 +107,7 @@ async def read_schemas(
         text = "The mover's answer is not understood. Portal, worker and mover are of different versions: restart."
         raise SchemaUnread(text) from None
     if ended.kind is not ExitKind.DONE:
-        raise SchemaUnread(_why(ended.failure, ended.detail), reading.calls)
+        raise SchemaUnread(_why(ended.failure, ended.detail, reading.interrupted(job.objects)), reading.calls)
     return SchemasRead(
         tuple(tuple(side) for side in reading.found),
         tuple(reading.calls),
@@ -123,6 +123,13 @@ class _Reading:
         self.calls = [0] * endpoints
         self.listed: list[list[str]] = [[] for _ in range(endpoints)]
         self._parts: dict[tuple[int, str], list[SchemaMessage]] = {}
+
+    def interrupted(self, objects: Sequence[Sequence[str]]) -> str:
+        """Return in words which org was being read when the mover ended: it reads one after the other."""
+        if len(objects) == 1:
+            return "The org"
+        whole = len(self.found[0]) == len(objects[0]) and (objects[0] or self.listed[0])
+        return "The target" if whole else "The source"
 
     def take(self, message: _Message) -> None:
         match message:
@@ -140,21 +147,21 @@ class _Reading:
                 self.listed[endpoint].extend(each.name for each in objects if each.queryable and each.createable)
 
 
-def _why(failure: MoverFailure, detail: int) -> str:
+def _why(failure: MoverFailure, detail: int, org: str) -> str:
     match failure:
         case MoverFailure.REFUSED if detail == StatusCode.parse("UNSUPPORTED_API_VERSION"):
             known = f"{API_VERSION_OLDEST} to {API_VERSION_DEFAULT}"
-            return f"An org serves none of the API versions {known}. Use a release of Isthmus that knows the org's."
+            return f"{org} serves none of the API versions {known}. Use a release of Isthmus that knows the org's."
         case MoverFailure.LEASE_REVOKED | MoverFailure.LEASE_NEEDS_REAUTH:
-            return "An org does not accept our token. Connect it again, or give a fresh token."
+            return f"{org} does not accept our token. Connect it again, or give a fresh token."
         case MoverFailure.LIMITED:
-            return "An org's API allowance is used up. Wait, or raise the allowance."
+            return f"{org}'s API allowance is used up. Wait, or raise the allowance."
         case MoverFailure.DIAL_REFUSED | MoverFailure.TLS_REFUSED:
-            return "An org's address is refused. Check its instance URL, and ISTHMUS_CA_FILE for its certificate."
+            return f"{org}'s address is refused. Check its instance URL, and ISTHMUS_CA_FILE for its certificate."
         case MoverFailure.REFUSED:
-            return "An org refuses to describe its objects. Check the connected user's API permission."
+            return f"{org} refuses to describe its objects. Check the connected user's API permission."
         case _:
-            return "An org does not answer. Check that it can be reached from here, then try again."
+            return f"{org} does not answer. Check that it can be reached from here, then try again."
 
 
 async def perform_schema(connection: ConnectionId, app: SyncApp) -> None:

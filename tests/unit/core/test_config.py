@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+from pathlib import Path
+
 import pytest
 
 from isthmus.config import SettingsInvalid, read_settings
@@ -14,6 +18,10 @@ def test_the_defaults_keep_keys_and_data_apart(tmp_path):
     assert settings.public_url == "http://127.0.0.1:8700"
     assert not settings.allow_loopback_http
     assert not settings.allow_no_sandbox
+
+
+def test_a_service_without_home_keeps_its_state_in_the_home_of_its_account():
+    assert read_settings({}).home == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".local/share/isthmus"
 
 
 @pytest.mark.parametrize("variable", ["ISTHMUS_SECRETS_DIR", "ISTHMUS_KEY_FILE"])
