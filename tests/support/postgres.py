@@ -162,6 +162,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         thread.run(prepare_database(settings, ticket_key))
         write_private(settings.ticket_key_file, ticket_key.reveal())
+        thread.run(_forget_the_disk(settings))
         yield Cluster(settings, ticket_key, server)
     finally:
         thread.run(server.stop())
@@ -200,3 +201,10 @@ async def _administer(cluster: Cluster, statement: str, *names: str) -> None:
     arguments = owner_arguments(cluster.settings)
     async with await psycopg.AsyncConnection.connect(**arguments, autocommit=True) as connection:
         await connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
+
+
+async def _forget_the_disk(settings: Settings) -> None:
+    """Stop waiting for the disk: what the tests write is gone with them. All that is written stays as it was."""
+    async with await psycopg.AsyncConnection.connect(**owner_arguments(settings), autocommit=True) as connection:
+        await connection.execute("alter system set fsync = off")
+        await connection.execute("select pg_reload_conf()")
