@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from isthmus.audit.analysis import Analysis, analyse
-from isthmus.audit.composing.compose import compose
+from isthmus.audit.composing.compose import PRODUCT, compose
 from isthmus.audit.evidence.bundle import (
     FIGURES,
     FILES,
@@ -34,6 +34,22 @@ from isthmus.audit.figures import Report
 
 _PRODUCT: Final = re.compile(r"isthmus [0-9.]{1,20}")
 """Another version may word and reckon differently, and both are right."""
+
+
+class _MadeBy(msgspec.Struct, frozen=True):
+    product: str
+
+
+class MadeByAnother(BundleInvalid):
+    """A bundle of another version: its files are unchanged, whether its figures follow from them was not checked."""
+
+    def __init__(self, made_by: str, this: str) -> None:
+        """Take both versions, like `isthmus 0.1.0`."""
+        super().__init__(
+            f"The bundle's files are those that its manifest lists. Whether its figures follow from them could not be "
+            f"checked: they were made by {made_by}, and this is {this}, which may word and reckon differently."
+        )
+        self.remedy = f"Verify it with {made_by}. To compare figures, audit again with this version."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +83,28 @@ def verified_analysis(files: Files, fingerprint: str | None = None) -> tuple[Ver
     if fingerprint is not None and fingerprint != manifest.fingerprint:
         message = f"{MANIFEST}: this is not the bundle that the report was made from; its fingerprint is another one."
         raise BundleInvalid(message)
-    analysis, report = _recomputed(checked)
+    try:
+        analysis, report = _recomputed(checked)
+    except BundleInvalid:
+        _tell_apart(checked)
+        raise
     if entry_of(FIGURES, canonical_parts(report)) not in manifest.files:
+        _tell_apart(checked)
         stated: object = msgspec.json.decode(checked[FIGURES])
         where = first_difference(stated, msgspec.json.decode(canonical(report)))
         message = f"{FIGURES}: {where or 'its form'} does not follow from the extracts, prices and settings."
-        made_by = str(cast("Mapping[str, Any]", stated).get("product")) if where == "product" else ""
-        if _PRODUCT.fullmatch(made_by):
-            message = f"{FIGURES} was made by {made_by}, and this is {report.product}: verify it with that version."
         raise BundleInvalid(message)
     return Verified(len(files), _count(report), manifest.fingerprint, report), analysis
+
+
+def _tell_apart(files: Files) -> None:
+    """Raise `MadeByAnother` if the figures name another version of the product."""
+    try:
+        made_by = msgspec.json.decode(files[FIGURES], type=_MadeBy).product
+    except msgspec.MsgspecError:
+        return
+    if made_by != PRODUCT and _PRODUCT.fullmatch(made_by):
+        raise MadeByAnother(made_by, PRODUCT)
 
 
 def _recomputed(files: Files) -> tuple[Analysis, Report]:

@@ -17,7 +17,7 @@ import click
 from isthmus.audit.collecting.reading import MoverSetting
 from isthmus.audit.evidence.bundle import BundleInvalid
 from isthmus.audit.evidence.previous import OtherOrg, check_org, history_of
-from isthmus.audit.evidence.verify import verify_bundle
+from isthmus.audit.evidence.verify import MadeByAnother, verify_bundle
 from isthmus.audit.explain.explain import explainer_of
 from isthmus.audit.explain.path import FigureUnknown
 from isthmus.audit.failures import AuditFailed
@@ -187,6 +187,8 @@ def verify(bundle: Path, fingerprint: str | None, *, as_json: bool) -> None:
     """
     try:
         verified = verify_bundle(bundle, fingerprint)
+    except MadeByAnother as other:
+        refuse(str(other), other.remedy)
     except BundleInvalid as invalid:
         refuse(f"The bundle does not verify: {invalid}", "Do not rely on it. Ask for the original, or audit again.")
     if as_json:
@@ -219,6 +221,8 @@ def explain(bundle: Path, figure: str | None, rows_max: int, fingerprint: str | 
         told = explainer_of(bundle, fingerprint)
         answer = told.explain(figure) if figure and is_figure(told, figure) else None
         listed = None if answer else told.find(figure or "")
+    except MadeByAnother as other:
+        refuse(str(other), other.remedy)
     except BundleInvalid as invalid:
         refuse(f"The bundle does not verify: {invalid}", "Nothing is explained of it. Ask for the original.")
     except FigureUnknown as unknown:

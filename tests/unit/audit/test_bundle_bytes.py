@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.audit.evidence.bundle import MANIFEST, BundleInvalid, canonical, fingerprint_of, manifest_of, zipped
-from isthmus.audit.evidence.verify import verify_bundle, verify_files
+from isthmus.audit.evidence.verify import MadeByAnother, verify_bundle, verify_files
 from tests.unit.audit import orgs
 
 FACTS = ("reading.json", "licenses.jsonl", "psls.jsonl", "psl_assigns.jsonl", "users.jsonl", "logins.jsonl")
@@ -168,13 +168,18 @@ def test_an_archive_with_a_file_twice_is_refused(tmp_path: Path) -> None:
         verify_bundle(packed)
 
 
-def test_a_bundle_of_another_version_is_told_apart_from_a_changed_one() -> None:
-    files = {**bundle(), "figures.json": bundle()["figures.json"].replace(b'"isthmus 0.1.0"', b'"isthmus 9.0.1"')}
-    files[MANIFEST] = canonical(manifest_of(files))
-    with pytest.raises(
-        BundleInvalid, match=r"made by isthmus 9\.0\.1, and this is isthmus 0\.1\.0: verify it with that"
-    ):
-        verify_files(files)
+def of_another_version(more: dict[str, bytes]) -> dict[str, bytes]:
+    made = bundle()["figures.json"].replace(b'"isthmus 0.1.0"', b'"isthmus 9.0.1"')
+    files = {**bundle(), "figures.json": made, **more}
+    return {**files, MANIFEST: canonical(manifest_of(files))}
+
+
+@pytest.mark.parametrize("changed", [{}, {"settings.json": b'{"of": "another form"}'}])
+def test_a_bundle_of_another_version_is_told_apart_from_a_changed_one(changed: dict[str, bytes]) -> None:
+    with pytest.raises(MadeByAnother, match=r"made by isthmus 9\.0\.1, and this is isthmus 0\.1\.0") as told:
+        verify_files(of_another_version(changed))
+    assert "could not be checked" in str(told.value)
+    assert told.value.remedy.startswith("Verify it with isthmus 9.0.1.")
 
 
 def test_the_fingerprint_can_be_recomputed_with_standard_tools() -> None:
