@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from isthmus.audit.figures_more import CohortLine, MeterLine
+from isthmus.audit.figures_more import CohortLine, CohortMonth, MeterLine
 from isthmus.audit.model import RequestLine
 
 FORMAT: Final = 1
@@ -395,3 +395,4 @@ class Report(msgspec.Struct, frozen=True):
     license_weeks: tuple[LicenseWeek, ...] = ()
     meters: tuple[MeterLine, ...] = ()
     cohorts: tuple[CohortLine, ...] = ()
+    cohort_months: tuple[CohortMonth, ...] = ()

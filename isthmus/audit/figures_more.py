@@ -37,3 +37,22 @@ class CohortLine(msgspec.Struct, frozen=True):
     product: str
     seats: int
     never_used: int
+
+
+class CohortMonth(msgspec.Struct, frozen=True):
+    """Seats of paid licences by the month (UTC, `start` its first day) in which their users were created.
+
+    `created` is the sum of the five that follow: users deactivated by now, and active ones who never logged in, or were
+    last there within 30 days, 31 to 90 days ago, or longer ago. `came_in_30` of `followed` logged in first within 30
+    days: those created 30 days ago or earlier. Both are None where the login history does not cover the whole month.
+    """
+
+    start: date
+    created: int
+    deactivated: int
+    never_used: int
+    last_30: int
+    last_90: int
+    longer: int
+    followed: int | None
+    came_in_30: int | None

@@ -1,23 +1,29 @@
-"""Days on which many seats were created of which many were never used. Pure.
+"""Days on which many seats were created of which many were never used, and seats by the month of their creation. Pure.
 
-A count, not a survival curve: when people first logged in is visible for the last six months only, and since when a
-deactivated user is so is not visible at all, so curves by month of provisioning would be wrong at both ends.
+Counts, not a survival curve: since when a deactivated user is so is not visible, so a curve would be wrong at its end.
+At its beginning the login history is cut: when somebody first logged in is said for months only that it covers whole,
+and of people who have had thirty days for it. Whether somebody ever came, and when last, is known for all of them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from isthmus.audit.analysis import Analysis
-from isthmus.audit.figures_more import CohortLine
+from isthmus.audit.figures_more import CohortLine, CohortMonth
 from isthmus.audit.finding import Withhold
 from isthmus.audit.model import UserRow
+from isthmus.audit.view import View
 
 SEATS_MIN: Final = 10
 NEVER_MIN: Final = 5
 NEVER_PERCENT: Final = 25
+MONTHS_MAX: Final = 12
+FIRST_DAYS: Final = 30
+LAST_DAYS: Final = 90
 
 
 def cohort_lines(analysis: Analysis) -> tuple[CohortLine, ...]:
@@ -43,3 +49,59 @@ def cohort_lines(analysis: Analysis) -> tuple[CohortLine, ...]:
             row = view.licenses.get(license_)
             found.append(CohortLine(day, license_, row.label if row else license_, len(created), never))
     return tuple(sorted(found, key=lambda line: (-line.never_used, line.day, line.pool)))
+
+
+def cohort_months(analysis: Analysis) -> tuple[CohortMonth, ...]:
+    """Return the last twelve months in which users of paid licences were created; none where activity is withheld."""
+    if analysis.withheld(Withhold.ACTIVITY):
+        return ()
+    view, lines = analysis.view, list[CohortMonth]()
+    for start, found in sorted(month_members(analysis.view).items()):
+        covered = view.history_start is not None and view.history_start <= datetime(*start.timetuple()[:3], tzinfo=UTC)
+        counts = {name: len(ids) for name, ids in found.items()}
+        first = (counts["followed"], counts["came_in_30"]) if covered else (None, None)
+        lines.append(CohortMonth(start, *(counts[name] for name in _STATES), *first))
+    return tuple(lines)
+
+
+_STATES: Final = ("created", "deactivated", "never_used", "last_30", "last_90", "longer")
+
+
+def month_members(view: View) -> Mapping[date, Mapping[str, list[str]]]:
+    """Return the users behind each figure of each month, by the month's first day."""
+    found: dict[date, dict[str, list[str]]] = {}
+    oldest = _months_before(view.now.date(), MONTHS_MAX - 1)
+    for user in view.snapshot.users:
+        row = view.licenses.get(user.license or "")
+        start = user.created_at.date().replace(day=1)
+        if row is None or not view.categories[row.id].seat_costs or start < oldest:
+            continue
+        names = [*_STATES, "followed", "came_in_30"]
+        month = found.setdefault(start, {name: [] for name in names})
+        for name in ("created", _state(view, user), *_first(view, user)):
+            month[name].append(user.id)
+    return found
+
+
+def _state(view: View, user: UserRow) -> str:
+    last = view.last_seen(user)
+    if not user.active:
+        return "deactivated"
+    if last is None:
+        return "never_used"
+    return "last_30" if view.within(last, FIRST_DAYS) else "last_90" if view.within(last, LAST_DAYS) else "longer"
+
+
+def _first(view: View, user: UserRow) -> Iterable[str]:
+    if view.within(user.created_at, FIRST_DAYS) or (view.history_start or view.now) > user.created_at:
+        return
+    yield "followed"
+    by = user.created_at + timedelta(days=FIRST_DAYS)
+    if any(login.row().first <= by for login in view.successes(user.id)):
+        yield "came_in_30"
+
+
+def _months_before(day: date, months: int) -> date:
+    """Return the first day of the month so many months before that of `day`."""
+    months_since = day.year * 12 + day.month - 1 - months
+    return date(months_since // 12, months_since % 12 + 1, 1)

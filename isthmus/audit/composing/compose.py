@@ -10,7 +10,7 @@ from typing import Final
 from isthmus.audit import money
 from isthmus.audit.analysis import Analysis, contract_now, contract_of
 from isthmus.audit.composing import renewal, texts
-from isthmus.audit.composing.cohorts import cohort_lines
+from isthmus.audit.composing.cohorts import cohort_lines, cohort_months
 from isthmus.audit.composing.meters import meter_lines
 from isthmus.audit.composing.other_licenses import move_lines
 from isthmus.audit.composing.pools import license_line, psl_line
@@ -100,6 +100,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         license_weeks=license_weeks,
         meters=meter_lines(analysis),
         cohorts=cohort_lines(analysis),
+        cohort_months=cohort_months(analysis),
     )
 
 

@@ -53,6 +53,7 @@ _LISTS: Final[Mapping[str, Trace]] = MappingProxyType(
         "move_limits": trace_renewal.move_limit_trace,
         "meters": trace_meters.meter_trace,
         "cohorts": trace_meters.cohort_trace,
+        "cohort_months": trace_meters.cohort_month_trace,
     }
 )
 _DOCS: Final = MappingProxyType({entry.rule.id: entry.rule for entry in (*GATES, *RULES)})

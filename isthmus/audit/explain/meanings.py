@@ -315,6 +315,18 @@ _COHORTS: Final = {
     "never_used": "Those of them whose holders never logged in.",
 }
 
+_COHORT_MONTHS: Final = {
+    "start": "The first day of a month in which users of paid licences were created.",
+    "created": "Users created in that month, whatever became of them.",
+    "deactivated": "Those of them who are deactivated.",
+    "never_used": "Those who are active and never logged in.",
+    "last_30": "Those who are active and were last there within 30 days.",
+    "last_90": "Those who are active and were last there 31 to 90 days ago.",
+    "longer": "Those who are active and were last there longer ago.",
+    "followed": "Those created 30 days ago or earlier; none where the login history does not cover the whole month.",
+    "came_in_30": "Those of them who first logged in within 30 days of their creation.",
+}
+
 _LISTS: Final = {
     "money": _MONEY,
     "licenses": _LICENSES,
@@ -335,6 +347,7 @@ _LISTS: Final = {
     "move_limits": _MOVE_LIMITS,
     "meters": _METERS,
     "cohorts": _COHORTS,
+    "cohort_months": _COHORT_MONTHS,
 }
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType(

@@ -1,10 +1,11 @@
-"""Where the figures of login-based licences and of seats created together come from. Pure."""
+"""Where the figures of login-based licences, and of seats by their day or month of creation, come from. Pure."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
 
+from isthmus.audit.composing.cohorts import month_members
 from isthmus.audit.explain.model import How, Source
 from isthmus.audit.explain.rows import LICENSES, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, of_row
@@ -58,3 +59,30 @@ def cohort_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
         ", have no LastLoginDate and no login in the history, and are not exempt." if field == "never_used" else "."
     )
     return Source(How.ROWS, said, rows, (USERS, LOGINS, LICENSES), rules=("R06",))
+
+
+_MONTHS: Final = MappingProxyType(
+    {
+        "created": "All users of paid licences who were created in that month, active or not.",
+        "deactivated": "Those of them who are not active.",
+        "never_used": "Those who are active, with no LastLoginDate and no login in the history.",
+        "last_30": "Those who are active and were last there within 30 days.",
+        "last_90": "Those who are active and were last there 31 to 90 days ago.",
+        "longer": "Those who are active and were last there longer ago.",
+        "followed": "Those who were created 30 days ago or earlier.",
+        "came_in_30": "Those of them whose first successful login came within 30 days of their creation.",
+    }
+)
+
+
+def cohort_month_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
+    """Return where a figure of a month in which seats were created comes from."""
+    line = ground.report.cohort_months[at[0]]
+    members = month_members(ground.view)[line.start]
+    if field == "start":
+        rows = ground.users(members["created"])
+        return Source(How.RECKONED, "The first day (UTC) of the month in which these were created.", rows, (USERS,))
+    if line.followed is None and field in {"followed", "came_in_30"}:
+        said = "The login history begins within that month or after it, so first logins are not known."
+        return Source(How.WITHHELD, said, parts=("history_start",), files=(LOGINS,))
+    return Source(How.ROWS, _MONTHS[field], ground.users(members[field]), (USERS, LOGINS, LICENSES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -171,3 +171,36 @@ def test_both_stand_in_the_pdf_and_the_workbook_and_the_bundle_verifies() -> Non
     assert again["report.json"] == made.documents["report.json"]
     assert "focus.csv" in again  # the login-based licence has an own price, and no cost row by the seat
     assert b"Community" not in again["focus.csv"]
+
+
+def test_seats_are_counted_by_the_month_of_their_creation() -> None:
+    org = Org(history_days=100)  # from 14 August
+    org.license()
+    org.regulars(10)  # created 400 days ago: before the last twelve months
+    may = (NOW.date() - date(2026, 5, 5)).days
+    org.user("Gone", created=may, last=120, active=False)
+    org.user("Never", created=may, last=None)
+    org.user("Here", created=may, last=29.9)
+    org.user("Lately", created=may, last=30.0)
+    org.user("Away", created=may, last=90.0)
+    september = (NOW.date() - date(2026, 9, 10)).days
+    org.user("Swift", created=september, last=2, human=[september - 30, 2])
+    org.user("Slow", created=september, last=2, human=[september - 31, 2])
+    org.user("Fresh", created=10, last=None)
+    months = compose(org.analyse(), "acme").cohort_months
+    told = {m.start: (m.created, m.deactivated, m.never_used, m.last_30, m.last_90, m.longer) for m in months}
+    assert told == {
+        date(2026, 5, 1): (5, 1, 1, 1, 1, 1),
+        date(2026, 9, 1): (2, 0, 0, 2, 0, 0),
+        date(2026, 11, 1): (1, 0, 1, 0, 0, 0),
+    }
+    assert [(m.followed, m.came_in_30) for m in months] == [(None, None), (2, 1), (0, 0)]
+
+
+@pytest.mark.parametrize(("days", "counted"), [(356, True), (357, False)])
+def test_twelve_months_are_counted_and_this_one_is_the_last(days: int, *, counted: bool) -> None:
+    org = Org()
+    org.license()
+    org.regulars(10)
+    org.user("Old", created=days, last=1)  # 1 December or 30 November of last year
+    assert bool(compose(org.analyse(), "acme").cohort_months) is counted
