@@ -24,6 +24,7 @@ NEVER_PERCENT: Final = 25
 MONTHS_MAX: Final = 12
 FIRST_DAYS: Final = 30
 LAST_DAYS: Final = 90
+_COUNTED: Final = tuple(name for name in CohortMonth.__struct_fields__ if name != "start")
 
 
 def cohort_lines(analysis: Analysis) -> tuple[CohortLine, ...]:
@@ -58,13 +59,20 @@ def cohort_months(analysis: Analysis) -> tuple[CohortMonth, ...]:
     view, lines = analysis.view, list[CohortMonth]()
     for start, found in sorted(month_members(analysis.view).items()):
         covered = view.history_start is not None and view.history_start <= datetime(*start.timetuple()[:3], tzinfo=UTC)
-        counts = {name: len(ids) for name, ids in found.items()}
-        first = (counts["followed"], counts["came_in_30"]) if covered else (None, None)
-        lines.append(CohortMonth(start, *(counts[name] for name in _STATES), *first))
+        lines.append(
+            CohortMonth(
+                start=start,
+                created=len(found["created"]),
+                deactivated=len(found["deactivated"]),
+                never_used=len(found["never_used"]),
+                last_30=len(found["last_30"]),
+                last_90=len(found["last_90"]),
+                longer=len(found["longer"]),
+                followed=len(found["followed"]) if covered else None,
+                came_in_30=len(found["came_in_30"]) if covered else None,
+            )
+        )
     return tuple(lines)
-
-
-_STATES: Final = ("created", "deactivated", "never_used", "last_30", "last_90", "longer")
 
 
 def month_members(view: View) -> Mapping[date, Mapping[str, list[str]]]:
@@ -76,8 +84,7 @@ def month_members(view: View) -> Mapping[date, Mapping[str, list[str]]]:
         start = user.created_at.date().replace(day=1)
         if row is None or not view.categories[row.id].seat_costs or start < oldest:
             continue
-        names = [*_STATES, "followed", "came_in_30"]
-        month = found.setdefault(start, {name: [] for name in names})
+        month = found.setdefault(start, {name: [] for name in _COUNTED})
         for name in ("created", _state(view, user), *_first(view, user)):
             month[name].append(user.id)
     return found
