@@ -15,6 +15,7 @@ from typing import Final, cast
 import click
 
 from isthmus.cli.refusal import Refused
+from isthmus.db.errors import DatabaseUnusable
 
 _DISK_REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -41,13 +42,18 @@ def told(ended: BaseException) -> tuple[str, str]:
     match ended:
         case Refused():
             return ended.what, ended.remedy
-        case click.UsageError():
-            path = ended.ctx.command_path if ended.ctx is not None else "isthmus"
-            return ended.format_message(), f"See `{path} --help`."
         case click.ClickException():
-            return ended.format_message(), "See `isthmus --help`."
+            context = ended.ctx if isinstance(ended, click.UsageError) else None
+            path = context.command_path if context is not None else "isthmus"
+            return ended.format_message(), f"See `{path} --help`."
         case KeyboardInterrupt() | click.Abort():
             return "Stopped before it was done.", "Run the command again; nothing half-done stands in its way."
+        case DatabaseUnusable():
+            what, _, remedy = str(ended).partition(". ")
+            return (
+                f"{what[:1].upper()}{what[1:].rstrip('.')}.",
+                remedy or "Run `isthmus doctor`; it says what is wrong.",
+            )
         case OSError(errno=int(number), filename=filename) if number in _DISK_REMEDIES:
             place = f": {filename}" if isinstance(filename, str) else ""
             return f"{os.strerror(number)}{place}.", _DISK_REMEDIES[number]

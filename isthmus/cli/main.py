@@ -70,6 +70,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line of this process and end it."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name must not end a command where the terminal lacks it
@@ -81,8 +82,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status: object = commands.main(list(arguments), prog_name="isthmus", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough, as `isthmus … | head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # whoever read our output has seen enough, as `isthmus … | head` has
+        _write_no_more()
         return EXIT_REFUSED
     except click.exceptions.NoArgsIsHelpError as help_wanted:
         click.echo(help_wanted.format_message(), err=True)
@@ -90,8 +91,29 @@ def run(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001 - the one place where nothing may fall through
         what, remedy = told(ended)
         show_refusal(what, remedy, as_json=_wants_json(arguments))
+        _write_no_more()
         return EXIT_REFUSED
     return status if isinstance(status, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """Open /dev/null for standard streams that were closed, or the next file or socket would take their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def _write_no_more() -> None:
+    """Let what could not be written go, or Python would try again while it ends, and say so in words of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

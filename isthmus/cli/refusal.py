@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from typing import Final, Never
 
 import click
@@ -34,6 +35,7 @@ def show_refusal(what: str, remedy: str, *, as_json: bool) -> None:
     """Print the two halves on standard error, and as one JSON object on standard output where that was asked for."""
     if as_json:
         ascii_only = (sys.stdout.encoding or "").lower() != "utf-8"
-        print(json.dumps({"error": what, "remedy": remedy}, ensure_ascii=ascii_only), flush=True)
+        with suppress(OSError):  # a full disk, or a pipe that was closed: standard error says it as well
+            print(json.dumps({"error": what, "remedy": remedy}, ensure_ascii=ascii_only), flush=True)
     click.secho(what, fg="red", bold=True, err=True)
     click.echo(f"  {remedy}", err=True)

@@ -16,7 +16,7 @@ import shutil
 import signal
 import stat
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,7 +146,7 @@ async def _initialise(settings: Settings, launch: Launch) -> None:
     finally:
         password_file.unlink(missing_ok=True)
     if status != 0:
-        message = f"PostgreSQL could not make its data directory {settings.data_dir}: {_last_line(output)}"
+        message = f"PostgreSQL could not make its data directory {settings.data_dir}: {_complaint(output)}"
         raise DatabaseUnusable(message)
     write_private(settings.passfile(SUPERUSER), f"*:*:*:{SUPERUSER}:{password}\n")
     unfinished.rename(launch.data_dir)
@@ -227,7 +227,7 @@ def _start_failure(settings: Settings, complaint: str, *, stale: bool) -> Databa
             f"the data in {settings.data_dir} was made by another PostgreSQL version. Start the Isthmus release that "
             "made it, take a dump, and restore it into a new ISTHMUS_HOME."
         )
-    return DatabaseUnusable(f"PostgreSQL did not start: {_last_line(complaint)} (log: {settings.log_dir})")
+    return DatabaseUnusable(f"PostgreSQL did not start: {_complaint(complaint)}")
 
 
 async def _run(launch: Launch, program: str, *arguments: str) -> tuple[int, str]:
@@ -258,9 +258,13 @@ def _log_tail(settings: Settings) -> str:
     return log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace") if log.exists() else ""
 
 
-def _last_line(text: str) -> str:
-    lines: Sequence[str] = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+def _complaint(text: str) -> str:
+    """Return what a program of PostgreSQL complained of, with a remedy where one is known."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = next((line for line in lines if "error:" in line or "FATAL:" in line or "PANIC:" in line), None)
+    if "No space left on device" in text:
+        return f"{said or 'no space left on device'}. The disk is full. Make room, then start it again"
+    return said or (lines[-1] if lines else "it said nothing")
 
 
 def _is_socket(path: Path) -> bool:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
+from isthmus.db.errors import DatabaseUnusable
+
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
+OTHERS: Final = 0o077
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make `folder` with mode 0700, and its parents with the usual mode; an existing folder is closed to others."""
+    """Make `folder` with mode 0700, and its parents with the usual mode; an empty one is closed to others.
+
+    Raises `DatabaseUnusable` for one that others may enter and that holds something: it may be /etc or /tmp.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    if stat.S_IMODE(folder.stat().st_mode) & OTHERS and any(folder.iterdir()):
+        message = (
+            f"{folder} holds things already, and others may enter it. "
+            f"Name a folder of its own (ISTHMUS_HOME, ISTHMUS_SECRETS_DIR), or close this one: chmod 700 {folder}"
+        )
+        raise DatabaseUnusable(message)
     folder.chmod(PRIVATE_FOLDER)
 
 

@@ -204,6 +204,19 @@ def test_a_bundle_that_was_touched_does_not_verify(world: World) -> None:
     run("audit", "verify", str(out / "report.pdf"), "--json", environ=world.environ).refusal()
 
 
+@pytest.mark.parametrize(
+    ("streams", "status"), [(">/dev/full", 2), ("| true; exit ${PIPESTATUS[0]}", 2), ("<&- >&- 2>&-", 0)]
+)
+def test_output_that_nobody_takes_ends_without_a_traceback(tmp_path: Path, streams: str, status: int) -> None:
+    line = f"{ISTHMUS} sync explain --json {streams}"
+    done = subprocess.run(
+        ["bash", "-c", line], env=bare_environ(tmp_path), capture_output=True, timeout=90, check=False
+    )
+    assert done.returncode == status
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
 def test_what_surrounds_a_command_does_not_change_it(world: World) -> None:
     odd = {
         "HTTPS_PROXY": "http://127.0.0.1:9",
