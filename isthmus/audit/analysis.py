@@ -24,7 +24,7 @@ from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_
 from isthmus.audit.needed import base_need, known_weeks
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, SEAT_RULES
 from isthmus.audit.snapshot import Snapshot
-from isthmus.audit.view import View
+from isthmus.audit.view import DISABLED, View
 
 AVERAGE_STEP: Final = Decimal("0.000001")
 """To what the average price of several contract lines is rounded."""
@@ -236,6 +236,7 @@ def _unused(findings: Sequence[Finding]) -> dict[str, list[int]]:
 def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapping[str, Sequence[int]]) -> list[Pool]:
     """Return the pools whose seats are money, with what the contract and the weekly history say of them.
 
+    Licences that are disabled are left out: they are not paid for, and their seats are no seats to use again.
     `unused` counts the unused seats of each licence today by grade, A first.
     """
     pools: list[Pool] = []
@@ -244,7 +245,7 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
         items = contract_now(row, basis.contract, view.now.date())
         contracted = sum(item.quantity for item in items) if items else None
         minimum = sum(item.minimum_quantity for item in items)
-        if view.categories[row.id].seat_costs:
+        if view.categories[row.id].seat_costs and row.status != DISABLED:
             sold = row.status == "Active"
             a, b, c, *_ = unused.get(row.id, (0, 0, 0))
             points = [*basis.history.points, PoolPoint(today, row.id, row.total, row.used, a, b, c)]
@@ -253,7 +254,8 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
             pools.append(replace(own, hires=view.thresholds_of(row.id).hires))
     for psl in view.snapshot.psls:
         own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
-        pools.append(Pool(psl.id, _total(psl), psl.used, prices[psl.id], count_surplus=own))
+        if psl.status != DISABLED:
+            pools.append(Pool(psl.id, _total(psl), psl.used, prices[psl.id], count_surplus=own))
     return pools
 
 

@@ -20,6 +20,8 @@ from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.snapshot import Snapshot
 
 COUNTER_LAG_MAX = timedelta(hours=24)
+DISABLED: Final = "Disabled"
+"""The status of a licence that has ended: nobody pays for it, and its seats cannot be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,11 @@ class View:
     @cached_property
     def _active(self) -> dict[tuple[str, int], int]:
         return {}
+
+    @staticmethod
+    def seats_there(row: LicenseRow) -> int:
+        """Return the seats that the org has of a licence: none of one that is disabled, nor by a negative total."""
+        return 0 if row.status == DISABLED else max(0, row.total)
 
     def counter_lags(self, row: LicenseRow) -> bool:
         """Whether the org says that its count of used seats is older than a day."""

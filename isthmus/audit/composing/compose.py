@@ -62,7 +62,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         history_start=reading.history_start,
         history_days=view.history_days,
         pseudonymous=reading.pseudonymous,
-        seats_purchased=sum(max(0, line.purchased) for line in paid),
+        seats_purchased=sum(view.seats_there(view.licenses[line.id]) for line in paid),
         seats_assigned=sum(line.assigned for line in paid),
         seats_active=_sum(line.active_90 for line in paid),
         seats_unused=_sum(line.unused for line in paid),

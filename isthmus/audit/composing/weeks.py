@@ -94,7 +94,7 @@ def _known(analysis: Analysis, pools: Sequence[LicenseRow]) -> _Known:
 
 
 def _now(view: View, pools: Iterable[LicenseRow]) -> list[PoolPoint]:
-    return [PoolPoint(view.now.date(), row.id, max(0, row.total), row.used) for row in pools]
+    return [PoolPoint(view.now.date(), row.id, view.seats_there(row), row.used) for row in pools]
 
 
 def _seen(view: View, pools: Sequence[LicenseRow]) -> dict[tuple[str, date], PoolWeek]:

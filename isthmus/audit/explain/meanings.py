@@ -20,7 +20,7 @@ _TOP: Final = {
     "history_start": "The first login that the org still shows (UTC), or the beginning of what was read.",
     "history_days": "Whole days of login history before the audit.",
     "pseudonymous": "Whether names were replaced by keyed hashes before anything was judged.",
-    "seats_purchased": "Seats of all paid user licences that the org has, free allowances of these licences included.",
+    "seats_purchased": "Seats of all paid user licences that are in force, free allowances of these licences included.",
     "seats_assigned": "Seats of paid user licences held by active users, as Salesforce counts them.",
     "seats_active": "Holders of paid seats with a login of their own in the last 90 days: an estimate, no proof.",
     "seats_unused": "Paid seats found never used, dormant or inactive (R06, R07, R08) with grade A, B or C.",

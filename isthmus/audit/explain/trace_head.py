@@ -12,6 +12,7 @@ from isthmus.audit.explain.rows import EXTRACTS, LOGINS, READING, USERS
 from isthmus.audit.explain.tracer import Ground, Trace, decided, of_row, setting, words
 from isthmus.audit.finding import Verdict, Withhold
 from isthmus.audit.given.catalogue import Category
+from isthmus.audit.view import DISABLED
 
 _SUMMED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -54,6 +55,7 @@ def _sum(ground: Ground, field: str) -> Source:
         f"licenses[{i}].{_SUMMED[field]}"
         for i, line in enumerate(ground.report.licenses)
         if Category(line.category).seat_costs
+        and (field != "seats_purchased" or (line.status != DISABLED and line.purchased > 0))
     )
     return Source(How.SUM, "The paid licences together.", parts=parts, files=("licenses.jsonl",))
 

@@ -19,6 +19,7 @@ from isthmus.audit.figures import LicenseLine, Report
 from isthmus.audit.given.catalogue import Category
 from isthmus.audit.given.prices import AT_LIST
 from isthmus.audit.report.cells import Cell, as_text
+from isthmus.audit.view import DISABLED
 
 COLUMNS: Final = (
     "BillingPeriodStart",
@@ -66,7 +67,7 @@ def render_focus(report: Report) -> bytes:
 
 
 def _rows(report: Report, line: LicenseLine, figure: str) -> Iterator[list[Cell]]:
-    if line.unit_price is None or line.purchased <= 0 or line.category not in _BY_THE_SEAT:
+    if line.unit_price is None or line.purchased <= 0 or line.status == DISABLED or line.category not in _BY_THE_SEAT:
         return
     contracted = [c.contracted for c in report.contract if c.pool == line.id and c.in_force]
     bought, name = (sum(contracted), "contracted") if contracted else (line.purchased, "purchased")

@@ -67,6 +67,21 @@ def test_a_negative_total_is_no_count_of_seats() -> None:
     assert [(total.reclaim_seats, total.renewal_seats) for total in report(org).money] == [(1, 0)]  # 5 % headroom
 
 
+def test_a_licence_that_has_ended_is_neither_bought_nor_paid_for_nor_used_again() -> None:
+    org = company(total=20)
+    org.license("100OLD", name="Old Cloud", key="AUL1", total=500, status="Disabled")
+    org.user("Ivan", last=130, seat="100OLD")
+    prices = (CustomerPrice("SFDC", Decimal(100), "USD"), CustomerPrice("AUL1", Decimal(10), "USD"))
+    outcome = report(org, prices=prices)
+    (total,) = outcome.money
+    assert (outcome.seats_purchased, outcome.seats_assigned, total.reclaim_seats) == (20, 11, 0)
+    assert (total.annual_cost, total.cash_at_renewal) == (20 * 100 * 12, 9 * 100 * 12)
+    assert total.break_even_uplift_percent == Decimal("81.8")  # 10,800 of 24,000
+    assert outcome.weeks[-1].purchased == 20
+    assert "Old Cloud" not in render_focus(outcome).decode()
+    assert found(org.analyse(), "R18") == ["100OLD"]
+
+
 @pytest.mark.parametrize(("total", "used", "hit"), [(0, 1, True), (0, 0, False), (3, 3, False), (3, 4, True)])
 def test_a_pool_of_permission_set_licences_with_more_used_than_there_are_is_noted(
     total: int, used: int, *, hit: bool
