@@ -92,7 +92,8 @@ async def test_other_secrets_and_data_of_another_version_are_refused_with_the_re
 
 async def test_an_interrupted_first_start_is_begun_anew(settings: Settings):
     unfinished = settings.data_dir.with_name("postgres.unfinished")
-    unfinished.mkdir(parents=True)
+    settings.home.mkdir(parents=True, mode=0o700)
+    unfinished.mkdir()
     (unfinished / "half").write_text("x")
     server = await start_embedded(settings)
     await server.stop()
