@@ -93,6 +93,18 @@ class AuditFailed(Exception):
         self.of = of
 
 
+class AuditInterrupted(Exception):
+    """The reading broke off on the way, and what was read is kept: the next attempt goes on from there."""
+
+
+ON_THE_WAY: Final = frozenset({Failure.MOVER_STOPPED, Failure.UNREACHABLE})
+
+
+def goes_on(failure: Failure, *, kept: bool, attempt: int, attempts_max: int) -> bool:
+    """Whether another attempt follows one that ended so: the org refused nothing, and more was read than before."""
+    return kept and failure in ON_THE_WAY and attempt < attempts_max
+
+
 class LeasesEnded(AuditFailed):
     """The keeper went away, or could not ask its database, while the mover was at work: to be tried again."""
 

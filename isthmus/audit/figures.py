@@ -383,6 +383,7 @@ class Report(msgspec.Struct, frozen=True):
     api_calls: int
     login_rows: int
     calls_estimated: int = 0
+    interruptions: int = 0
     readiness: tuple[ReadinessLine, ...] = ()
     scenarios: tuple[ScenarioLine, ...] = ()
     plan: tuple[PlanLine, ...] = ()

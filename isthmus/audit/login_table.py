@@ -24,6 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WORDS: Final = tuple((kind, success) for kind in sorted(LoginKind) for success in (False, True))
 _CODES: Final = MappingProxyType({words: code for code, words in enumerate(_WORDS)})
 _END: Final = -1
+_LENGTH_BYTES: Final = 8
 
 
 class UserLoginsRow(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +141,36 @@ class LoginTable:
         self.days[place * _DAY_BYTES : (place + 1) * _DAY_BYTES] = days
         self.weeks[place * WEEKS_KEPT : (place + 1) * WEEKS_KEPT] = weeks
 
+    def dump(self) -> Iterator[bytes | memoryview]:
+        """Yield all of it in this machine's own form, in pieces, for `load`; nothing may be added meanwhile."""
+        users, heads = "\n".join(self._heads).encode(), array("q", self._heads.values())
+        for column in (users, heads, *self._columns()):
+            content = memoryview(column).cast("B")
+            yield len(content).to_bytes(_LENGTH_BYTES, "little")
+            yield content
+
+    @classmethod
+    def load(cls, dumped: bytes) -> LoginTable:
+        """Return the table that was dumped. Raises `ValueError` for what cannot have come from a table."""
+        table, heads, contents = cls(), array("q"), _contents(dumped)
+        users = bytes(next(contents, b"")).decode()
+        heads.frombytes(next(contents, b""))
+        for column, content in zip(table._columns(), contents, strict=True):
+            if isinstance(column, bytearray):
+                column.extend(content)
+            else:
+                column.frombytes(content)
+        table._heads = dict(zip(users.split("\n") if users else (), heads, strict=True))
+        rows = len(table.codes)
+        widths = (1, 1, 1, 1, _DAY_BYTES, WEEKS_KEPT, 1)
+        if any(len(column) != rows * width for column, width in zip(table._columns(), widths, strict=True)):
+            message = "the columns are not of one length"
+            raise ValueError(message)
+        return table
+
+    def _columns(self) -> tuple[bytearray | array[int], ...]:
+        return (self.codes, self.counts, self.firsts, self.lasts, self.days, self.weeks, self._next)
+
     def _append(self, user: str, code: int, first: int, last: int) -> int:
         place = len(self.codes)
         self.codes.append(code)
@@ -166,3 +197,12 @@ def _microseconds(at: datetime) -> int:
 
 def _instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _contents(dumped: bytes) -> Iterator[memoryview]:
+    view, start = memoryview(dumped), 0
+    while start < len(view):
+        end = start + _LENGTH_BYTES
+        length = int.from_bytes(view[start:end], "little")
+        start = end + length
+        yield view[end:start]

@@ -16,7 +16,7 @@ WEEKS_KEPT: Final = 27
 """Weeks of logins that are told apart: six months and the week in which they began."""
 DAYS_KEPT: Final = WEEKS_KEPT * 7
 
-# Words of `CollectedMessage.unavailable`: what the connected user may not read, besides whole objects by name.
+# Words of `SoFar.unavailable`: what the connected user may not read, besides whole objects by name.
 PSLS_UNAVAILABLE: Final = "PermissionSetLicense"
 PERMISSIONS_UNAVAILABLE: Final = "permissions of permission set licences"
 FEATURES_UNAVAILABLE: Final = "feature licences"
@@ -208,8 +208,15 @@ class ProgressMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="progre
     api_calls: int
 
 
-class CollectedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="collected"):
-    """The last message of a complete reading."""
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """The half-open span [since, until) of login history, in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+class SoFar(msgspec.Struct, frozen=True):
+    """What a reading has found and done by now, besides rows. `interruptions`: how often it was taken up again."""
 
     history_start: datetime | None
     login_rows: int
@@ -217,6 +224,26 @@ class CollectedMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="colle
     requests: tuple[RequestLine, ...]
     api_calls: int
     calls_estimated: int = 0
+    interruptions: int = 0
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """Where an interrupted reading goes on: everything but logins was read, and the logins of the windows `done`."""
+
+    taken_at: datetime
+    so_far: SoFar
+    done: tuple[Window, ...]
+
+
+class WindowMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="window"):
+    """All logins of a window have been reported, and of no window only some: a reading may go on from here."""
+
+    window: Window
+    so_far: SoFar
+
+
+class CollectedMessage(SoFar, frozen=True, tag_field="kind", tag="collected"):
+    """The last message of a complete reading."""
 
 
 class CollectFailure(StrEnum):
@@ -252,6 +279,7 @@ AuditMessage: TypeAlias = (
     | UsersMessage
     | LoginsMessage
     | UnknownWordMessage
+    | WindowMessage
     | ProgressMessage
     | CollectedMessage
     | FailedMessage

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.audit.collect import AuditJob
+from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
+from isthmus.audit.collecting.folder_shelf import FolderShelf, ShelfRefused
 from isthmus.audit.collecting.reading import MoverSetting, read_org
 from isthmus.audit.evidence.bundle import fingerprint_of
 from isthmus.audit.evidence.parts import Parts, parts_of
@@ -25,6 +27,7 @@ from isthmus.sandbox.packets import packet_pair
 from isthmus.sandbox.report import SandboxReport
 
 BUNDLE_DIR: Final = "bundle"
+UNFINISHED_DIR: Final = ".isthmus-unfinished"
 OPTIONAL: Final = ("renewal.ics", "focus.csv")
 """Documents that only some audits leave."""
 OnProgress = Callable[[ProgressMessage], None]
@@ -58,19 +61,26 @@ async def audit_once(
     mover: MoverSetting,
     clock: Clock,
     on_progress: OnProgress | None = None,
+    checkpoint_every_s: float = EVERY_S,
 ) -> OnceResult:
     """Read the org through a mover, judge, and write report.pdf, report.xlsx, findings.csv, report.json and bundle/.
 
     The documents appear in `out_dir` complete or not at all: each audit's own files are replaced, anything else there
-    is left alone. Raises `AuditFailed` or `OutputRefused` with what happened and the remedy; nothing is written then.
+    is left alone. Raises `AuditFailed` or `OutputRefused` with what happened and the remedy; then there is no document.
+    What was read is kept in `UNFINISHED_DIR`: the next audit of this org into this folder goes on from there.
     """
     check_output(out_dir)
+    shelf = FolderShelf(out_dir / UNFINISHED_DIR)
+    # Where names are to be replaced, none may be written before.
+    keeping = Keeping(shelf, clock, checkpoint_every_s) if options.pseudonym_key is None else None
     began_s = clock.monotonic_s()
     ours, theirs = packet_pair()
     answering = asyncio.create_task(answer_fixed(ours, {endpoint.connection: lease}))
     try:
         job = AuditJob([endpoint], options.as_of)
-        read = await read_org(job, mover, theirs, _heard, _teller(on_progress))
+        read = await read_org(job, mover, theirs, _heard, _teller(on_progress), keeping=keeping)
+    except ShelfRefused as refused:
+        raise OutputRefused(str(refused)) from None
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
@@ -78,6 +88,7 @@ async def audit_once(
     read_s = clock.monotonic_s() - began_s
     judged = await asyncio.to_thread(judge, read.snapshot, options, org)
     files = await asyncio.to_thread(write_output, judged, out_dir)
+    shelf.drop()
     return OnceResult(
         report=judged.report,
         files=files,

@@ -3,9 +3,10 @@
 1. The keeper's ticket says whose audit it is; one that has ended gets none.
 2. `claim` raises the attempt: an older attempt that still lives can write nothing more.
 3. The lease channel goes straight to the mover; the worker never sees a token.
-4. Snapshot, findings and documents are stored in one transaction, with the state `done`.
-5. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
-6. What is to be told of the end is set down in the same transaction (`audit.afterwards`).
+4. What is read is kept every few seconds, in whole windows of logins: the next attempt goes on from there.
+5. Snapshot, findings and documents are stored in one transaction, with the state `done`.
+6. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
+7. What is to be told of the end is set down in the same transaction (`audit.afterwards`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import msgspec
 from isthmus.audit import store
 from isthmus.audit.cadence.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
+from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
 from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
 from isthmus.audit.desk.setting import options_of, read_setting
-from isthmus.audit.failures import AuditFailed, Failure, LeasesEnded
+from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure, LeasesEnded, goes_on
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
 from isthmus.audit.model import ProgressMessage
+from isthmus.audit.store_checkpoint import StoredShelf
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database
@@ -42,7 +45,7 @@ from isthmus.values import AuditId, ConnectionId, Purpose
 TICKET_FRESH_S: Final = 120.0
 SAVE_EVERY_S: Final = 0.5
 ATTEMPTS_MAX: Final = 5
-"""An audit whose worker is ended so often is one that ends workers: each attempt reads the org anew."""
+"""An audit whose worker is ended so often is one that ends workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,15 @@ class AuditApp:
     clock: Clock
     journal: Journal
     options: AuditOptions
+    checkpoint_every_s: float = EVERY_S
 
 
 async def perform_audit(audit: AuditId, app: AuditApp) -> None:
     """Carry out one queued audit. A second call for a finished one does nothing; failures are stored with a remedy.
 
-    Raises `DatabaseError` or `KeeperUnavailable` if the installation itself is not there: the job is then tried again.
+    Raises `store.AttemptLost` if another attempt has begun: that one writes, and this one's work is dropped.
+    Raises `DatabaseError` or `KeeperUnavailable` if the installation itself is not there, and `AuditInterrupted` if the
+    reading broke off half-way: the job is then tried again, and the reading goes on from what was kept of it.
     """
     performing = _Performing(audit, app)
     try:
@@ -76,19 +82,19 @@ async def perform_audit(audit: AuditId, app: AuditApp) -> None:
         await performing.carry_out(claimed)
         settled = True
     except LeasesEnded:
-        settled = True  # nor is this
+        settled = True  # not the audit's fault: the job is tried again
         message = "the keeper went away in mid-audit"
         raise KeeperUnavailable(message) from None
     except AuditFailed as failed:
         settled = True
+        if performing.goes_on(claimed, failed):
+            raise AuditInterrupted from None
         await performing.fail(claimed, failed)
     except KeeperRefused:
         settled = True
         await performing.fail(claimed, AuditFailed(Failure.LEASE_LOST))
-    except store.AttemptLost:
-        settled = True
-    except (DatabaseError, KeeperUnavailable, asyncio.CancelledError):
-        settled = True  # not the audit's fault: the job is tried again
+    except (store.AttemptLost, DatabaseError, KeeperUnavailable, asyncio.CancelledError):
+        settled = True  # nor is this
         raise
     finally:
         if not settled:  # an error of ours: it goes on to the worker, which writes it down, but no audit hangs
@@ -104,6 +110,7 @@ class _Performing:
         self._ticket: Ticket | None = None
         self._got_s = 0.0
         self._saved_s = 0.0
+        self._keeping: Keeping | None = None
 
     async def ticket(self) -> Ticket:
         """Return a ticket that is good for minutes yet: it lasts five, an audit may last longer."""
@@ -134,6 +141,11 @@ class _Performing:
             snoozes = await store.load_snoozes(tx, self._audit)
         return msgspec.structs.replace(options_of(setting, self._app.options), history=history, snoozes=snoozes)
 
+    def goes_on(self, claimed: store.Claimed, failed: AuditFailed) -> bool:
+        """Whether another attempt is to go on from what this one kept."""
+        kept = self._keeping is not None and self._keeping.kept > 0
+        return goes_on(failed.failure, kept=kept, attempt=claimed.attempt, attempts_max=ATTEMPTS_MAX)
+
     async def fail(self, claimed: store.Claimed, failed: AuditFailed) -> None:
         """Store why the audit ended; an audit that is no longer ours is left alone."""
         try:
@@ -153,6 +165,9 @@ class _Performing:
         setting = MoverSetting(settings.allow_loopback_http, settings.allow_no_sandbox, settings.ca_file)
         endpoint = Endpoint(claimed.connection, claimed.origin, Purpose.AUDIT, API_VERSION_DEFAULT)
         job = AuditJob([endpoint], self._app.options.as_of)
+        if self._app.options.pseudonym_key is None:  # else names are not to be written before they are replaced
+            shelf = StoredShelf(self._app.database, self.ticket, self._audit, claimed.attempt)
+            self._keeping = Keeping(shelf, self._app.clock, self._app.checkpoint_every_s)
 
         async def on_sandbox(report: SandboxReport) -> None:
             async with self._app.database.tenant(await self.ticket()) as tx:
@@ -166,4 +181,4 @@ class _Performing:
             async with self._app.database.tenant(await self.ticket()) as tx:
                 await store.save_percent(tx, self._audit, claimed.attempt, message.percent)
 
-        return await read_org(job, setting, lease, on_sandbox, on_progress)
+        return await read_org(job, setting, lease, on_sandbox, on_progress, keeping=self._keeping)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -28,11 +28,14 @@ from isthmus.audit.model import (
     PslRow,
     PslsMessage,
     RequestLine,
+    Resume,
     StartedMessage,
     UnknownWordMessage,
     UserRow,
     UsersMessage,
     Vocabulary,
+    Window,
+    WindowMessage,
 )
 
 
@@ -66,6 +69,7 @@ class Reading(msgspec.Struct, frozen=True):
     sandbox: SandboxSigns
     pseudonymous: bool = False
     calls_estimated: int = 0
+    interruptions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +93,56 @@ class ReadingFailed(Exception):
         self.failed = failed
 
 
+@dataclass(slots=True)
+class Rows:
+    """What was read so far: rows of each kind, and words that are outside our tables."""
+
+    licenses: list[LicenseRow] = field(default_factory=list[LicenseRow])
+    psls: list[PslRow] = field(default_factory=list[PslRow])
+    assigns: list[PslAssignRow] = field(default_factory=list[PslAssignRow])
+    users: list[UserRow] = field(default_factory=list[UserRow])
+    logins: LoginTable = field(default_factory=LoginTable)
+    unknown: Counter[tuple[Vocabulary, str]] = field(default_factory=Counter[tuple[Vocabulary, str]])
+
+
 class SnapshotBuilder:
     """Takes a mover's messages in any order and gives the snapshot at the end."""
 
-    def __init__(self, host: str) -> None:
-        """Begin an empty snapshot of the org at `host`."""
-        self._host = host
-        self._licenses: list[LicenseRow] = []
-        self._psls: list[PslRow] = []
-        self._assigns: list[PslAssignRow] = []
-        self._users: list[UserRow] = []
-        self._logins = LoginTable()
+    def __init__(self, host: str, rows: Rows | None = None, resume: Resume | None = None) -> None:
+        """Begin a snapshot of the org at `host`: empty, or with what an interrupted reading had reported."""
+        self.rows = rows or Rows()
+        self.host = host
         self._texts: dict[str, str] = {}
-        self._unknown: Counter[tuple[Vocabulary, str]] = Counter()
-        self._taken_at: datetime | None = None
-        self._end: CollectedMessage | None = None
+        self._taken_at = resume.taken_at if resume else None
+        self._so_far = resume.so_far if resume else None
+        self._done = list(resume.done) if resume else []
+        self._complete = False
 
     def take(self, message: AuditMessage) -> None:  # noqa: C901 one flat case for each kind of message
         """Take one message in. Raises `ReadingFailed` for the message of a failure."""
+        rows = self.rows
         match message:
             case StartedMessage():
                 self._taken_at = message.taken_at
             case LicensesMessage():
-                self._licenses.extend(message.rows)
+                rows.licenses.extend(message.rows)
             case PslsMessage():
-                self._psls.extend(message.rows)
+                rows.psls.extend(message.rows)
             case PslAssignsMessage():
-                self._assigns.extend(message.rows)
+                rows.assigns.extend(message.rows)
             case UsersMessage():
-                self._users.extend(lean(row, self._texts) for row in message.rows)
+                rows.users.extend(lean(row, self._texts) for row in message.rows)
             case LoginsMessage():
                 for row in message.rows:
                     self._add_login(row, self._taken_at)
             case UnknownWordMessage():
-                self._unknown[message.vocabulary, message.word] += message.count
+                rows.unknown[message.vocabulary, message.word] += message.count
+            case WindowMessage():
+                self._so_far = message.so_far
+                self._done = joined([*self._done, message.window])
             case CollectedMessage():
-                self._end = message
+                self._so_far = message
+                self._complete = True
             case FailedMessage():
                 raise ReadingFailed(message)
             case ProgressMessage():
@@ -133,41 +151,60 @@ class SnapshotBuilder:
     @property
     def complete(self) -> bool:
         """Whether the closing message has come."""
-        return self._end is not None
+        return self._complete
+
+    def resume(self) -> Resume | None:
+        """Return where a later reading may go on, right after a `WindowMessage`; None before the first one."""
+        if self._so_far is None or self._taken_at is None:
+            return None
+        return Resume(self._taken_at, self._so_far, tuple(self._done))
 
     def finish(self) -> Snapshot:
         """Return the snapshot, once. Raises `ValueError` before the closing message has come."""
-        end, taken_at = self._end, self._taken_at
-        if end is None or taken_at is None:
+        end, taken_at = self._so_far, self._taken_at
+        if not self._complete or end is None or taken_at is None:
             message = "the reading has not been completed"
             raise ValueError(message)
-        users = tuple(sorted(self._users, key=lambda row: row.id))
+        rows = self.rows
+        users = tuple(sorted(rows.users, key=lambda row: row.id))
         reading = Reading(
-            host=self._host,
+            host=self.host,
             taken_at=taken_at,
             history_start=end.history_start,
             login_rows=end.login_rows,
             api_calls=end.api_calls,
             unavailable=end.unavailable,
             requests=end.requests,
-            unknown_words=tuple(UnknownWord(v, w, n) for (v, w), n in sorted(self._unknown.items())),
+            unknown_words=tuple(UnknownWord(v, w, n) for (v, w), n in sorted(rows.unknown.items())),
             sandbox=_sandbox_signs(users),
             calls_estimated=end.calls_estimated,
+            interruptions=end.interruptions,
         )
         return Snapshot(
             reading=reading,
-            licenses=tuple(sorted(self._licenses, key=lambda row: row.id)),
-            psls=tuple(sorted(self._psls, key=lambda row: row.id)),
-            assigns=tuple(sorted(self._assigns, key=lambda row: row.id)),
+            licenses=tuple(sorted(rows.licenses, key=lambda row: row.id)),
+            psls=tuple(sorted(rows.psls, key=lambda row: row.id)),
+            assigns=tuple(sorted(rows.assigns, key=lambda row: row.id)),
             users=users,
-            logins=self._logins,
+            logins=rows.logins,
         )
 
     def _add_login(self, row: LoginRow, taken_at: datetime | None) -> None:
         if taken_at is None:
             message = "logins came before the instant of the audit"
             raise ValueError(message)
-        self._logins.add(row, (taken_at.date() - row.day).days)
+        self.rows.logins.add(row, (taken_at.date() - row.day).days)
+
+
+def joined(windows: Iterable[Window]) -> list[Window]:
+    """Return the same spans in order, those that touch made one."""
+    spans: list[Window] = []
+    for window in sorted(windows, key=lambda window: window.since):
+        if spans and window.since <= spans[-1].until:
+            spans[-1] = Window(spans[-1].since, max(spans[-1].until, window.until))
+        else:
+            spans.append(window)
+    return spans
 
 
 def lean(row: UserRow, texts: dict[str, str]) -> UserRow:

@@ -13,7 +13,9 @@ from uuid import UUID
 
 import procrastinate
 
+from isthmus.audit.failures import AuditInterrupted
 from isthmus.audit.perform import AuditApp, perform_audit
+from isthmus.audit.store import AttemptLost
 from isthmus.db.errors import DatabaseError
 from isthmus.db.jobs import TaskName
 from isthmus.journal import Journal
@@ -40,11 +42,11 @@ class WorkerServices:
 
 
 class InstallationAway(Exception):
-    """Database or keeper does not answer, or an org's describes could not be read: the queue tries the job again."""
+    """Database, keeper or org did not answer, and another try goes on from here: the queue tries the job again."""
 
 
 class Overtaken(InstallationAway):
-    """Another attempt at the run has begun. If the job is still ours, that one has none: the queue tries ours again."""
+    """Another attempt has begun. If the job is still ours, that one has none, and the queue tries ours again."""
 
 
 def register(app: procrastinate.App, services: WorkerServices) -> None:
@@ -71,13 +73,13 @@ def _task(do: Callable[[UUID], Awaitable[None]], journal: Journal) -> Callable[[
             await do(UUID(subject_id))
         except KeeperRefused:
             return  # not to be done any more
-        except FenceLost:
+        except (FenceLost, AttemptLost):
             # Mostly the job was handed on, and the queue does not mind. But a worker that wakes up late can overtake
-            # the one that its job was handed to: then the run has no job any more, unless this one takes it up again.
-            message = "another attempt at the run has begun"
+            # the one that its job was handed to: then the run or audit has no job, unless this one takes it up again.
+            message = "another attempt has begun"
             raise Overtaken(message) from None
-        except (DatabaseError, KeeperUnavailable, SchemaUnread):
-            message = "the installation, or an org that is to be described, does not answer"
+        except (DatabaseError, KeeperUnavailable, SchemaUnread, AuditInterrupted):
+            message = "the installation or an org did not answer; the job goes on later"
             raise InstallationAway(message) from None
         except Exception as error:  # noqa: BLE001 - the worker's edge: where it came from is written, what it held is not
             journal.unexpected(error)

@@ -1,10 +1,13 @@
 """How long an audit of a large org takes, with how much CPU and memory of which process and how many API calls.
 
-    python -m tests.bench.audit_scale [--users 5000] [--logins 1000000] [--grants 2500] [--json]
+    python -m tests.bench.audit_scale [--users 5000] [--logins 1000000] [--grants 2500] [--kill-after SECONDS] [--json]
 
 The org is orgsim with virtual users and logins, on this machine: wall time is shared with it, its CPU is stated apart.
 What is measured is `isthmus audit run` as a process of its own with its mover, then `isthmus audit verify` on what it
 left. Memory is the resident sets added up, sampled ten times a second: pages that two of them share count twice.
+
+With --kill-after the command is killed (kill -9) after so many seconds first, and what is measured is the second one, which
+goes on from there; `calls_of_the_org` counts the requests that the org got from both.
 """
 
 from __future__ import annotations
@@ -56,6 +59,14 @@ class Measured:
         self.peak, self.own_peak = max(self.peak, total), max(self.own_peak, own)
 
 
+def killed(command: list[str], environ: dict[str, str], after_s: float) -> None:
+    """Run the command, and kill it in the middle."""
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        time.sleep(after_s)
+        assert running.poll() is None, "it was done before it was killed"
+        running.kill()
+
+
 def measured(command: list[str], environ: dict[str, str], statuses: set[int]) -> Measured:
     """Run the command to its end."""
     found = Measured()
@@ -82,10 +93,11 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--logins", type=int, default=1_000_000)
     parser.add_argument("--grants", type=int)
+    parser.add_argument("--kill-after", type=float, metavar="SECONDS")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     grants = options.users // 2 if options.grants is None else options.grants
-    figures = audited(options.users, options.logins, grants)
+    figures = audited(options.users, options.logins, grants, options.kill_after)
     if options.json:
         print(json.dumps(figures))
     else:
@@ -94,7 +106,7 @@ def main() -> int:
     return 0
 
 
-def audited(users: int, logins: int, grants: int) -> dict[str, object]:
+def audited(users: int, logins: int, grants: int, kill_after_s: float | None = None) -> dict[str, object]:
     """Audit an org of that size and verify its bundle; return the figures by name."""
     rows = {"User": users, "LoginHistory": logins, "PermissionSetLicenseAssign": grants}
     with tempfile.TemporaryDirectory() as folder, start_orgsim(profile="bench", rows=rows) as org:
@@ -103,7 +115,10 @@ def audited(users: int, logins: int, grants: int) -> dict[str, object]:
         server = psutil.Process(org.process.pid)
         server_before = sum(server.cpu_times()[:2])
         environ = bare_environ(Path(folder)) | org_environ("bench", org)
-        audit = measured([ISTHMUS, "audit", "run", "--org", "bench", "--out", str(out)], environ, {0, 1})
+        command = [ISTHMUS, "audit", "run", "--org", "bench", "--out", str(out)]
+        if kill_after_s is not None:
+            killed(command, environ, kill_after_s)
+        audit = measured(command, environ, {0, 1})
         server_cpu = sum(server.cpu_times()[:2]) - server_before
         report = json.loads((out / "report.json").read_bytes())
         check = measured(
@@ -115,6 +130,8 @@ def audited(users: int, logins: int, grants: int) -> dict[str, object]:
             "findings": len(report["findings"]),
             "withheld": report["withheld"],
             "api_calls": report["api_calls"],
+            "calls_of_the_org": org.control("POST", "/usage", {})["used"],
+            "interruptions": report["interruptions"],
             "api_calls_estimated": report["calls_estimated"],
             "estimated_of_made": round(report["calls_estimated"] / report["api_calls"], 2),
             "seconds": round(audit.seconds, 1),

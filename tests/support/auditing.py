@@ -6,9 +6,10 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
+from isthmus.audit.collecting.checkpoint import EVERY_S
 from isthmus.audit.collecting.reading import MoverSetting
 from isthmus.audit.given.options import AuditOptions
-from isthmus.audit.once import OnceResult, audit_once
+from isthmus.audit.once import OnceResult, OnProgress, audit_once
 from isthmus.clock import SystemClock
 from isthmus.egress.hosts import HostDenied, parse_login_host
 from isthmus.salesforce.endpoint import Endpoint
@@ -21,7 +22,13 @@ MOVER = MoverSetting(allow_loopback_http=True, allow_no_sandbox=True)
 
 
 def audit_org(
-    org: Orgsim, out_dir: Path, *, token: str | None = None, options: AuditOptions | None = None
+    org: Orgsim,
+    out_dir: Path,
+    *,
+    token: str | None = None,
+    options: AuditOptions | None = None,
+    checkpoint_every_s: float = EVERY_S,
+    on_progress: OnProgress | None = None,
 ) -> OnceResult:
     """Run a whole audit through a real mover."""
     host = parse_login_host(org.instance_url, allow_loopback_http=True)
@@ -36,5 +43,7 @@ def audit_org(
         options=options or AuditOptions(),
         mover=MOVER,
         clock=SystemClock(),
+        on_progress=on_progress,
+        checkpoint_every_s=checkpoint_every_s,
     )
     return asyncio.run(work)

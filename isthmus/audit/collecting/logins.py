@@ -23,7 +23,7 @@ from typing import Final
 from isthmus.audit.collecting.pace import DAY, Pace
 from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord, instant
 from isthmus.audit.collecting.vocabulary import Outcome, kind_of, outcome_of
-from isthmus.audit.model import CollectFailure, LoginKind, LoginRow, Vocabulary
+from isthmus.audit.model import CollectFailure, LoginKind, LoginRow, Vocabulary, Window
 from isthmus.salesforce.audit_queries import GROUPS_MAX
 from isthmus.salesforce.errors import Refused
 
@@ -48,14 +48,6 @@ class CollectFailed(Exception):
         super().__init__(f"{of}: {reason.value}")
         self.reason = reason
         self.of = of
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The half-open span [since, until)."""
-
-    since: datetime
-    until: datetime
 
 
 @dataclass(slots=True)

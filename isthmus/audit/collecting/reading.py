@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from isthmus.audit.collect import AuditJob
+from isthmus.audit.collecting.checkpoint import Keeping
 from isthmus.audit.failures import AuditFailed, Failure, LeasesEnded
-from isthmus.audit.model import AuditMessage, CollectFailure, ProgressMessage
+from isthmus.audit.model import AuditMessage, CollectFailure, ProgressMessage, WindowMessage
 from isthmus.audit.snapshot import ReadingFailed, Snapshot, SnapshotBuilder
 from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.errors import DialRefused
@@ -77,10 +78,17 @@ async def read_org(
     lease_socket: socket.socket,
     on_sandbox: Callable[[SandboxReport], Awaitable[None]],
     on_progress: OnProgress,
+    *,
+    keeping: Keeping | None,
 ) -> Read:
-    """Read the org of `job.endpoints[0]`. Takes over `lease_socket`. Raises `AuditFailed`."""
+    """Read the org of `job.endpoints[0]`. Takes over `lease_socket`. Raises `AuditFailed`.
+
+    `keeping`: where an interrupted reading may lie that is to be gone on from; None keeps nothing.
+    """
     origin = job.endpoints[0].origin
-    builder = SnapshotBuilder(origin.partition("://")[2])
+    host = origin.partition("://")[2]
+    builder = SnapshotBuilder(host) if keeping is None else await keeping.begin(host, job.as_of)
+    job = msgspec.structs.replace(job, resume=builder.resume())
     decoder = msgspec.json.Decoder(AuditMessage)
     try:
         async with spawn(
@@ -97,6 +105,8 @@ async def read_org(
                 builder.take(message)
                 if isinstance(message, ProgressMessage):
                     await on_progress(message)
+                elif keeping is not None and isinstance(message, WindowMessage):
+                    await keeping.window_read(builder)
             ended = await mover.exit()
     except MoverRefused as refused:
         no_sandbox = refused.failure is MoverFailure.SANDBOX_REFUSED

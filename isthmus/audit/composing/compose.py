@@ -88,6 +88,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         api_calls=reading.api_calls,
         login_rows=reading.login_rows,
         calls_estimated=reading.calls_estimated,
+        interruptions=reading.interruptions,
         readiness=ready,
         scenarios=() if analysis.withheld(Withhold.MONEY) else renewal.scenarios(analysis, ready),
         plan=renewal.plan(analysis),

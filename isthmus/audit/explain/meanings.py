@@ -39,6 +39,7 @@ _TOP: Final = {
     "api_calls": "API calls that the audit made.",
     "login_rows": "Rows of LoginHistory that the groups read add up to.",
     "calls_estimated": "API calls that were estimated before the logins were read.",
+    "interruptions": "How often the reading broke off and went on from what was kept of it, at the same instant.",
 }
 
 _MONEY: Final = {

@@ -34,6 +34,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "api_calls": (),
         "login_rows": ("logins_count", "logins", "logins_subtype"),
         "calls_estimated": ("logins_count",),
+        "interruptions": (),
     }
 )
 _READING_ROW: Final = (RowRef(READING, 1),)

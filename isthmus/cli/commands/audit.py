@@ -29,7 +29,7 @@ from isthmus.audit.given.prices import PricesInvalid, parse_customer_prices
 from isthmus.audit.given.snooze import parse_snoozes
 from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.model import ProgressMessage
-from isthmus.audit.once import OnceResult, OutputRefused, audit_once, check_output, write_output
+from isthmus.audit.once import UNFINISHED_DIR, OnceResult, OutputRefused, audit_once, check_output, write_output
 from isthmus.cli.commands.audit_desk import DESK
 from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures
@@ -301,18 +301,27 @@ def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: 
                 task, completed=message.percent, detail=f"{message.rows:,} rows, {message.api_calls} API calls"
             )
 
-        return asyncio.run(
-            audit_once(
-                endpoint,
-                Lease(org.token, host),
-                org=org.name,
-                out_dir=out,
-                options=options,
-                mover=mover,
-                clock=SystemClock(),
-                on_progress=shown,
+        try:
+            return asyncio.run(
+                audit_once(
+                    endpoint,
+                    Lease(org.token, host),
+                    org=org.name,
+                    out_dir=out,
+                    options=options,
+                    mover=mover,
+                    clock=SystemClock(),
+                    on_progress=shown,
+                )
             )
-        )
+        except KeyboardInterrupt:
+            unfinished = out / UNFINISHED_DIR
+            if not unfinished.is_dir():
+                raise
+            refuse(
+                f"Stopped; what was read so far lies in {unfinished}, which only you may open.",
+                "The same command goes on from there within 24 hours. Delete the folder to begin anew.",
+            )
 
 
 def _print(report: Report, files: tuple[Path, ...]) -> None:
@@ -334,7 +343,8 @@ def _print(report: Report, files: tuple[Path, ...]) -> None:
         if rule.id not in gates
     ]
     print_table("Findings", ("rule", "what", "findings"), rows)
-    say(f"{report.api_calls} API calls. In {files[0].parent}: {_names(files)}")
+    resumed = f" The reading was taken up {report.interruptions} times." if report.interruptions else ""
+    say(f"{report.api_calls} API calls.{resumed} In {files[0].parent}: {_names(files)}")
 
 
 def _names(files: tuple[Path, ...]) -> str:

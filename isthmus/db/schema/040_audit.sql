@@ -281,6 +281,44 @@ grant select on audit.person to isthmus_portal;
 grant select, delete, insert (audit_id, user_id, name, username, email, person_key, license_id, active, created_at,
     last_login_at, last_human_at, last_machine_at) on audit.person to isthmus_worker;
 
+-- An unfinished reading, in compressed pieces, so that the next attempt at the audit goes on from it. It names people, as
+-- the finished audit will; it is gone when the audit ends, whoever ends it and however.
+create type audit.checkpoint_file as enum (
+    'reading.json', 'licenses.jsonl', 'psls.jsonl', 'psl_assigns.jsonl', 'users.jsonl', 'logins.bin');
+create domain audit.piece as bytea check (length(value) between 1 and 1048576);
+create table audit.checkpoint (
+    tenant_id uuid not null default ctx.tenant(),
+    audit_id uuid not null,
+    file audit.checkpoint_file not null,
+    ordinal integer not null,
+    content audit.piece not null,
+    primary key (tenant_id, audit_id, file, ordinal),
+    foreign key (tenant_id, audit_id) references audit.audit on delete cascade
+);
+alter table audit.checkpoint enable row level security;
+alter table audit.checkpoint force row level security;
+create policy own_select on audit.checkpoint for select to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy own_insert on audit.checkpoint for insert to isthmus_worker
+    with check (tenant_id = (select ctx.tenant()));
+create policy own_delete on audit.checkpoint for delete to isthmus_worker
+    using (tenant_id = (select ctx.tenant()));
+create policy owner_select on audit.checkpoint for select to isthmus_owner using (true);
+create policy owner_delete on audit.checkpoint for delete to isthmus_owner using (true);
+grant select, delete, insert (audit_id, file, ordinal, content) on audit.checkpoint to isthmus_worker;
+
+create function audit.drop_checkpoint() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    delete from audit.checkpoint c where c.tenant_id = new.tenant_id and c.audit_id = new.id;
+    return null;
+end
+$$;
+revoke execute on function audit.drop_checkpoint() from public;
+create trigger drop_checkpoint after update of state on audit.audit
+    for each row when (new.state in ('done', 'failed')) execute function audit.drop_checkpoint();
+
 -- What a tenant decides about the audits of a connection, as the text of the files that were given.
 create table audit.setting (
     tenant_id uuid not null default ctx.tenant(),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from isthmus.audit.collecting.estimate import calls_estimated, groups_per_login
-from isthmus.audit.collecting.logins import Window, blocks, count_of, read_blocks
+from isthmus.audit.collecting.logins import blocks, count_of, read_blocks
 from isthmus.audit.collecting.pace import DAY, Pace
 from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord
+from isthmus.audit.model import Window
 from isthmus.salesforce.audit_queries import GROUPS_MAX
 
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from isthmus.audit.collecting.logins import Window, read_blocks
+from isthmus.audit.collecting.logins import read_blocks
 from isthmus.audit.collecting.pace import Pace
 from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.given.catalogue import Category, category_of
+from isthmus.audit.model import Window
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
 from tests.unit.audit.world import CRM, PLATFORM, Org, found, graded
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.audit.collect import AuditJob
-from isthmus.audit.collecting.logins import BLOCK_LOGINS_MAX, Block, CollectFailed, Window, blocks, read_blocks
+from isthmus.audit.collecting.logins import BLOCK_LOGINS_MAX, Block, CollectFailed, blocks, read_blocks
 from isthmus.audit.collecting.pace import Pace
 from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord, UserRecord, instant
 from isthmus.audit.collecting.vocabulary import Outcome, kind_of, outcome_of
-from isthmus.audit.model import CollectFailure, LoginKind
+from isthmus.audit.model import CollectFailure, LoginKind, Window
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
 
 START = datetime(2026, 5, 23, 6, 30, tzinfo=UTC)

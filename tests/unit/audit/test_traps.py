@@ -8,12 +8,12 @@ from datetime import date
 import msgspec
 import pytest
 
-from isthmus.audit.collecting.logins import Block, Window
+from isthmus.audit.collecting.logins import Block
 from isthmus.audit.collecting.records import LoginGroupRecord
 from isthmus.audit.finding import Finding
 from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.history import History, SeenDeactivated
-from isthmus.audit.model import LoginKind
+from isthmus.audit.model import LoginKind, Window
 from isthmus.audit.rules.registry import GATES, RULES
 from isthmus.audit.view import NO_HISTORY
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org, ago, found
