@@ -14,10 +14,10 @@ from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, P
 BLIND_SPOTS: Final = (
     "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
     "People on long leave look like people who left; ask before you deactivate anybody.",
-    "Frozen users still hold their seat and cannot be told from others.",
-    "Salesforce shows every full CRM seat as one licence: cloud and edition, hence the price, are not visible.",
-    "Seats include free allowances; what the contract says is known only from your contract file.",
-    "Managed-package licences, feature-licence totals, and whether a permission set needs its licence are not read.",
+    "Salesforce does not show who is frozen: frozen users hold seats like others, and may be among the unused.",
+    "Cloud and edition of a full CRM seat are not visible: all seats of a licence are valued at one price.",
+    "The org's seats may include free ones: what is paid for is known from your contract file only.",
+    "Not read: licences of installed packages, totals of feature licences, whether a permission set needs its licence.",
     "Salesforce keeps about six months of logins; anything older is known only as the last login.",
 )
 
@@ -43,7 +43,8 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         )
     if unpriced:
         said.append(
-            f"{unpriced} of the unused seats and grants have no known price: they are listed, not counted as money."
+            f"{unpriced} more seats and add-on grants were found that have no known price: they are listed, and are in "
+            "none of the amounts."
         )
     if basis.exempt.users or basis.exempt.unmatched:
         said.append(

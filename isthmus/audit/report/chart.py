@@ -15,6 +15,8 @@ from isthmus.audit.report.wording import long_day, month, number
 
 STEPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)
 """What the axis may end with, times a power of ten."""
+LABEL_WEEKS_MIN: Final = 18
+"""So many empty weeks give room for a label."""
 BEYOND_TIMES: Final = 2
 """Purchased seats so many times above everything else are not drawn: the bars would be lost below them."""
 
@@ -40,6 +42,9 @@ def chart(report: Report) -> dict[str, object] | None:
         "ticks": _ticks(weeks),
         "top": number(top),
         "half": number(top // 2) if top % 2 == 0 else "",
+        "ends": _ends(audited, top, beyond=beyond),
+        "unknown": _unknown(weeks),
+        "caption": _caption(report, peak, audited, bought if beyond else None),
         "says": f"{_peak_text(peak, low)} {_seats_text(report, audited)} {_unknown_text(weeks)}".strip()
         + (f" Purchased seats ({number(bought)}) lie beyond the scale." if beyond else ""),
     }
@@ -65,6 +70,24 @@ def _slot(
     }
 
 
+def _ends(audited: Sequence[WeekPoint], top: int, *, beyond: bool) -> list[dict[str, object]]:
+    """Name the lines of seats at their ends, the upper one first."""
+    if not audited:
+        return []
+    last = audited[-1]
+    found = [(last.assigned, "assigned"), *([] if beyond else [(last.purchased, "bought")])]
+    ends = sorted(((n, word) for n, word in found if n is not None), reverse=True)
+    return [{"at": _share(n, top), "label": f"{number(n)} {word}"} for n, word in ends]
+
+
+def _unknown(weeks: Sequence[WeekPoint]) -> dict[str, object]:
+    """Say in the chart itself what its empty first weeks are, where there is room for it."""
+    first = next((slot for slot, week in enumerate(weeks) if week.people is not None), None)
+    if first is None or first < LABEL_WEEKS_MIN:
+        return {"slots": 0, "label": ""}
+    return {"slots": first, "label": f"not known: the login history begins {long_day(weeks[first].start)}"}
+
+
 def _share(count: int | None, top: int) -> float | None:
     return None if count is None else round(count / top, 4)
 
@@ -78,12 +101,26 @@ def _ticks(weeks: Sequence[WeekPoint]) -> list[dict[str, object]]:
     ]
 
 
+def _caption(report: Report, peak: WeekPoint | None, audited: Sequence[WeekPoint], beyond: int | None) -> str:
+    """Return what stands below the chart, where its labels stand beside it."""
+    said = ["Logins are not visible, so no activity is shown."] if peak is None else []
+    if peak is not None:
+        said.append("People whose seat was taken away since are counted, too.")
+    if len(audited) == 1:
+        said.append(f"Assigned seats ({number(report.seats_assigned)}) are known from this audit only.")
+    elif audited:
+        said.append("The lines of seats begin with the first audit kept.")
+    if beyond is not None:
+        said.append(f"Purchased seats ({number(beyond)}) lie beyond the scale.")
+    return " ".join(said)
+
+
 def _peak_text(peak: WeekPoint | None, low: WeekPoint | None) -> str:
     if peak is None or low is None:
         return "Logins are not visible, so no activity is shown."
     return (
-        f"Peak: {number(peak.people)} people in the week from {long_day(peak.start)}; "
-        f"trough: {number(low.people)} from {long_day(low.start)}."
+        f"Peak: {number(peak.people)} people in the week from {long_day(peak.start)}; trough: {number(low.people)} "
+        f"from {long_day(low.start)}; people whose seat was taken away since are counted, too."
     )
 
 
@@ -95,7 +132,7 @@ def _seats_text(report: Report, audited: Sequence[WeekPoint]) -> str:
             f"Assigned seats are known from this audit only ({number(report.seats_assigned)}): before the first "
             "audit they are unknown, and cannot be rebuilt."
         )
-    return f"Assigned seats are known since the first audit kept, in the week from {long_day(audited[0].start)}."
+    return f"Seats are known since the first audit kept, in the week from {long_day(audited[0].start)}."
 
 
 def _unknown_text(weeks: Sequence[WeekPoint]) -> str:

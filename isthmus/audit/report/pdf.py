@@ -26,14 +26,20 @@ COHORTS_PRINTED_MAX: Final = 20
 ACCESSIBLE: Final = "ua-1"
 """PDF/UA-1 (ISO 14289-1): tagged, titled, with a language and a text for each picture."""
 FIGURE_NAMES: Final = (
-    ("Purchased, assigned", "seats_purchased, seats_assigned"),
-    ("Active, not used", "seats_active, seats_unused, seats_unused_a (b, c), seats_other"),
+    ("Bought, assigned", "seats_purchased, seats_assigned"),
+    ("Active, not used, neither", "seats_active, seats_unused, seats_unused_a (b, c), seats_other"),
+    ("Cash at renewal", "money[0].cash_at_renewal, money[0].renewal_seats, money[0].renewal_split.a (b)"),
+    ("Price rise that cancels it", "money[0].break_even_uplift_percent"),
     ("Reclaim now", "money[0].reclaim_now, money[0].reclaim_seats, money[0].reclaim_split.a (b)"),
-    ("Cash at renewal", "money[0].cash_at_renewal, money[0].renewal_seats, money[0].break_even_uplift_percent"),
     ("At risk", "money[0].at_risk, money[0].risk_seats"),
     ("Deadline", "deadline, contract[0].notice_deadline"),
     ("A line of the licences", "licenses[0].active_90, licenses[0].unused; licenses[SFDC] does as well"),
-    ("Seats to renew", "readiness[0].conservative, readiness[0].base, readiness[0].aggressive, readiness[0].spot"),
+    ("Fewer, saved a year", "licenses[0].renewal_seats; licenses[0].renewal_monthly and psls[0].renewal_monthly, x 12"),
+    ("Cost a year", "money[0].annual_cost; licenses[0].unit_price, contract[0].contracted"),
+    (
+        "Seats to renew, by case",
+        "readiness[0].conservative, readiness[0].base, readiness[0].aggressive, readiness[0].spot",
+    ),
     ("A bar, the peak, the trough", "weeks[0].people, weeks[0].assigned"),
     ("Another threshold", "sensitivity[0].seats, sensitivity[0].annual"),
 )
@@ -124,6 +130,7 @@ def _pages_behind(report: Report) -> dict[str, object]:
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
         "api_calls": number(report.api_calls),
         "calls_estimated": number(report.calls_estimated),
+        "interruptions": report.interruptions,
         "login_rows": number(report.login_rows),
         "users": number(report.users),
         "users_active": number(report.users_active),

@@ -34,7 +34,8 @@ def crm_price(found: Report) -> PriceLine:
 
 
 def when(found: Report) -> str:
-    return cast("list[dict[str, str]]", summary_data(found)["cards"])[1]["sub"]
+    cards = cast("list[dict[str, str]]", summary_data(found)["cards"])
+    return next(card["sub"] for card in cards if card["label"] == "Cash at renewal")
 
 
 def test_a_former_and_a_coming_term_are_not_added_to_the_present_one() -> None:

@@ -62,7 +62,7 @@ def test_the_summary_page_answers_how_many_how_sure_how_much_and_when(hostile: J
     total = report.money[0]
     for amount in (total.reclaim_now, total.cash_at_renewal, total.at_risk):
         assert f"USD {int(amount):,}" in first
-    for word in ("grade A", "Deadline", "What could be wrong", "signal, not proof", "valued at list"):
+    for word in ("Grade A", "Deadline", "What could be wrong", "signal, not proof", "valued at list"):
         assert word in first
 
 
@@ -147,7 +147,7 @@ def crowded() -> Judged:
 def test_the_summary_is_one_page_and_has_all_of_its_parts(make: Callable[[], Judged]) -> None:
     pages = text_of(pdf_of(make))
     assert pages[1].startswith("Findings by name")
-    words = ("Purchased", "Cash at renewal", "Deadline", "Seats by licence", "Not used, by another threshold")
+    words = ("Bought", "Cash at renewal", "Deadline", "Seats by licence", "Not used, by another threshold")
     assert [word for word in (*words, "What could be wrong", "signal, not proof") if word not in pages[0]] == []
 
 

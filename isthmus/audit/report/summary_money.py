@@ -1,0 +1,196 @@
+"""The summary page's three amounts, of what they consist, and when they are saved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from typing import Final
+
+from isthmus.audit.figures import ContractLine, GradeSplit, MoneyTotal, Report
+from isthmus.audit.money import MONTHS
+from isthmus.audit.report.wording import WITHHELD, counted, long_day, money_text, number
+
+CASH: Final = "Cash at renewal"
+RECLAIM: Final = "Reclaim now"
+RISK: Final = "At risk"
+UPLIFT_SHOWN_MAX: Final = 900
+CURRENCIES_MAX: Final = 3
+_HINTS: Final = {
+    CASH: "what you stop paying",
+    RECLAIM: "no cash: for use before buying more",
+    RISK: "doubtful savings: ask first",
+}
+_UNUSED: Final = frozenset({"R06", "R07", "R08"})
+_KINDS: Final = {
+    "unused": ("not used", "not used"),
+    "R15": ("second seat of a person", "second seats of a person"),
+    "R09": ("used by software", "used by software"),
+    "R19": ("perhaps on too large a licence", "perhaps on too large a licence"),
+    "grant": ("add-on grant", "add-on grants"),
+    "other": ("other", "others"),
+}
+
+
+def money_cards(report: Report, main: MoneyTotal | None) -> list[dict[str, object]]:
+    """Return the three amounts, cash first, each with what it consists of and when it comes."""
+    if report.money_withheld or main is None or report.seats_unused is None:
+        value, note = (WITHHELD, "see what could be wrong")
+        if main is None and not report.money_withheld:
+            value, note = "unpriced", "give prices"
+        elif not report.money_withheld:
+            note = "activity is not visible"
+        return [_card(label, value, note) for label in (CASH, RECLAIM, RISK)]
+    uplift = main.break_even_uplift_percent
+    cost = money_text(main.annual_cost, None)
+    undone = f" A rise of all unit prices by {uplift} % would cancel it." if uplift is not None else ""
+    return [
+        _card(
+            CASH,
+            money_text(main.cash_at_renewal, main.currency),
+            f"a year, of {cost} in all ({at_basis(main).strip()})",
+            _split(main.renewal_split, "A, or held by nobody"),
+            f"When: {when(report, main)}.{undone if uplift is not None and uplift <= UPLIFT_SHOWN_MAX else ''}",
+        ),
+        _card(
+            RECLAIM,
+            money_text(main.reclaim_now, main.currency),
+            f"a year: {_parts(report, main, main.reclaim_seats, main.reclaim_now, 'AB')}",
+            _split(main.reclaim_split),
+        ),
+        _card(
+            RISK,
+            money_text(main.at_risk, main.currency),
+            f"a year: {_parts(report, main, main.risk_seats, main.at_risk, 'C')}",
+            "all of grade C" if main.risk_seats else "",
+        ),
+    ]
+
+
+def _card(label: str, value: str, note: str, split: str = "", sub: str = "") -> dict[str, object]:
+    return {"label": label, "hint": _HINTS[label], "value": value, "note": note, "split": split, "sub": sub}
+
+
+def at_basis(total: MoneyTotal) -> str:
+    """Return whose prices lie behind the amounts."""
+    return {"list": " at list price", "yours": " at your prices"}.get(total.basis, " at list and your prices")
+
+
+def _split(split: GradeSplit, sure: str = "A") -> str:
+    return f"sure ({sure}) {money_text(split.a, None)}, likely (B) {money_text(split.b, None)}"
+
+
+def renewal_by_pool(report: Report, main: MoneyTotal) -> dict[str, Decimal]:
+    """Return what a year of each pool saves at its renewal, of those that save any."""
+    lines = (*report.licenses, *report.psls)
+    return {
+        line.id: line.renewal_monthly * MONTHS
+        for line in lines
+        if line.renewal_monthly and line.currency == main.currency
+    }
+
+
+def fewer_seats(report: Report, main: MoneyTotal) -> tuple[int, int]:
+    """Return how many fewer seats, and how many fewer permission set licences, are renewed for the cash."""
+    seats = sum(line.renewal_seats or 0 for line in report.licenses if line.currency == main.currency)
+    add_ons = sum(line.renewal_seats or 0 for line in report.psls if line.currency == main.currency)
+    return seats, add_ons
+
+
+def _parts(report: Report, main: MoneyTotal, seats: int, amount: Decimal, grades: Collection[str]) -> str:
+    """Say of which findings an amount consists; amounts only where they add up to it."""
+    parts = _composition(report, main.currency, grades)
+    together = sum((worth for _, worth in parts.values()), Decimal(0))
+    whole = sum(count for count, _ in parts.values()) == seats and abs(together - amount) < 1
+    told = [
+        f"{counted(count, *_KINDS[kind])}{f' ({money_text(worth, None)})' if whole and len(parts) > 1 else ''}"
+        for kind, (count, worth) in parts.items()
+    ]
+    if not told:
+        return counted(seats, "seat", "seats")
+    capped = "" if whole else f"; no more than the {number(seats)} that the licences can give"
+    return ", ".join(told) + capped
+
+
+def _composition(report: Report, currency: str, grades: Collection[str]) -> dict[str, tuple[int, Decimal]]:
+    """Return seats and a year's amount by kind of finding, each seat once."""
+    unused = {(f.subject_id, f.pool) for f in report.findings if f.rule in _UNUSED and f.grade != "D"}
+    found: dict[str, tuple[int, Decimal]] = {kind: (0, Decimal(0)) for kind in _KINDS}
+    for line in report.findings:
+        if not line.valued or line.grade not in grades or line.currency != currency or line.saving_monthly is None:
+            continue
+        if line.subject_kind == "psl_assignment":
+            kind = "grant"
+        elif line.subject_kind != "user":
+            continue  # seats that nobody holds: worth money at the renewal only
+        else:
+            kind = "unused" if (line.subject_id, line.pool) in unused else line.rule
+        kind = kind if kind in found else "other"
+        count, worth = found[kind]
+        found[kind] = (count + line.quantity, worth + line.saving_monthly * MONTHS)
+    return {kind: part for kind, part in found.items() if part[0]}
+
+
+# ---- when -----------------------------------------------------------------------------------------------------------
+
+
+def _terms(report: Report, main: MoneyTotal) -> list[ContractLine]:
+    """Return the contract's lines that decide when the money of these totals is saved, the first notice first."""
+    pools, today = renewal_by_pool(report, main), report.taken_at.date()
+    lines = [c for c in report.contract if c.pool in pools and c.in_force and c.end >= today]
+    return sorted(lines, key=lambda line: (line.notice_deadline, line.end))
+
+
+def _undated(report: Report, main: MoneyTotal) -> Decimal:
+    """Return what of the cash belongs to licences whose term is not known."""
+    dated = {line.pool for line in _terms(report, main)}
+    return sum((amount for pool, amount in renewal_by_pool(report, main).items() if pool not in dated), Decimal(0))
+
+
+def since(report: Report, main: MoneyTotal) -> str:
+    """Return after which day the cash is saved, as the end of a sentence."""
+    terms, undated = _terms(report, main), _undated(report, main)
+    ends = {line.end for line in terms}
+    overdue = any(line.auto_renew and line.notice_deadline < report.taken_at.date() for line in terms)
+    if len(ends) != 1 or overdue:
+        return " from its renewal on" if main.renewal_seats == 1 else " from their renewals on"
+    end = long_day(min(ends))
+    if not undated:
+        return f" after {end}"
+    dated = money_text(main.cash_at_renewal - undated, None)
+    return f": {dated} of it after {end}, the rest at a renewal whose day is not known"
+
+
+def when(report: Report, main: MoneyTotal) -> str:
+    """Return when the cash is saved, and on what condition."""
+    today, terms, undated = report.taken_at.date(), _terms(report, main), _undated(report, main)
+    if not terms:
+        return "at the renewal, its day is not known"
+    others = f"; of other licences the day is not known ({money_text(undated, None)})" if undated else ""
+    ahead = [line for line in terms if line.notice_deadline >= today or not line.auto_renew]
+    if not ahead:
+        return f"at the renewal after next: notice is overdue{others}"
+    late = "; for some terms notice is overdue" if len(ahead) < len(terms) else ""
+    notice = list(dict.fromkeys(long_day(line.notice_deadline) for line in ahead if line.auto_renew))
+    end = long_day(min(line.end for line in ahead))
+    if len({(line.end, line.notice_deadline, line.auto_renew) for line in ahead}) == 1:
+        given = f"if notice is given by {notice[0]}" if notice else "when the term ends by itself"
+        return f"after {end}, {given}{late}{others}"
+    given = f", if notice is given in time, first by {notice[0]}" if notice else ", when the terms end by themselves"
+    return f"term by term, the first after {end}{given}{late}{others}"
+
+
+# ---- other currencies -----------------------------------------------------------------------------------------------
+
+
+def other_currencies(totals: Sequence[MoneyTotal]) -> list[str]:
+    """Return a line for each further currency."""
+    more = len(totals) - CURRENCIES_MAX
+    told = [_other_currency(total) for total in totals[:CURRENCIES_MAX]]
+    return [*told, f"{counted(more, 'more currency is', 'more currencies are')} in the workbook."] if more > 0 else told
+
+
+def _other_currency(total: MoneyTotal) -> str:
+    return (
+        f"In {total.currency}: cash at renewal {money_text(total.cash_at_renewal, None)}, reclaim now "
+        f"{money_text(total.reclaim_now, None)}, at risk {money_text(total.at_risk, None)} a year{at_basis(total)}."
+    )
