@@ -375,6 +375,18 @@ grant select, insert (id, sync_id, failed_window_id, viewer_key, rows_max, decid
 grant select, update (ended_at)
     on sync.look to isthmus_worker;
 
+-- Looks that may be waiting for decisions now, of whichever tenant: each holds a place of a worker. Says when and whether
+-- it is the caller's own, nothing else. Whoever counts them to open one more waits for others who do (the lock).
+create function sync.deciding_looks() returns table (own boolean, requested_at timestamptz)
+language sql volatile security definer set search_path = ''
+as $$
+    select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('sync.deciding_looks'));
+    select l.tenant_id = (select ctx.tenant()), l.requested_at
+    from sync.look l where l.decides and l.ended_at is null and l.requested_at > now() - interval '15 minutes'
+$$;
+revoke execute on function sync.deciding_looks() from public;
+grant execute on function sync.deciding_looks() to isthmus_portal;
+
 -- Whose run it is and which connections it may lease, for keeper: only a run that is queued or running has any.
 create function sync.run_subject(run uuid) returns table (tenant_id uuid, connections uuid[])
 language sql stable security definer set search_path = ''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,13 @@ from isthmus.values import SyncId
 
 LOOK_TIMEOUT_S: Final = 120.0
 """How long a viewer waits for the next row: a worker may be busy, and a window of good rows takes its time."""
+
+
+DECIDING_MAX: Final = 2
+"""Looks that may wait for decisions at the same time, over all tenants: half the places of one worker."""
+LOOK_LASTS_MAX: Final = timedelta(minutes=15)
+"""After this long nobody takes a look up any more; `sync.look_subject` and `sync.deciding_looks` count by the same."""
+MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,12 @@ class _Window:
 @dataclass(frozen=True, slots=True)
 class _Id:
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    own: bool
+    requested_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ async def request_look(
         message = f"A look shows 1 to {ROWS_SHOWN_MAX} rows. Ask for a number in between."
         raise SyncProblem(message)
     if decides:
-        await _refuse_second_decider(tx)
+        await _refuse_more_deciders(tx)
     windows = await _windows(tx, sync)
     found = next((w for w in windows if window in {None, w.id} and (w.held or not decides)), None)
     if found is None:
@@ -163,18 +176,25 @@ async def answered(run_dir: Path, look: UUID, message: bytes) -> bytes:
     return (await answer(run_dir, look, message, LOOK_TIMEOUT_S)).removeprefix(REPLY)
 
 
-async def _refuse_second_decider(tx: TenantTx) -> None:
-    """One waits at a time: it holds a place of the worker, and the sync's runs, for as long as it waits."""
-    found = await tx.fetch_one(
-        """
-        select id from sync.look
-        where decides and ended_at is null and requested_at > now() - interval '15 minutes' limit 1
-        """,
-        row=_Id,
-    )
-    if found is not None:
-        message = "Somebody is deciding conflicts already. Wait until that is over, a quarter of an hour at most."
+async def _refuse_more_deciders(tx: TenantTx) -> None:
+    """One of a tenant waits at a time, and few in all: each holds a place that runs and audits need, too."""
+    waiting = await tx.fetch_all("select own, requested_at from sync.deciding_looks()", row=_Deciding)
+    own = [each.requested_at for each in waiting if each.own]
+    if own:
+        message = f"Somebody is deciding conflicts already. End that look, or wait until {_over_by(own)} UTC."
         raise SyncProblem(message)
+    if len(waiting) >= DECIDING_MAX:
+        free = _over_by([each.requested_at for each in waiting])
+        message = (
+            f"{DECIDING_MAX} looks wait for decisions here, as many as may: the rest is for runs and audits. "
+            f"Wait until {free} UTC, or look without deciding (`isthmus sync inspect`)."
+        )
+        raise SyncProblem(message)
+
+
+def _over_by(requested: Sequence[datetime]) -> str:
+    """Return when the first of these looks is over, whatever becomes of it, as HH:MM."""
+    return f"{min(requested).astimezone(UTC) + LOOK_LASTS_MAX + MINUTE:%H:%M}"
 
 
 async def _windows(tx: TenantTx, sync: SyncId) -> Sequence[_Window]:

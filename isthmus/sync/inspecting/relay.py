@@ -65,9 +65,11 @@ async def waiting(run_dir: Path, look: UUID) -> AsyncGenerator[Waiting]:
     """Listen for the look's worker until the block ends. Begin before the look is asked for."""
     arriving: asyncio.Queue[bytes | None] = asyncio.Queue(MESSAGES_MAX)
     taken = False
+    callers: list[asyncio.StreamWriter] = []
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal taken
+        callers.append(writer)
         try:
             if not taken and await reader.readexactly(len(look.bytes)) == look.bytes:
                 taken = True
@@ -85,6 +87,8 @@ async def waiting(run_dir: Path, look: UUID) -> AsyncGenerator[Waiting]:
         path.chmod(0o600)
         yield Waiting(arriving)
     finally:
+        for caller in callers:
+            caller.close()  # the worker sees that nobody looks any more
         server.close()
         await server.wait_closed()
         with contextlib.suppress(FileNotFoundError):
@@ -96,6 +100,13 @@ class Relay:
     """The worker's end: hands on messages that it cannot read."""
 
     writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader | None = None
+
+    async def gone(self) -> None:
+        """Wait until the viewer goes away."""
+        if self.reader is not None:
+            with contextlib.suppress(OSError):
+                await self.reader.read(1)  # a viewer says nothing here
 
     async def send(self, message: bytes) -> None:
         """Hand one message on. Raises `ViewerGone`."""
@@ -110,13 +121,13 @@ class Relay:
 async def relay_to(run_dir: Path, look: UUID) -> AsyncGenerator[Relay]:
     """Connect to whoever waits for `look`. Raises `ViewerGone` if nobody does."""
     try:
-        _, writer = await asyncio.open_unix_connection(_path(run_dir, look))
+        reader, writer = await asyncio.open_unix_connection(_path(run_dir, look))
         writer.write(look.bytes)
         await writer.drain()
     except OSError:
         raise ViewerGone from None
     try:
-        yield Relay(writer)
+        yield Relay(writer, reader)
     finally:
         writer.close()
         with contextlib.suppress(OSError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from isthmus.db.address import Role
 from isthmus.sync.definitions import SyncProblem
 from isthmus.sync.flow.sealing import BadViewerKey
 from isthmus.sync.flow.shown import ShownRow
@@ -18,7 +20,7 @@ from isthmus.sync.inspecting.viewing import Viewer
 from isthmus.sync.model import RunState
 from isthmus.values import SyncId
 from tests.support.copying import two_orgs
-from tests.support.postgres import FreshDatabase
+from tests.support.postgres import FreshDatabase, TestTenant
 from tests.support.working import Installation, installation, until
 
 SECRET = "Person 3"
@@ -98,6 +100,49 @@ async def test_a_look_that_nobody_waits_for_reads_nothing(product: Installation)
             await request_look(tx, sync, gone, viewer=Viewer().public, rows_max=5)
         await until(lambda: is_over(product, gone))
         assert len(product.pair.source.transcript()) == calls
+
+
+async def test_a_viewer_that_leaves_in_the_middle_takes_the_mover_along(product: Installation) -> None:
+    async with product.worker():
+        sync = await failing(product)
+        for org in (product.pair.source, product.pair.target):
+            org.control("POST", "/faults", {"path": "/query", "delay_s": 900})
+        connections = product.keeper.channels
+        opened, number = len(connections), uuid4()
+
+        async def begun() -> bool:
+            return len(connections) > opened
+
+        async with waiting(product.settings.run_dir, number):
+            async with product.transaction() as tx:
+                await request_look(tx, sync, number, viewer=Viewer().public, rows_max=5)
+            await until(begun)
+            assert not await is_over(product, number)
+        await until(lambda: is_over(product, number))
+
+
+async def test_looks_that_wait_for_decisions_leave_places_for_runs(fresh_database: FreshDatabase) -> None:
+    portal, admin = await fresh_database.open_as(Role.PORTAL), await fresh_database.superuser()
+    mine, *others = [await fresh_database.make_tenant(name) for name in ("mine", "one", "two")]
+    await admin.execute("set session_replication_role = replica")  # looks without syncs
+    for tenant in others:
+        await admin.execute(
+            "insert into sync.look (tenant_id, id, sync_id, failed_window_id, viewer_key, rows_max, decides)"
+            " values (%s, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), %s, 5, true)",
+            (tenant.tenant, Viewer().public),
+        )
+
+    async def refused(tenant: TestTenant) -> str:
+        async with portal.tenant(fresh_database.ticket(Role.PORTAL, tenant)) as tx:
+            with pytest.raises(SyncProblem) as told:
+                await request_look(tx, SyncId(uuid4()), uuid4(), viewer=Viewer().public, rows_max=5, decides=True)
+        return str(told.value)
+
+    assert re.search(r"^2 looks wait for decisions here.* Wait until \d\d:\d\d UTC", await refused(mine))
+    assert re.search(r"already\. End that look, or wait until \d\d:\d\d UTC", await refused(others[0]))
+    await admin.execute("update sync.look set ended_at = now() where tenant_id = %s", (others[0].tenant,))
+    for tenant in (mine, others[0]):
+        assert await refused(tenant) == "No conflict is held. `isthmus sync show` has the codes of other failures."
 
 
 async def is_over(product: Installation, look: UUID) -> bool:
