@@ -25,7 +25,7 @@ from isthmus.audit.given.history import WEEKS_MIN, PoolPoint
 from isthmus.audit.given.prices import AT_LIST, price_of_license
 from isthmus.audit.model import LicenseRow
 
-UPLIFTS: Final = (0, 3, 6, 7, 10)
+UPLIFTS: Final = (3, 6, 7, 10)
 TERMS_YEARS: Final = (1, 3)
 BASELINE_DAYS: Final = 365
 CLEAN_UP_DAYS: Final = 274
@@ -165,11 +165,15 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
 def _prices(
     analysis: Analysis, row: LicenseRow, items: Sequence[ContractItem], amount: Decimal, currency: str
 ) -> list[tuple[str, Decimal]]:
-    """Return today's price with each uplift, and the list price at the renewal where one is known."""
-    found = [
-        (f"+{rise} %", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP)) if rise else ("flat", amount)
-        for rise in UPLIFTS
-    ]
+    """Return today's price with each uplift, and the list price at the renewal where one is known.
+
+    A rise that the contract does not allow is reckoned too, for the day on which it is negotiated anew, and says so.
+    """
+    cap = min((item.uplift_cap for item in items if item.uplift_cap is not None), default=None)
+    found = [("flat", amount)]
+    for rise in UPLIFTS:
+        beyond = ", above your cap" if cap is not None and rise > cap else ""
+        found.append((f"+{rise} %{beyond}", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP)))
     listed = price_of_license(row, min(item.end for item in items), analysis.basis.prices.shipped, ())
     if listed.amount is not None and listed.currency == currency and listed.basis == AT_LIST:
         found.append(("list", listed.amount))

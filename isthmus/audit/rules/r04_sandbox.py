@@ -37,6 +37,11 @@ def examine(view: View) -> Iterator[GateResult]:
     )
     if by_host or by_email or by_username:
         says = "This is not a production org: its seats cost nothing, so no money is printed."
+        if not by_host:
+            sign = (
+                "e-mail addresses end in .invalid" if by_email else "user names are an address with one common ending"
+            )
+            says = f"This looks like a sandbox, whose seats cost nothing, so no money is printed: most {sign}."
         yield GateResult("R04", Verdict.FAIL, says, RULE.remedy, frozenset({Withhold.MONEY}), facts=facts)
         return
     yield GateResult("R04", Verdict.PASS, "Nothing looks like a sandbox.", facts=facts)

@@ -51,7 +51,7 @@ def check(view: View) -> Iterator[Finding]:
             pool=user.license or "",
             severity=Severity.INFO if recent else Severity.CRITICAL,
             grade=grade.lowered(len(traps)),
-            why=f"Has a paid seat for {age} days and never logged in."
+            why=f"Created {age} days ago, holds a paid seat and never logged in."
             if not recent
             else f"Created {age} days ago and has not logged in yet: probably being onboarded.",
             facts=tuple(facts),

@@ -77,7 +77,7 @@ def _why(view: View, user: UserRow) -> str | None:
         return None
     rows = view.successes(user.id)
     if rows and all(row.kind is LoginKind.COMMUNITY for row in rows):
-        return "Logs in to a site only, never to Salesforce itself."
+        return "Logs in to a site only, not to Salesforce itself, as far as the login history shows."
     # Beyond so many days some month has more than its share; and where software works in this user's name, days in
     # person say little about the need.
     if human_days(view, user) > MONTHS * DAYS_A_MONTH_MAX or not all(row.kind.human for row in rows):

@@ -99,6 +99,13 @@ def test_an_org_of_next_to_nothing_has_its_documents(total: int, seats: int) -> 
     assert documents["report.pdf"].startswith(b"%PDF-")
 
 
+def test_nothing_is_said_of_how_long_somebody_has_had_the_seat() -> None:
+    org = company()
+    org.user("Nora", last=None, created=200)
+    (why,) = [f.why for f in org.analyse().findings if f.rule == "R06"]
+    assert why == "Created 200 days ago, holds a paid seat and never logged in."
+
+
 # Software, and administrators ---------------------------------------------------------------------------------------
 
 

@@ -129,3 +129,12 @@ def test_a_term_without_a_real_end_is_refused(end: str) -> None:
 def test_a_term_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(PricesInvalid, match="line 2: the start lies behind the end"):
         parse_contract("license,quantity,start,end\nSFDC,5,2027-02-01,2027-01-31\n", "c.csv")
+
+
+@pytest.mark.parametrize(("cap", "allowed"), [(None, 5), ("10", 5), ("7", 4), ("6.5", 3), ("0", 1)])
+def test_a_rise_above_the_contract_s_cap_says_so(cap: str | None, allowed: int) -> None:
+    line = ContractItem(
+        "SFDC", 100, date(2027, 1, 31), unit_price=Decimal(150), uplift_cap=None if cap is None else Decimal(cap)
+    )
+    cases = {scenario.price_case for scenario in report(line).scenarios} - {"list"}
+    assert (len(cases), sum(1 for case in cases if "above your cap" not in case)) == (5, allowed)

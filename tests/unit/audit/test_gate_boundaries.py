@@ -135,6 +135,20 @@ def test_r04_more_than_half_of_the_addresses_end_in_invalid(invalid: int, verdic
     assert verdicts(org, "R04") == {verdict}
 
 
+def test_r04_says_by_which_sign_an_org_looks_like_a_sandbox() -> None:
+    told: list[str] = []
+    for change in ({"email": ".invalid"}, {"username": ".crm"}):
+        org = company()
+        org.users = [
+            msgspec.structs.replace(
+                u, **{"username": u.email} | {field: u.email + end for field, end in change.items()}
+            )
+            for u in org.users
+        ]
+        told += [gate.says.rpartition("most ")[2] for gate in org.analyse().gates if gate.rule == "R04"]
+    assert told == ["e-mail addresses end in .invalid.", "user names are an address with one common ending."]
+
+
 def test_r04_user_names_of_a_company_that_are_no_addresses_are_no_suffix() -> None:
     org = company()
     org.users = [msgspec.structs.replace(u, username=f"u{n}@acme.crm") for n, u in enumerate(org.users)]
