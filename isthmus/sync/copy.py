@@ -106,6 +106,8 @@ class CopyResult:
         return 1 if any(step.rows_failed for step in self.steps) else 0
 
 
+DRY_RUN_KEY: Final = Secret(b"a dry run makes no pseudonyms")
+"""Its mover asks for the key of masks all the same, before it counts."""
 NO_MASK_KEY: Final = (
     "The sync masks fields, and there is no key to make pseudonyms with. Set ISTHMUS_MASK_KEY to 32 characters of your "
     "own, and to the same ones each time: the same key gives the same pseudonyms."
@@ -232,7 +234,7 @@ class _Copy:
             endpoint.connection: Lease(org.token, org.host)
             for endpoint, org in zip(self._endpoints, self._orgs, strict=True)
         }
-        return lent(leases, self._mask_key)
+        return lent(leases, self._mask_key or (DRY_RUN_KEY if self._dry_run else None))
 
     async def _framed(self, run: Run, _frame: Frame) -> None:
         if self._on_progress is not None and self._plan is not None:

@@ -46,9 +46,9 @@ def parent_column(
     parents = [d for d in drafts if d.target.name in target.reference_to and d.source.name in source.reference_to]
     kinds = {d.source.name: d for d in reversed(parents)}
     if not kinds or target.relationship_name is None:
-        names = _some(target.reference_to)
+        names = _some(target.reference_to) or "an object that the org does not name"
         text = f"{target.name} is left out: {names} is not part of this sync"
-        remedy = f"Add a step for {names}, or leave the field out."
+        remedy = f"Add a step for {names}, or leave the field out." if target.reference_to else "Leave the field out."
         must = not target.nillable or explicit
         issues.append((error if must else hint)("parent_not_in_sync", place, text, remedy))
         return None

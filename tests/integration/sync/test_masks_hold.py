@@ -131,6 +131,7 @@ async def test_the_same_values_get_the_same_pseudonyms_and_without_a_key_none(pa
     text = head + contacts + masks + leads + masks
     refused = await pair.copy(text)
     assert refused.message == NO_MASK_KEY
+    assert (await pair.copy(text, dry_run=True)).message is None
     assert pair.target.rows("Contact") == []
     seen: list[set[tuple[str, str | None]]] = []
     for rows_min in (SMALL, LARGE):
