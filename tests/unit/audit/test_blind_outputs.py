@@ -263,6 +263,8 @@ def stated(report: Report) -> set[Decimal]:
     plain += [n for line in report.licenses for n in (line.purchased, line.assigned)]
     plain += [n for line in report.contract for n in (line.contracted, line.minimum, line.days_left)]
     plain += [line.fewer_base or 0 for line in report.readiness]  # seats; none where activity is hidden
+    for total in report.money:  # the same of a currency together
+        plain.append(sum(line.renewal_seats or 0 for line in report.licenses if line.currency == total.currency))
     plain += [days.days for days in report.sensitivity]
     prices = [line.price for line in report.prices if line.price is not None]
     prices += [line.unit_price for line in report.scenarios]
