@@ -69,11 +69,11 @@ def _headline(report: Report) -> str:
     if report.seats_unused is None:
         return "This audit cannot say who is inactive."
     if not report.seats_unused:
-        return "All assigned seats are in use, as far as logins show."
-    verb = "is" if report.seats_unused == 1 else "are"
+        return "No assigned seat looks unused."
+    verb = "looks" if report.seats_unused == 1 else "look"
     assigned = counted(report.seats_assigned, "assigned seat", "assigned seats")
     hidden = any(gate.rule == "R01" and gate.verdict == "fail" for gate in report.gates)
-    return f"{'At least ' if hidden else ''}{number(report.seats_unused)} of {assigned} {verb} not used."
+    return f"{'At least ' if hidden else ''}{number(report.seats_unused)} of {assigned} {verb} unused."
 
 
 def _standfirst(report: Report, main: MoneyTotal | None) -> str:
@@ -82,7 +82,8 @@ def _standfirst(report: Report, main: MoneyTotal | None) -> str:
     if main is None or report.money_withheld:
         return ""
     if not main.cash_at_renewal:
-        return "No seat less can be renewed: with the reserve and the contract's minimum all that is bought is needed."
+        least = " and the contract's minimum" if any(line.minimum for line in report.contract if line.in_force) else ""
+        return f"No seat can be given back at the renewal: with the reserve{least} all that is bought is needed."
     seats, add_ons = fewer_seats(report, main)
     told = [counted(seats, "seat", "seats")] if seats else []
     told += [counted(add_ons, "add-on licence", "add-on licences")] if add_ons else []

@@ -138,3 +138,10 @@ def test_a_rise_above_the_contract_s_cap_says_so(cap: str | None, allowed: int) 
     )
     cases = {scenario.price_case for scenario in report(line).scenarios} - {"list"}
     assert (len(cases), sum(1 for case in cases if "above your cap" not in case)) == (5, allowed)
+
+
+@pytest.mark.parametrize(("minimum", "says"), [(0, "with the reserve all"), (40, "the contract's minimum all")])
+def test_a_minimum_that_no_contract_has_is_not_named(minimum: int, says: str) -> None:
+    line = ContractItem("SFDC", 63, date(2027, 1, 31), minimum_quantity=minimum)
+    page = summary_data(report(line, total=63))
+    assert (says in str(page["standfirst"]), page["headline"]) == (True, "No assigned seat looks unused.")
