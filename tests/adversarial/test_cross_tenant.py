@@ -6,7 +6,7 @@ is tested before anybody remembers to. Then every serving role tries every verb 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -63,6 +63,23 @@ class World:
     b: TestTenant
     connection: UUID
     tables: list[Table]
+    columns: dict[Table, list[tuple[str, str, str]]] = field(default_factory=dict)
+    samples: dict[str, Any] = field(default_factory=dict)
+    statements: dict[tuple[Table, str], dict[str, sql.Composed]] = field(default_factory=dict)
+
+    async def columns_of(self, table: Table) -> list[tuple[str, str, str]]:
+        """Return name, declared type and base type of each column; the catalogue is asked once."""
+        if table not in self.columns:
+            self.columns[table] = await columns_of(self.superuser, table)
+        return self.columns[table]
+
+    async def sample(self, declared: str, base: str) -> Any:
+        """Return a value that the column's type admits; each type is asked once."""
+        if base == "uuid":
+            return uuid4()
+        if declared not in self.samples:
+            self.samples[declared] = await sample(self.superuser, declared, base)
+        return self.samples[declared]
 
 
 async def tenant_tables(connection: Connection) -> list[Table]:
@@ -89,8 +106,6 @@ async def columns_of(connection: Connection, table: Table) -> list[tuple[str, st
 
 async def sample(connection: Connection, declared: str, base: str) -> Any:
     """Return a value that the column's type admits; a domain is asked."""
-    if base == "uuid":
-        return uuid4()
     candidates = [1, 0, 3600] if base in NUMBERS else CANDIDATES.get(base)
     if candidates is None:
         cursor = await connection.execute("select enumlabel from pg_enum where enumtypid = %s::regtype", (base,))
@@ -107,8 +122,8 @@ async def sample(connection: Connection, declared: str, base: str) -> Any:
 async def plant(world: World, table: Table, tenant: UUID, connection: UUID) -> None:
     """Insert a row of a tenant, whatever the table's references are."""
     values: dict[str, Any] = {}
-    for name, declared, base in await columns_of(world.superuser, table):
-        values[name] = await sample(world.superuser, declared, base)
+    for name, declared, base in await world.columns_of(table):
+        values[name] = await world.sample(declared, base)
         if base == "integer" and name == "interval_s":
             values[name] = 3600
     values["tenant_id"] = tenant
@@ -164,13 +179,14 @@ def tickets(world: World, role: Role) -> dict[str, str | None]:
     }
 
 
-async def attempt(
-    connection: Connection, world: World, table: Table, verb: str, ticket: str | None
-) -> tuple[int, int, str]:
-    """Try a verb on every row; return how many rows of A and of others were reached, and how it ended."""
-    columns = [name for name, *_ in await columns_of(world.superuser, table)]
+async def statements_of(connection: Connection, world: World, table: Table) -> dict[str, sql.Composed]:
+    """Return what a role tries on a table, by verb; an update sets a column that it may set, if there is one."""
+    key = (table, connection.info.user)
+    if key in world.statements:
+        return world.statements[key]
+    columns = [name for name, *_ in await world.columns_of(table)]
     writable = [name for name in columns if await may(world, connection, table, "UPDATE", name)]
-    statements = {
+    world.statements[key] = {
         "SELECT": sql.SQL("select tenant_id from {}").format(table.identifier),
         "UPDATE": sql.SQL("update {} set {} returning tenant_id").format(
             table.identifier, sql.SQL("{0} = {0}").format(sql.Identifier(writable[0] if writable else "tenant_id"))
@@ -180,11 +196,19 @@ async def attempt(
             table.identifier, sql.Literal(world.a.tenant)
         ),
     }
+    return world.statements[key]
+
+
+async def attempt(
+    connection: Connection, world: World, table: Table, verb: str, ticket: str | None
+) -> tuple[int, int, str]:
+    """Try a verb on every row; return how many rows of A and of others were reached, and how it ended."""
+    statement = (await statements_of(connection, world, table))[verb]
     try:
         async with connection.transaction(force_rollback=True):
             if ticket is not None:
                 await connection.execute("select set_config('app.ticket', %s, true)", (ticket,))
-            cursor = await connection.execute(statements[verb])
+            cursor = await connection.execute(statement)
             reached = [row[0] for row in await cursor.fetchall()]
     except psycopg.Error as error:
         return 0, 0, error.sqlstate or ""
