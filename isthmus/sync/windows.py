@@ -19,7 +19,7 @@ from isthmus.sync.flow.reading import CLOCK_STEP
 from isthmus.sync.model import Plan, Step, StepKind, Window
 from isthmus.sync.pairing import Winner
 from isthmus.sync.planning.run_tag import tagged
-from isthmus.sync.planning.two_way import opposites
+from isthmus.sync.planning.two_way import opposite
 
 NOTHING_SEEN: Final[Mapping[int, datetime]] = MappingProxyType({})
 SPANS_MAX: Final = 64
@@ -52,11 +52,12 @@ def step_jobs(
         again = (WindowJob(w.since, w.until, n) for n, (each, w) in enumerate(retries, start=1) if each == number)
         spans = uncarried(plan, number, {**marks, **seen}, waiting)
         written = step if plan.run_tag is None else tagged(step, plan.run_tag, tag)
-        # A pass that sets links reads an idle window again from far back: that is no matter of what a load carries.
-        others = opposites(plan, number) if plan.two_way else ()
-        others = [other for other in others if step.kind is StepKind.LINK or plan.steps[other].kind is step.kind]
-        overlap = min((marks[other] for other in others if other in marks), default=None)
-        jobs.append(StepJob(number, decided(written, winner), (*first, *again), spans, seen.get(number), overlap))
+        other = opposite(plan, number) if plan.two_way else None
+        overlap = None if other is None else marks.get(other)
+        unloaded = unread_by_load(plan, number, {**marks, **seen}, waiting)
+        jobs.append(
+            StepJob(number, decided(written, winner), (*first, *again), spans, seen.get(number), overlap, unloaded)
+        )
     # Deletions count from before the first row was read: else what is deleted between two attempts at a first run, of
     # which only the first has read it, would stay in the target for ever.
     jobs.sort(key=lambda each: not (each.step.kind is StepKind.DELETE and each.ordinal not in marks))
@@ -82,12 +83,29 @@ def read_until(window: Window) -> datetime:
 def uncarried(
     plan: Plan, number: int, marks: Mapping[int, datetime], waiting: Sequence[tuple[int, Window]]
 ) -> tuple[WindowJob, ...]:
-    """Return the spans of changes in the target of step `number` that its opposites have not carried."""
-    others = opposites(plan, number) if plan.two_way else ()
-    spans = sorted({window for step, window in waiting if step in others}, key=lambda span: span.until)
+    """Return the spans of changes in the target of step `number` that its opposite has not carried."""
+    return _unread(opposite(plan, number) if plan.two_way else None, marks, waiting)
+
+
+def unread_by_load(
+    plan: Plan, number: int, marks: Mapping[int, datetime], waiting: Sequence[tuple[int, Window]]
+) -> tuple[WindowJob, ...]:
+    """Return, for a pass that sets links, the spans that the load of the other direction has not carried.
+
+    The pass before it may have read further: in a run that was resumed, or where rows of the load failed.
+    """
+    links = plan.two_way and plan.steps[number].kind is StepKind.LINK
+    return _unread(opposite(plan, number, StepKind.LOAD) if links else None, marks, waiting)
+
+
+def _unread(
+    step: int | None, marks: Mapping[int, datetime], waiting: Sequence[tuple[int, Window]]
+) -> tuple[WindowJob, ...]:
+    if step is None:
+        return ()
+    spans = sorted({window for each, window in waiting if each == step}, key=lambda span: span.until)
     if len(spans) > SPANS_MAX:
         begins = [span.since for span in spans]
         earliest = None if None in begins else min(begin for begin in begins if begin is not None)
         spans = [Window(earliest, spans[-1].until)]
-    open_ended = dict.fromkeys(WindowJob(marks.get(other)) for other in others)
-    return (*open_ended, *(WindowJob(span.since, span.until) for span in spans))
+    return (WindowJob(marks.get(step)), *(WindowJob(span.since, span.until) for span in spans))

@@ -18,6 +18,11 @@ def test_two_orgs_agree_and_nothing_is_lost_whatever_happens(first: int) -> None
     assert not broken, f"play one alone: python -m tests.simulation --pairs --seeds 1 --trace --first {broken[0][0]}"
 
 
+@pytest.mark.parametrize("seed", [493, 790])
+def test_a_pass_of_links_hides_nothing_that_the_load_has_yet_to_read(seed: int) -> None:
+    assert play_seed(seed, pairs=True).broken is None
+
+
 @pytest.mark.parametrize("name", sorted(PAIR_BUGS))
 def test_a_planted_bug_of_pairs_is_found(name: str) -> None:
     found = (play_seed(seed, PAIR_BUGS[name](), pairs=True).broken for seed in range(SEEDS_MAX))

@@ -44,6 +44,8 @@ class Counterpart:
     values: Record
     trace: Trace
     deleted: bool
+    unloaded: bool = False
+    """Somebody changed it, and the load of the other direction has yet to see that, though the pass of links has."""
 
     def __repr__(self) -> str:
         """Show that there is one, nothing more."""
@@ -77,12 +79,18 @@ class Counterparts:
     """Reads the target's records of one step."""
 
     def __init__(
-        self, step: Step, both: Both, uncarried: Sequence[WindowJob], overlap_since: datetime | None = None
+        self,
+        step: Step,
+        both: Both,
+        uncarried: Sequence[WindowJob],
+        overlap_since: datetime | None = None,
+        unloaded: Sequence[WindowJob] = (),
     ) -> None:
         """Lay out the query. `uncarried`: spans of change that the other direction has not read yet.
 
-        From `overlap_since` on it will read what it has read once more.
+        From `overlap_since` on it will read what it has read once more. `unloaded`: see `StepJob`.
         """
+        self._unloaded = unloaded
         self._overlap_since = overlap_since
         self._step = step
         self._both = both
@@ -124,7 +132,16 @@ class Counterparts:
         trace = _NOBODY
         if self._two_way:
             trace = trace_of(record, TARGET, self._both, self._uncarried, self._overlap_since)
-        return Counterpart(row_id, key if isinstance(key, str) else None, record, trace, record.get(_DELETED) is True)
+        unloaded = self._unloaded and not trace.ours and not trace.uncarried
+        stamp = instant_of(record.get(STAMP)) if unloaded else None
+        return Counterpart(
+            row_id,
+            key if isinstance(key, str) else None,
+            record,
+            trace,
+            record.get(_DELETED) is True,
+            stamp is not None and any(_within(stamp, window) for window in self._unloaded),
+        )
 
 
 _NOBODY: Final = Trace(ours=True, modified=datetime.min.replace(tzinfo=UTC), uncarried=False)

@@ -28,7 +28,7 @@ from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.computed import tools_for
 from isthmus.sync.flow.frames import BadFrame
 from isthmus.sync.flow.inspect_pairs import PairLook
-from isthmus.sync.flow.job import SOURCE, TARGET, WindowJob
+from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, WindowJob
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
 from isthmus.sync.flow.reading import query_of
 from isthmus.sync.flow.sealing import BadAnswer, Sealer, point
@@ -55,8 +55,9 @@ _END = struct.Struct(">IIHhII")
 class InspectJob(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect"):
     """Try `step` between `since` and `until`, show at most `rows_max` failing rows to the holder of `viewer`'s key.
 
-    For steps that look at pairs: `opposite` is the step of the other direction, `uncarried` as in `StepJob`;
-    `reads_only` tries nothing, because nothing but conflicts is open. `decide_s`: so long it waits for decisions.
+    For steps that look at pairs: `opposite` is the step of the other direction, `uncarried` and `unloaded` are those of
+    `StepJob`; `reads_only` tries nothing, because nothing but conflicts is open. `decide_s`: so long it waits for
+    decisions.
     """
 
     endpoints: list[Endpoint]
@@ -68,6 +69,7 @@ class InspectJob(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect"):
     rows_max: int
     opposite: Step | None = None
     uncarried: tuple[WindowJob, ...] = ()
+    unloaded: tuple[WindowJob, ...] = ()
     reads_only: bool = False
     decide_s: float = 0.0
 
@@ -158,7 +160,8 @@ class _Looking:
             mapped = Substitutes(job.step, sessions)
             await _Look(job.step, mapped, StepMapping(job.step, mapped.tables, tools), sessions, showing).run(window)
             return
-        pairs = PairLook(job.step, sessions, showing, tools, uncarried=job.uncarried, reads_only=job.reads_only)
+        step = StepJob(0, job.step, (), job.uncarried, unloaded=job.unloaded)
+        pairs = PairLook(step, sessions, showing, tools, reads_only=job.reads_only)
         await pairs.run(window, rows_max=ROWS_TRIED_MAX)
         answers = self._world.answers
         if job.decide_s <= 0 or answers is None or job.opposite is None or not pairs.decidable:

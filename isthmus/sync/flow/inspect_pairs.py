@@ -19,7 +19,7 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.both import Both, look_at_both
 from isthmus.sync.flow.computed import Tools
 from isthmus.sync.flow.counterparts import MODIFIED, Counterpart, instant_of
-from isthmus.sync.flow.job import SOURCE, StepJob, WindowJob
+from isthmus.sync.flow.job import SOURCE, StepJob
 from isthmus.sync.flow.joining import Held, Joiner
 from isthmus.sync.flow.mapping import Unsendable
 from isthmus.sync.flow.pairs import Pairs
@@ -53,20 +53,19 @@ class PairLook:
 
     def __init__(
         self,
-        step: Step,
+        job: StepJob,
         sessions: tuple[Session, Session],
         showing: Showing,
         tools: Tools,
         *,
-        uncarried: tuple[WindowJob, ...],
         reads_only: bool,
     ) -> None:
-        """Look at `step` between `sessions`, its source first."""
-        self._step = step
+        """Look at the step of `job` between `sessions`, its source first."""
+        self._job = job
+        self._step = job.step
         self._sessions = sessions
         self._showing = showing
         self._tools = tools
-        self._uncarried = uncarried
         self._both = Both(sessions)
         self._held: list[Held] = []
         self._rows: list[ShownRow] = []
@@ -86,10 +85,9 @@ class PairLook:
         step = self._step
         if step.pairing is not None and step.pairing.two_way:
             self._both = await look_at_both(self._sessions)
-        job = StepJob(0, step, (), self._uncarried)
         tally = Tally(_Nowhere(), 0, self._sessions)
         adopting = window is None or window.since is None
-        pairs = Pairs(job, self._both, tally, self._tools, adopting=adopting, witness=self)
+        pairs = Pairs(self._job, self._both, tally, self._tools, adopting=adopting, witness=self)
         query = query_of(step, pairs.select, window, ordered=True)
         async with aclosing(pages(self._sessions[SOURCE], query)) as batches:
             while not self._showing.full and self._showing.rows_tried < rows_max:

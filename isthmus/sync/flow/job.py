@@ -30,7 +30,8 @@ class StepJob(msgspec.Struct, frozen=True):
 
     `uncarried` is for steps of a two-way sync: spans in which the target's records were changed without the step of the
     other direction having carried it (`until` None: up to now). `seen_until` is where an earlier run's reading ended:
-    rows of the step's own window that were changed before it have been read once already.
+    rows of the step's own window that were changed before it have been read once already. `unloaded`, for a pass that
+    sets links: spans that the other direction's load, which carries all other fields, has not carried.
     """
 
     ordinal: int
@@ -39,6 +40,7 @@ class StepJob(msgspec.Struct, frozen=True):
     uncarried: tuple[WindowJob, ...] = ()
     seen_until: datetime | None = None
     overlap_since: datetime | None = None
+    unloaded: tuple[WindowJob, ...] = ()
 
 
 class Ceiling(msgspec.Struct, frozen=True):

@@ -118,7 +118,7 @@ class Pairs:
         self._witness = witness
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
-        self._counterparts = Counterparts(self._step, both, job.uncarried, job.overlap_since)
+        self._counterparts = Counterparts(self._step, both, job.uncarried, job.overlap_since, job.unloaded)
         self._fresh = (WindowJob(job.seen_until),)
         self._since = since
         adoption = self._pairing.adoption
@@ -232,6 +232,10 @@ class Pairs:
         """Both records are there."""
         fields = self.differing(row, found)
         decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
+        if decision.write and found.unloaded:
+            # Our write would make the record ours, and the load would not see that somebody has changed it.
+            self._stuck(row, StatusCode.COUNTERPART_MISSING)
+            return
         if decision.held:
             self._held(row, found, fields, adopting=False)
         elif decision.write:

@@ -31,7 +31,7 @@ from isthmus.sync.mending.failed_windows import waiting_windows
 from isthmus.sync.model import EndReason, Plan
 from isthmus.sync.planning.two_way import opposite
 from isthmus.sync.service import refusal_of
-from isthmus.sync.windows import uncarried
+from isthmus.sync.windows import uncarried, unread_by_load
 from isthmus.values import ConnectionId, Purpose
 
 
@@ -51,6 +51,14 @@ class _Row:
     target_connection: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """See `StepJob`."""
+
+    uncarried: tuple[WindowJob, ...] = ()
+    unloaded: tuple[WindowJob, ...] = ()
+
+
 async def perform_look(look: UUID, app: SyncApp) -> None:
     """Carry out one look. A look that is over, too old, or that nobody waits for any more does nothing."""
     try:
@@ -63,7 +71,7 @@ async def perform_look(look: UUID, app: SyncApp) -> None:
             return
         found = [await store.endpoint(tx, connection) for connection in (row.source_connection, row.target_connection)]
         plan = msgspec.json.decode(row.document, type=Plan)
-        spans = await _uncarried(tx, row, plan)
+        spans = await _spans(tx, row, plan)
     endpoints = [endpoint for endpoint in found if endpoint is not None]
     try:
         async with relay_to(app.settings.run_dir, look) as relay:
@@ -102,14 +110,15 @@ async def _begin(tx: TenantTx, look: UUID) -> _Row | None:
     )
 
 
-async def _uncarried(tx: TenantTx, row: _Row, plan: Plan) -> tuple[WindowJob, ...]:
+async def _spans(tx: TenantTx, row: _Row, plan: Plan) -> _Spans:
     """Return which changes of the other side no run has carried yet, as a run would be told now."""
     if not plan.two_way:
-        return ()
+        return _Spans()
     marks = await store.checkpoints(tx, row.sync_id, row.plan_version)
     seen = await store.read_times(tx, row.sync_id, row.plan_version)
     waiting = await waiting_windows(tx, row.sync_id, row.plan_version)
-    return uncarried(plan, row.step, {**marks, **seen}, waiting)
+    known = {**marks, **seen}
+    return _Spans(uncarried(plan, row.step, known, waiting), unread_by_load(plan, row.step, known, waiting))
 
 
 async def _over(look: UUID, app: SyncApp) -> None:
@@ -121,9 +130,7 @@ async def _over(look: UUID, app: SyncApp) -> None:
         await tx.execute("update sync.look set ended_at = now() where id = %(look)s", look=look)
 
 
-def _job(
-    row: _Row, look: UUID, endpoints: Sequence[store.EndpointRow], plan: Plan, spans: tuple[WindowJob, ...]
-) -> InspectJob:
+def _job(row: _Row, look: UUID, endpoints: Sequence[store.EndpointRow], plan: Plan, spans: _Spans) -> InspectJob:
     other = opposite(plan, row.step) if plan.two_way else None
     return InspectJob(
         endpoints=[Endpoint(e.id, e.origin, Purpose.SYNC, API_VERSION_DEFAULT) for e in endpoints],
@@ -134,7 +141,8 @@ def _job(
         look=look,
         rows_max=row.rows_max,
         opposite=None if other is None else plan.steps[other],
-        uncarried=spans,
+        uncarried=spans.uncarried,
+        unloaded=spans.unloaded,
         reads_only=row.held_only,
         decide_s=DECIDE_S if row.decides else 0.0,
     )

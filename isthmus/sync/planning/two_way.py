@@ -85,30 +85,14 @@ def draw_both(spec: SyncSpec, source: Schema, target: Schema, draw: Draw) -> Dra
     return Drawn(plan, tuple(issues))
 
 
-def opposite(plan: Plan, number: int) -> int | None:
-    """Return the number of the step that goes the other way, None if the plan has none."""
+def opposite(plan: Plan, number: int, kind: StepKind | None = None) -> int | None:
+    """Return the number of the step (of that `kind`, if given) that goes the other way, None if the plan has none."""
     step = plan.steps[number]
     for other, each in enumerate(plan.steps):
-        same = each.kind is step.kind and each.source == step.target and each.target == step.source
+        same = each.kind is (kind or step.kind) and each.source == step.target and each.target == step.source
         if same and each.backward is not step.backward:
             return other
     return None
-
-
-def opposites(plan: Plan, number: int) -> tuple[int, ...]:
-    """Return the steps that write, the other way, what step `number` reads: the load of its records, and their links.
-
-    Whatever one of them has yet to read lies in the same record, and a write by any step makes that record ours.
-    """
-    step = plan.steps[number]
-    kinds = {StepKind.DELETE} if step.kind is StepKind.DELETE else {StepKind.LOAD, StepKind.LINK}
-    return tuple(
-        other
-        for other, each in enumerate(plan.steps)
-        if each.kind in kinds
-        and (each.source, each.target) == (step.target, step.source)
-        and each.backward is not step.backward
-    )
 
 
 def _refusals(spec: SyncSpec, source: Schema, target: Schema) -> Iterator[Issue]:

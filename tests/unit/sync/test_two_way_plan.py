@@ -11,9 +11,9 @@ from isthmus.sync.flow.job import WindowJob
 from isthmus.sync.model import Drawn, Rejected, StepKind, Window
 from isthmus.sync.pairing import Likeness, Winner
 from isthmus.sync.plan import Schema, draw_plan, schema_of
-from isthmus.sync.planning.two_way import opposite, opposites
+from isthmus.sync.planning.two_way import opposite
 from isthmus.sync.spec import parse_spec
-from isthmus.sync.windows import uncarried
+from isthmus.sync.windows import step_jobs, uncarried, unread_by_load
 
 HEAD = "version: 1\nname: x\ndirection: two-way\nconflicts: newest_wins\nsteps:\n"
 
@@ -63,7 +63,6 @@ def test_both_directions_are_drawn_and_deletions_come_first() -> None:
     assert shape == [(kind, backward) for kind in kinds for backward in (False, True)]
     assert plan.tracking == plan.tracking_source == ("Account",)
     assert [opposite(plan, number) for number in range(6)] == [1, 0, 3, 2, 5, 4]
-    assert [opposites(plan, number) for number in range(6)] == [(1,), (0,), (3, 5), (2, 4), (3, 5), (2, 4)]
 
 
 def test_a_pass_that_sets_links_is_told_what_the_load_of_the_other_side_has_not_read() -> None:
@@ -71,8 +70,17 @@ def test_a_pass_that_sets_links_is_told_what_the_load_of_the_other_side_has_not_
     day = datetime(2026, 1, 1, tzinfo=UTC)
     loaded, linked = day, day + timedelta(hours=1)  # a run that was resumed: its later steps have read further
     failed = Window(day - timedelta(hours=2), day - timedelta(hours=1))
-    told = uncarried(plan, 5, {2: loaded, 4: linked}, [(2, failed)])
-    assert set(told) == {WindowJob(loaded), WindowJob(linked), WindowJob(failed.since, failed.until)}
+    marks, waiting = {2: loaded, 4: linked}, [(2, failed)]
+    assert uncarried(plan, 5, marks, waiting) == (WindowJob(linked),)
+    assert unread_by_load(plan, 5, marks, waiting) == (WindowJob(loaded), WindowJob(failed.since, failed.until))
+    assert unread_by_load(plan, 3, marks, waiting) == ()
+    (job,) = [
+        each for each in step_jobs(plan, settled=(), marks=marks, retries=(), waiting=waiting) if each.ordinal == 5
+    ]
+    assert (job.uncarried, job.unloaded) == (
+        (WindowJob(linked),),
+        (WindowJob(loaded), WindowJob(failed.since, failed.until)),
+    )
 
 
 def test_values_are_compared_as_the_orgs_store_them() -> None:
