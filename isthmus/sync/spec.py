@@ -6,6 +6,7 @@ A key that is not known is refused by name: it is never silently ignored.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -210,6 +211,9 @@ def spec_text(spec: SyncSpec) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the YAML form, for editors and CI."""
     schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(SyncSpec)))
+    for part in schema["$defs"].values():
+        if "description" in part:  # of a docstring, which Python keeps with its indentation before 3.13
+            part["description"] = inspect.cleandoc(part["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Isthmus sync, version 1", **schema}
 
 
