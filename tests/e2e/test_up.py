@@ -19,7 +19,7 @@ import pytest
 from isthmus.demo.browser import Browser
 from tests.support.commands import ISTHMUS, bare_environ, run
 from tests.support.orgsim import start_orgsim
-from tests.support.portal import Product, start_product
+from tests.support.portal import Product, free_port, start_product
 
 WAIT_S = 60
 
@@ -85,7 +85,8 @@ def test_the_port_of_another_program_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, setting: str, value: str, named: str) -> None:
-    assert named in run("up", "--json", environ={**bare_environ(tmp_path), setting: value}).refusal()
+    environ = {**bare_environ(tmp_path), "ISTHMUS_PORT": str(free_port()), setting: value}
+    assert named in run("up", "--json", environ=environ).refusal()
 
 
 def test_the_printed_connect_address_leads_to_the_filled_in_form_and_to_an_org(product: Product) -> None:

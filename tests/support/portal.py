@@ -58,7 +58,7 @@ class Product:
 def start_product() -> Iterator[Product]:
     """Run `isthmus up` in a new place until the block ends."""
     place = Path(tempfile.mkdtemp(prefix="isp-"))
-    port = _free_port()
+    port = free_port()
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith("ISTHMUS_")},
         "ISTHMUS_HOME": str(place / "h"),
@@ -166,7 +166,8 @@ class Portal:
         page.locator(".isthmus-main").wait_for()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -67,12 +68,13 @@ async def _kill_a_mover(copying: asyncio.Task[CopyResult], rng: random.Random) -
 
 
 def movers() -> list[psutil.Process]:
-    """Return the movers that this process has started."""
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "isthmus.worker.mover" in " ".join(child.cmdline())
-    ]
+    """Return the movers that this process has started and that are alive."""
+    found: list[psutil.Process] = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it may end while we look
+            if child.status() != psutil.STATUS_ZOMBIE and "isthmus.worker.mover" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def _begin(pair: Pair, seed: int, rows: int) -> None:

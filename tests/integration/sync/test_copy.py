@@ -8,11 +8,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from isthmus.sync.copy import StepCount
 from tests.support.copying import THREE_OBJECTS, Pair, two_orgs
+from tests.support.trouble import movers
 
 SMALL, LARGE = 100_000, 1
 
@@ -121,14 +121,6 @@ async def test_a_wrong_token_is_said_before_anything_is_read(pair: Pair) -> None
     result = await pair.copy(source_token="00D000000000001!wrong")
     assert result.exit_status == 2
     assert "does not accept our token" in (result.message or "")
-
-
-def movers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "isthmus.worker.mover" in " ".join(child.cmdline())
-    ]
 
 
 @pytest.mark.parametrize("bulk_rows_min", [SMALL, LARGE], ids=["REST", "Bulk"])
