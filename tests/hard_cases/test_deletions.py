@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from urllib.error import HTTPError
 
@@ -14,6 +15,7 @@ from tests.support.engine import Engine, Standing
 KEY = "SwiftPort_Source_Id__c"
 DELETE = "{action: delete}"
 FLAG = "{action: flag, field: Gone__c}"
+LAST_SECOND = 59.1
 
 
 def text(rule: str, name: str = "Account") -> str:
@@ -62,6 +64,15 @@ async def test_above_the_ceiling_no_record_is_touched_and_the_run_says_so(engine
     assert ran.run.end is EndReason.DELETES_ABOVE_CEILING
     assert engine.target.rows("Account") == before
     assert not [sent for sent in engine.sent[TARGET] if sent.route == "ingest_create" and b"hardDelete" in sent.body]
+
+
+async def test_what_is_deleted_in_the_last_second_of_the_first_runs_minute_is_carried(engine: Engine) -> None:
+    """Lists are asked for by whole minutes, and a run at :59 reads up to the next one: its mark must not lie there."""
+    engine.later(LAST_SECOND - time.time() % 60 + 120)
+    standing, ids = await begun(engine, DELETE)
+    drop(engine, ids[:1])
+    engine.later(120)
+    assert (await engine.again(standing)).steps[1].rows_written == 1
 
 
 async def test_a_marked_record_is_not_marked_again(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from isthmus.salesforce import routes
 from isthmus.salesforce.routes import TOGETHER_MAX, TOGETHER_QUERIES_MAX
 from isthmus.salesforce.session import Session
 from isthmus.sync.flow.job import SOURCE, StepJob
-from isthmus.sync.flow.reading import query_of
+from isthmus.sync.flow.reading import began, query_of
 from isthmus.sync.flow.removing import MINUTE, whole_minute
 from isthmus.sync.flow.sides import asking
 from isthmus.sync.model import StepKind, Window
@@ -53,7 +53,7 @@ def _lists(steps: Sequence[StepJob], until: datetime) -> list[Call]:
         if job.step.kind is StepKind.DELETE and job.step.deletions_listed:
             name = ApiName.parse(job.step.source)
             for window in _windows(job, until):
-                start, end = whole_minute(window.since or window.until), whole_minute(window.until) + MINUTE
+                start, end = whole_minute(window.since or began(window)), whole_minute(began(window)) + MINUTE
                 found.append(Call(routes.DELETED, {"object": name, "start": start, "end": end}))
     return found
 

@@ -67,9 +67,14 @@ async def server_until(session: Session) -> datetime:
         return (await session.server_time()).replace(microsecond=0) + CLOCK_STEP
 
 
+def began(window: Window) -> datetime:
+    """Return when the run began that reads this window: what has happened since then it may not have seen."""
+    return window.until - CLOCK_STEP
+
+
 async def next_since(session: Session, step: Step, window: Window) -> datetime:
     """Return where the step's next window may begin. Ask before the first row is read."""
-    end = window.until - CLOCK_STEP
+    end = began(window)
     with asking(SOURCE):
         try:
             covered = await session.covered_until(ApiName.parse(step.source), end - COVERED_SPAN, end)

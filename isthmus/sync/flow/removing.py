@@ -21,6 +21,7 @@ from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages
 from isthmus.salesforce.session import Deletions, Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.job import SOURCE, TARGET
+from isthmus.sync.flow.reading import began
 from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.flow.tally import Tally
 from isthmus.sync.model import EndReason, Step, Window
@@ -57,7 +58,7 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     Raises `Stopped` if the source no longer knows, or if there is more than the step's ceiling.
     """
     if window.since is None:
-        return Removal((), whole_minute(window.until))
+        return Removal((), whole_minute(began(window)))
     deletions = await deletions_in(step, window, sessions[SOURCE])
     if deletions is None:
         return None
@@ -69,14 +70,14 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     found = await pairs_of(sessions, TARGET, step.target, step.key, gone, *unmarked)
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
-    return Removal(tuple(found), max(min(deletions.covered, whole_minute(window.until)), window.since))
+    return Removal(tuple(found), max(min(deletions.covered, whole_minute(began(window))), window.since))
 
 
 async def deletions_in(step: Step, window: Window, source: Session) -> Deletions | None:
     """Ask up to the end of the running minute; an org that takes no future end is asked up to its beginning."""
     if not step.deletions_listed:
         return await _in_the_bin(step, window, source)
-    start, now = whole_minute(window.since or window.until), whole_minute(window.until)
+    start, now = whole_minute(window.since or began(window)), whole_minute(began(window))
     for end in (now + MINUTE, now):
         if start >= end:
             return None

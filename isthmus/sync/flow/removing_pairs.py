@@ -21,6 +21,7 @@ from isthmus.sync.flow.both import Both
 from isthmus.sync.flow.counterparts import ID, QUERY_CHARS_MAX, TRACE, Counterpart, Counterparts, lots, trace_of
 from isthmus.sync.flow.deciding import Trace, outlives
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob
+from isthmus.sync.flow.reading import began
 from isthmus.sync.flow.removing import Removal, deletions_in, pairs_of, whole_minute
 from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.model import EndReason, Step, Window
@@ -34,7 +35,7 @@ async def look_for_deleted_pairs(job: StepJob, window: Window, both: Both) -> Re
     """
     step = job.step
     if window.since is None:
-        return Removal((), whole_minute(window.until))
+        return Removal((), whole_minute(began(window)))
     deletions = await deletions_in(step, window, both.sessions[SOURCE])
     if deletions is None:
         return None
@@ -49,7 +50,7 @@ async def look_for_deleted_pairs(job: StepJob, window: Window, both: Both) -> Re
         found = [row_id for row_id in found if row_id in still]
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
-    watermark = None if bereft else max(min(deletions.covered, whole_minute(window.until)), window.since)
+    watermark = None if bereft else max(min(deletions.covered, whole_minute(began(window))), window.since)
     return Removal(tuple((row_id, row_id) for row_id in found), watermark, tuple(bereft))
 
 
