@@ -17,7 +17,7 @@ from datetime import datetime
 import msgspec
 
 from isthmus.salesforce.bulk import await_earlier_jobs
-from isthmus.salesforce.collections import RowResult, update, upsert
+from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.records import Cell, Record
 from isthmus.salesforce.session import Session
@@ -148,6 +148,15 @@ class Pairs:
 
     async def take(self, records: Sequence[Record]) -> None:
         """Write a page of the source's records; each row is counted.
+
+        Both ways no more are looked at than one call writes: whoever edits the other record in between is written over.
+        """
+        rows = UPSERT_ROWS_MAX if self._pairing.two_way else max(1, len(records))
+        for start in range(0, len(records), rows):
+            await self._settle(records[start : start + rows])
+
+    async def _settle(self, records: Sequence[Record]) -> None:
+        """Look and write until nothing is left to be looked at again.
 
         A record that meets a lock is being changed by somebody, and a write that was cut off may come too late: such
         pairs are looked at once more before they are written.

@@ -166,6 +166,36 @@ def test_a_person_decides_what_is_held_for_one_side(winner: int, stays: str) -> 
     between(story, rule="hold")
 
 
+def test_what_somebody_edits_while_earlier_rows_of_a_page_are_written_is_seen() -> None:
+    """One call writes 200 records: none of them is looked at before the call before it has come back."""
+
+    async def story(world: TwoOrgs) -> None:
+        for number in range(201):
+            world.left.insert("Account", {"Name": f"Acme {number}"})
+        await world.cycle()
+        copies = {str(row[KEY]): row_id for row_id, row in world.right.live("Account").items()}
+        lefts = sorted(copies)
+        for row_id in lefts:
+            world.left.update("Account", row_id, {"Phone": "left"})
+        edited: list[str] = []
+
+        def edit(_headers: dict[str, str]) -> None:
+            first = world.right.live("Account")[copies[lefts[0]]]
+            if not edited and first.get("Phone") == "left":
+                edited.append(copies[lefts[-1]])
+                world.pass_time(10)
+                world.right.update("Account", edited[0], {"Phone": "right"})
+
+        world.before = edit
+        await world.cycle()
+        assert edited
+        await world.cycle()
+        for side, row_id in zip(world.sides, (lefts[-1], copies[lefts[-1]]), strict=True):
+            assert side.live("Account")[row_id]["Phone"] == "right"
+
+    between(story)
+
+
 def test_a_change_by_our_own_user_is_a_change_all_the_same() -> None:
     async def story(world: TwoOrgs) -> None:
         left, _ = await pair(world)
