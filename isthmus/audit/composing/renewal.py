@@ -77,6 +77,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     cases = [required(max(*both)) for both in zip(values, least, strict=True)] if enough else [None] * len(least)
     spot = required(now) if now is not None else None
     base = cases[1] if enough else spot
+    fewer = None if base is None else max(0, min(bought, row.total) - base)
     return ReadinessLine(
         pool=row.id,
         product=row.label,
@@ -88,8 +89,8 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
         conservative=cases[0],
         base=cases[1],
         aggressive=cases[2],
-        fewer_base=None if base is None else max(0, bought - base),
-        break_even_percent=None if base is None else break_even(bought, base),
+        fewer_base=fewer,
+        break_even_percent=None if fewer is None else break_even(bought, bought - fewer),
         note="" if enough else f"{INSUFFICIENT}: {len(known)} of {WEEKS_MIN} weeks; today's value only",
         forecast=_forecast_line(told) if isinstance(told, Forecast) else None,
         forecast_note="" if isinstance(told, Forecast) else told.why,

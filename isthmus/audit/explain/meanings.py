@@ -234,7 +234,7 @@ _READINESS: Final = {
     "conservative": "Seats required by the maximum week, less grade A, with headroom.",
     "base": "Seats required by the 95th percentile of the weeks, less A and B, or by the forecast, with headroom.",
     "aggressive": "Seats required by the median week, less A, B and C, with headroom.",
-    "fewer_base": "How many fewer to renew, by the base case, else by today's value.",
+    "fewer_base": "How many fewer to renew of those that the org has, by the base case, else by today's value.",
     "break_even_percent": "The rise of the unit price that would cancel it.",
     "note": "Why a case is withheld.",
     "forecast_note": "Why there is no forecast.",

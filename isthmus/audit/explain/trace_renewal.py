@@ -85,7 +85,9 @@ def readiness_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
         return hires if field == "hires" else Source(How.SUM, parts=least[0], settings=least[1])
     if field == "fewer_base":
         which = "base" if line.base is not None else "spot"
-        said = f"{line.bought} bought less {getattr(line, which)}, never below 0."
+        there = ground.view.licenses[line.pool].total
+        beyond = f", of which the org has {there}," if there < line.bought else ""
+        said = f"{line.bought} bought{beyond} less {getattr(line, which)}, never below 0."
         return Source(How.RECKONED, said, parts=(f"{path}.bought", f"{path}.{which}"))
     if field == "break_even_percent":
         said = "The share f that need not be renewed, as f / (1 - f) in percent; none if nothing or all is given back."

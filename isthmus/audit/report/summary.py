@@ -18,7 +18,7 @@ from isthmus.audit.report.summary_money import (
     renewal_by_pool,
     since,
 )
-from isthmus.audit.report.summary_table import seat_table
+from isthmus.audit.report.summary_table import license_rows, seat_table
 from isthmus.audit.report.wording import NOT_PRINTED, counted, long_day, money_text, number, shortened
 from isthmus.audit.rules.r08_inactive import SURE_DAYS
 
@@ -101,6 +101,8 @@ def _overlap(main: MoneyTotal | None) -> str:
 def _seat_cards(report: Report) -> list[dict[str, str]]:
     free = report.seats_purchased - report.seats_assigned
     beyond = "all are assigned" if not free else f"{number(free)} held by nobody" if free > 0 else "over-assigned"
+    bought = sum(row.bought or 0 for row in license_rows(report))
+    by_contract = "" if bought == report.seats_purchased else f"; {number(bought)} by contract"
     known = [report.seats_active, report.seats_unused, report.seats_other]
     whole = sum(n for n in known if n is not None) == report.seats_assigned and None not in known
     grades = (report.seats_unused_a, report.seats_unused_b, report.seats_unused_c)
@@ -109,7 +111,11 @@ def _seat_cards(report: Report) -> list[dict[str, str]]:
     )
     threshold = report.effective_threshold_days
     return [
-        {"label": "Bought", "value": number(report.seats_purchased), "note": f"paid seats, {beyond}"},
+        {
+            "label": "In the org" if by_contract else "Bought",
+            "value": number(report.seats_purchased),
+            "note": f"paid seats, {beyond}{by_contract}",
+        },
         {
             "label": "Assigned",
             "value": number(report.seats_assigned),

@@ -11,6 +11,7 @@ from typing import Final
 from isthmus.audit.figures import LicenseLine, MoneyTotal, PslLine, ReadinessLine, Report
 from isthmus.audit.money import annual
 from isthmus.audit.report.wording import NOT_PRINTED, counted, money_text, number, shortened
+from isthmus.audit.view import DISABLED
 
 LICENSES_MAX: Final = 4
 """Rows of licences; further ones are one row together."""
@@ -63,12 +64,13 @@ def license_rows(report: Report) -> list[Row]:
 
 def _license(report: Report, line: LicenseLine, ready: ReadinessLine | None) -> Row:
     contract = [c for c in report.contract if c.pool == line.id and c.in_force]
-    bought = sum(c.contracted for c in contract) if contract else line.purchased
+    there = 0 if line.status == DISABLED else line.purchased
+    bought = sum(c.contracted for c in contract) if contract else there if there >= 0 else None
     names = [c.product for c in contract if c.product.casefold() not in line.name.casefold()]
     fewer = line.renewal_seats
     if fewer is None and ready is not None:
         need = ready.spot if ready.base is None else ready.base
-        fewer = None if need is None else max(0, min(bought, line.purchased) - need)
+        fewer = None if need is None or bought is None else max(0, min(bought, line.purchased) - need)
     return Row(
         name=line.name,
         contract=" + ".join(dict.fromkeys(names)),
@@ -78,7 +80,9 @@ def _license(report: Report, line: LicenseLine, ready: ReadinessLine | None) -> 
         graded=(line.unused_a, line.unused_b, line.unused_c),
         price=line.unit_price,
         currency=line.currency,
-        cost=None if line.unit_price is None or report.money_withheld else annual(line.unit_price, bought),
+        cost=None
+        if line.unit_price is None or bought is None or report.money_withheld
+        else annual(line.unit_price, bought),
         fewer=fewer,
         saved=None if line.renewal_monthly is None else annual(line.renewal_monthly, 1),
         unpriced=line.unit_price is None,
@@ -98,16 +102,17 @@ def add_on_rows(report: Report) -> list[Row]:
 
 
 def _add_on(line: PslLine, found: Counter[str]) -> Row:
+    bought = 0 if line.status == DISABLED else line.purchased if line.purchased >= 0 else None
     return Row(
         name=f"Add-on: {line.name}",
         contract="",
-        bought=line.purchased,
+        bought=bought,
         assigned=line.used,
         active=None,
         graded=(found["A"], found["B"], found["C"]),
         price=line.unit_price,
         currency=line.currency,
-        cost=None if line.unit_price is None else annual(line.unit_price, line.purchased),
+        cost=None if line.unit_price is None or bought is None else annual(line.unit_price, bought),
         fewer=line.renewal_seats,
         saved=None if line.renewal_monthly is None else annual(line.renewal_monthly, 1),
     )

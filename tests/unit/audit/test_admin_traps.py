@@ -6,7 +6,7 @@ import csv
 import io
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,6 +21,8 @@ from isthmus.audit.judge import judge
 from isthmus.audit.model import LoginKind
 from isthmus.audit.people import normal_number
 from isthmus.audit.report.focus import render_focus
+from isthmus.audit.report.summary import summary_data
+from isthmus.audit.report.summary_table import license_rows
 from isthmus.values import Secret
 from tests.unit.audit.world import CRM, NOW, PLATFORM, Org, found, graded
 
@@ -63,6 +65,7 @@ def test_a_negative_total_is_no_count_of_seats() -> None:
     org.psl(total=-1, used=3)
     outcome = report(org)
     assert (outcome.findings, outcome.seats_purchased, outcome.readiness) == ((), 0, ())
+    assert [(row.bought, row.cost) for row in license_rows(outcome)] == [(None, None)]
     org.user("Ivan", last=130)
     assert [(total.reclaim_seats, total.renewal_seats) for total in report(org).money] == [(1, 0)]  # 5 % headroom
 
@@ -78,6 +81,8 @@ def test_a_licence_that_has_ended_is_neither_bought_nor_paid_for_nor_used_again(
     assert (total.annual_cost, total.cash_at_renewal) == (20 * 100 * 12, 9 * 100 * 12)
     assert total.break_even_uplift_percent == Decimal("81.8")  # 10,800 of 24,000
     assert outcome.weeks[-1].purchased == 20
+    page = {row.name: (row.bought, row.cost) for row in license_rows(outcome)}
+    assert page == {"Salesforce": (20, Decimal(24_000)), "Old Cloud": (0, Decimal(0))}
     assert "Old Cloud" not in render_focus(outcome).decode()
     assert found(org.analyse(), "R18") == ["100OLD"]
 
@@ -233,6 +238,18 @@ def test_somebody_may_be_active_and_unused_by_a_short_threshold_and_is_counted_o
     outcome = report(org, inactive_days=30)
     assert (outcome.seats_assigned, outcome.seats_active, outcome.seats_unused) == (16, 15, 5)
     assert outcome.seats_other == 1
+
+
+def test_seats_under_contract_that_the_org_has_not_are_named_and_save_nothing_here() -> None:
+    line = ContractItem("SFDC", 50, date(2027, 1, 31), unit_price=Decimal(10))
+    outcome = report(company(30, total=40), contract=[line])
+    ready = outcome.readiness[0]
+    assert (ready.bought, ready.spot, ready.fewer_base) == (50, 32, 8)  # of the 40 that the org has
+    assert ready.break_even_percent == Decimal("19.0")  # 8 of 50
+    assert sum(row.fewer or 0 for row in license_rows(outcome)) == outcome.money[0].renewal_seats == 8
+    card = cast("list[dict[str, str]]", summary_data(outcome)["seats"])[0]
+    assert (card["label"], card["value"]) == ("In the org", "40")
+    assert card["note"] == "paid seats, 10 held by nobody; 50 by contract"
 
 
 def test_a_proxy_for_other_orgs_is_not_called_free() -> None:
