@@ -148,6 +148,7 @@ def test_rows_of_account_have_entity_tags(org: Orgsim):
     assert org.call("GET", path, **{"If-None-Match": tag})[0] == 200
 
 
+@pytest.mark.fact("row-unmodified-since")
 def test_a_row_is_not_changed_if_it_was_changed_after_the_time_that_the_client_knows(org: Orgsim):
     [row] = org.add_rows("Contact", [{"LastName": "A"}])
     path = f"{V}/sobjects/Contact/{row}"
@@ -158,6 +159,28 @@ def test_a_row_is_not_changed_if_it_was_changed_after_the_time_that_the_client_k
     status, _, refused = org.call("PATCH", path, {"Title": "U"}, **{"If-Unmodified-Since": known})
     assert (status, refused[0]["errorCode"]) == (412, "PRECONDITION_FAILED")
     assert org.call("GET", path)[2]["Title"] == "T"
+
+
+@pytest.mark.fact("composite-sub-headers")
+def test_each_row_of_a_composite_has_a_condition_of_its_own(org: Orgsim):
+    changed, unchanged = org.add_rows("Contact", [{"LastName": "A"}, {"LastName": "B"}])
+    known = org.call("GET", f"{V}/sobjects/Contact/{changed}")[1]["date"]
+    org.control("POST", "/clock", {"advance_s": 5})
+    assert org.call("PATCH", f"{V}/sobjects/Contact/{changed}", {"Title": "S"})[0] == 204
+    calls = [
+        {
+            "method": "PATCH",
+            "url": f"{V}/sobjects/Contact/{row}",
+            "referenceId": f"r{number}",
+            "httpHeaders": {"If-Unmodified-Since": known},
+            "body": {"Title": "T"},
+        }
+        for number, row in enumerate((changed, unchanged))
+    ]
+    _, _, answer = org.call("POST", f"{V}/composite", {"allOrNone": False, "compositeRequest": calls})
+    assert [each["httpStatusCode"] for each in answer["compositeResponse"]] == [412, 204]
+    titles = [org.call("GET", f"{V}/sobjects/Contact/{row}")[2]["Title"] for row in (changed, unchanged)]
+    assert titles == ["S", "T"]
 
 
 @pytest.mark.fact("query-for-update")
