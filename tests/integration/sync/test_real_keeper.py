@@ -27,7 +27,7 @@ from tests.support.keeper import RunningKeeper
 from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.working import Installation, until
 
-ROWS = 800
+ROWS = 1_600
 """Changed rows of the run that is cut short: several collections requests, no bulk job."""
 SLOW_S = 0.5
 ON_ITS_WAY_S = 0.2
