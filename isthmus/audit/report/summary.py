@@ -237,8 +237,10 @@ def _next(report: Report) -> list[str]:
     if soon is not None and soon.day != report.deadline:
         told.append(f"{soon.what} (by {long_day(soon.day)}).")
     sure, rest = report.seats_unused_a or 0, (report.seats_unused_b or 0) + (report.seats_unused_c or 0)
-    asked = f"ask about the {number(rest)} others" if rest and sure else f"ask about the {number(rest)}" if rest else ""
-    both = " and ".join(text for text in (f"release the {number(sure)} sure seats" if sure else "", asked) if text)
+    others = counted(rest, "other", "others") if sure else counted(rest, "seat", "seats")
+    asked = f"ask about {others}" if rest else ""
+    release = f"release {counted(sure, 'sure seat', 'sure seats')}, except of people on leave" if sure else ""
+    both = ", and ".join(text for text in (release, asked) if text)
     if both:
-        told.append(f"Now: {both}, listed from page 2 on.")
+        told.append(f"Now: {both} (listed from page 2 on).")
     return told

@@ -145,3 +145,13 @@ def test_a_minimum_that_no_contract_has_is_not_named(minimum: int, says: str) ->
     line = ContractItem("SFDC", 63, date(2027, 1, 31), minimum_quantity=minimum)
     page = summary_data(report(line, total=63))
     assert (says in str(page["standfirst"]), page["headline"]) == (True, "No assigned seat looks unused.")
+
+
+def test_nobody_is_told_to_release_seats_of_people_on_leave() -> None:
+    org = Org()
+    org.license(total=70)
+    org.regulars(60)
+    org.user("Ivan", last=130)
+    org.user("Bea", last=100)
+    steps = " ".join(cast("list[str]", summary_data(compose(org.analyse(), "acme"))["next"]))
+    assert "Now: release 1 sure seat, except of people on leave, and ask about 1 other (listed" in steps
