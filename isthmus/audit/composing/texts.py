@@ -33,7 +33,9 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     days, asked = view.inactive_days, view.thresholds.inactive_days
     short = "" if days == asked else f" ({days} days where it decides: the login history is no longer)"
     headroom = f"{(basis.thresholds.headroom * 100).normalize():f}"
-    said = [f"Inactive means no login for {asked} days{short}; headroom is {headroom} %."]
+    said = [
+        f"Inactive means no login for {asked} days{short}; headroom is {headroom} %. It is added to what is needed."
+    ]
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
     for pool in () if analysis.money_withheld else at_list:
         price = analysis.prices[pool]

@@ -94,7 +94,7 @@ def _standfirst(report: Report, main: MoneyTotal | None) -> str:
 def _overlap(main: MoneyTotal | None) -> str:
     """Say how the three amounts hang together."""
     less = main is not None and main.cash_at_renewal < main.reclaim_now
-    why = " Cash is less than Reclaim now: headroom, past weeks or the forecast, and contract minimums are kept."
+    why = " Cash is less than Reclaim now: headroom, past need, forecast and minimums stay."
     return f"The three amounts overlap: never add them up.{why if less else ''}"
 
 
