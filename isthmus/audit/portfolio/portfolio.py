@@ -76,7 +76,10 @@ class MoneySum(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What can be added up. Counts of what was found are None as soon as one org withheld them: `without` names it."""
+    """What can be added up, sandboxes left out. Counts of what was found are None as soon as one org withheld them.
+
+    `without` names the orgs that withheld them, have no audit, or are sandboxes.
+    """
 
     orgs: int
     seats_purchased: int
@@ -182,7 +185,7 @@ def portfolio(orgs: Iterable[Org], holders: Iterable[Holder], as_of: datetime) -
 
 
 def _totals(orgs: Sequence[Org]) -> Totals:
-    known = [(org.org, org.summary) for org in orgs if org.summary is not None]
+    known = [(org.org, org.summary) for org in orgs if org.summary is not None and not _free(org.summary)]
 
     def added(name: str) -> int | None:
         counts: list[int | None] = [getattr(summary, name) for _, summary in known]
@@ -199,7 +202,7 @@ def _totals(orgs: Sequence[Org]) -> Totals:
         seats_unused_c=added("seats_unused_c"),
         unpriced_seats=added("unpriced_seats"),
         money=_money(orgs),
-        without=tuple(sorted(quiet | {org.org for org in orgs if org.summary is None})),
+        without=tuple(sorted(quiet | {org.org for org in orgs if org.summary is None or _free(org.summary)})),
     )
 
 
@@ -223,6 +226,11 @@ def _money(orgs: Sequence[Org]) -> tuple[MoneySum, ...]:
     )
 
 
+def _free(summary: Summary) -> bool:
+    """Whether the org's seats cost nothing: those of a sandbox are the production org's once more."""
+    return _SANDBOX in summary.gates
+
+
 def _quiet(summary: Summary) -> bool:
     """Whether the audit's money does not say how much is unused: withheld itself, or all activity is."""
     return summary.money_withheld or summary.seats_unused is None
@@ -231,7 +239,7 @@ def _quiet(summary: Summary) -> bool:
 def _persons(holders: Iterable[Holder], orgs: Sequence[Org]) -> Persons:
     found: list[Person] = []
     blind = {org.org for org in orgs if org.summary is None or org.summary.seats_unused is None}
-    free = {org.org for org in orgs if org.summary is not None and _SANDBOX in org.summary.gates}
+    free = {org.org for org in orgs if org.summary is not None and _free(org.summary)}
     ordered = sorted((h for h in holders if h.key and h.org not in free), key=lambda h: (h.key, h.org, h.user))
     for _, group in groupby(ordered, key=lambda holder: holder.key):
         person = _person(tuple(group), blind)

@@ -174,3 +174,10 @@ def test_a_role_s_address_and_an_account_of_software_lower_the_grade() -> None:
         (person,) = persons(holder("north", key=key, last_human_at=human), holder("south", key=key)).persons.persons
         assert (person.grade, len(person.traps)) == ("C", 1)
         assert trap in person.traps[0]
+
+
+def test_a_sandbox_s_seats_are_not_added_to_those_of_the_production_org() -> None:
+    north, uat = of(audited("north.my.salesforce.com")), of(audited("north--uat.sandbox.my.salesforce.com", name="uat"))
+    alone, both = portfolio((north,), (), NOW).totals, portfolio((north, uat), (), NOW).totals
+    assert (both.orgs, both.seats_purchased, both.seats_unused) == (1, alone.seats_purchased, alone.seats_unused)
+    assert (alone.without, both.without) == ((), ("uat",))
