@@ -98,7 +98,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     secrets_dir = Path(environ.get("ISTHMUS_SECRETS_DIR") or user_home / ".config/isthmus").absolute()
     key_file = Path(environ.get("ISTHMUS_KEY_FILE") or secrets_dir / "key").absolute()
     for variable, place in (("ISTHMUS_SECRETS_DIR", secrets_dir), ("ISTHMUS_KEY_FILE", key_file)):
-        if place.is_relative_to(home):
+        if place.resolve().is_relative_to(home.resolve()):
             message = (
                 f"{variable} lies inside ISTHMUS_HOME ({home}): a backup of the data would carry its own key. "
                 f"Set {variable} to a place outside it."

@@ -13,7 +13,8 @@ NO_RECORD_STORED: Final = Promise(
     "no-record-stored",
     "Nothing of a record is stored",
     "No value, record id, or hash of either is stored by a sync. Counts, codes and times are. Record values exist only "
-    "in the memory of a process that has no disk and no database and talks to the two orgs of its run.",
+    "in the memory of a process that has no disk and no database and talks to the two orgs of its run; rows that a "
+    "member asks to see are sealed there, and opened in that member's own browser or command.",
     "Results leave that process as fixed-size frames of integers, and the worker's database role may write no column "
     "of a sync table that can hold free text or bytes. A plain string is no storable value for our database layer.",
     "Read the catalogue: every column of the sync tables that the worker's role may write, by its type's width.",
@@ -33,11 +34,12 @@ ROW_SECURITY: Final = Promise(
     "row-security",
     "Row-level security on every table",
     "Row-level security is forced on every table, the job queue included, and checked at every start and now. A "
-    "transaction shows rows only with a ticket that the keeper has signed for one tenant.",
+    "transaction shows a tenant's rows only with a ticket that the keeper has signed for that tenant.",
     "ENABLE and FORCE ROW LEVEL SECURITY, a policy for each verb that is granted, owners that cannot log in, a ticket "
     "verified by HMAC inside the policies.",
     "Run the catalogue gate against the live database, as the role that serves you.",
-    "The database superuser, the table owner, a backup role and bugs of PostgreSQL go around it.",
+    "The database superuser, the table owner, a backup role and bugs of PostgreSQL go around it. The worker claims the "
+    "jobs of every tenant: of the queue, and of what is due, it sees ids and times without a ticket.",
 )
 SEALED_TOKENS: Final = Promise(
     "sealed-tokens",
@@ -90,8 +92,8 @@ AUDIT_READS: Final = Promise(
 EGRESS: Final = Promise(
     "egress",
     "Only listed requests, only to Salesforce",
-    "Isthmus sends requests of a finite list, to the hosts of the connected orgs, at addresses that were checked to be "
-    "public. It follows no redirect, obeys no proxy setting of its environment and keeps no cookie.",
+    "Isthmus sends requests of a finite list, to the hosts of the connected orgs and of their login, at addresses that "
+    "were checked to be public. It follows no redirect, obeys no proxy setting of its environment and keeps no cookie.",
     "The process with the records cannot open connections; the worker dials for it after judging host and address.",
     "Plant foreign hosts, private addresses and odd spellings and see each refused.",
     "The list is enforced inside Isthmus. A firewall of yours around it is a second fence worth having. Notices go to "

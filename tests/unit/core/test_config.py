@@ -25,9 +25,12 @@ def test_a_service_without_home_keeps_its_state_in_the_home_of_its_account():
 
 
 @pytest.mark.parametrize("variable", ["ISTHMUS_SECRETS_DIR", "ISTHMUS_KEY_FILE"])
-def test_a_key_inside_the_data_is_refused(tmp_path, variable):
-    with pytest.raises(SettingsInvalid, match=f"{variable} lies inside ISTHMUS_HOME"):
-        read_settings({"HOME": "/nowhere", "ISTHMUS_HOME": str(tmp_path), variable: str(tmp_path / "k")})
+def test_a_key_inside_the_data_is_refused_by_whatever_way_it_is_named(tmp_path, variable):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for way in ("data/k", "link/k", "data/../data/k"):
+        with pytest.raises(SettingsInvalid, match=f"{variable} lies inside ISTHMUS_HOME"):
+            read_settings({"HOME": "/nowhere", "ISTHMUS_HOME": str(tmp_path / "data"), variable: str(tmp_path / way)})
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "-1", "80.0", "8७"])
