@@ -27,9 +27,9 @@ from tests.support.keeper import RunningKeeper
 from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.working import Installation, until
 
-ROWS = 1_600
+ROWS = 1_900
 """Changed rows of the run that is cut short: several collections requests, no bulk job."""
-SLOW_S = 0.5
+SLOW_S = 1.5
 ON_ITS_WAY_S = 0.2
 """What a mover had begun to send when it was told to stop may still arrive; the next request would be later."""
 RECORDS = "/composite/sobjects"
