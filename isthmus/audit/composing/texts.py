@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from isthmus.audit.analysis import Analysis, contract_of
@@ -10,7 +10,10 @@ from isthmus.audit.finding import Verdict
 from isthmus.audit.given.contract import in_force
 from isthmus.audit.given.prices import AT_LIST
 from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
+from isthmus.audit.rules.r09_integration import INTEGRATION
 
+NAMES_MAX: Final = 3
+NAME_LENGTH_MAX: Final = 40
 BLIND_SPOTS: Final = (
     "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
     "People on long leave look like people who left; ask before you deactivate anybody.",
@@ -36,6 +39,7 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
     said = [
         f"Inactive means no login for {asked} days{short}; headroom is {headroom} %. It is added to what is needed."
     ]
+    said.extend(_strangers(analysis))
     at_list = sorted({p.pool for p in analysis.prices.values() if p.basis == AT_LIST} & set(view.licenses))
     for pool in () if analysis.money_withheld else at_list:
         price = analysis.prices[pool]
@@ -90,6 +94,31 @@ def _contract(analysis: Analysis) -> Iterator[str]:
                 f"The contract of {row.label} is taken to have renewed itself: all its terms in the file are over, so "
                 "the day of its next renewal is not known."
             )
+
+
+def _strangers(analysis: Analysis) -> Iterator[str]:
+    """Say what in the operator's files names nothing of this org: a slip there would change figures in silence."""
+    basis, snapshot = analysis.basis, analysis.view.snapshot
+    licenses = _folded(name for row in snapshot.licenses for name in (row.key, row.name, row.label))
+    both = licenses | _folded(name for row in snapshot.psls for name in (row.key, row.name, row.label))
+    for given, known, what in (
+        ((item.license for item in basis.contract), licenses, "contract file that name no user licence of this org"),
+        (
+            (item.product for item in basis.prices.own),
+            both | _folded([INTEGRATION]),
+            "price file that name nothing here",
+        ),
+        ((item.license for item in basis.thresholds.licenses), both, "settings file that name no licence of this org"),
+    ):
+        strange = [name.strip() for name in given if not _folded([name]) & known]
+        if strange:
+            names = [name[:NAME_LENGTH_MAX] for name in dict.fromkeys(strange)]
+            more = " and others" if len(names) > NAMES_MAX else ""
+            yield f"Parts of the {what}, and count for nothing: {len(strange)} ({', '.join(names[:NAMES_MAX])}{more})."
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.strip().casefold() for name in names if name)
 
 
 def _put_off(analysis: Analysis) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Columns: `license` (licence key or name), `quantity`, `end` are needed; `sku`, `unit_price`, `currency`, `start`,
 `notice_days` (30 if empty: the least that Salesforce's master agreement asks), `auto_renew`, `uplift_cap`,
-`minimum_quantity`, `source` may be left out. Dates are ISO.
+`minimum_quantity`, `source` may be left out, but no price is without a currency. Dates are ISO.
 
 Of several lines of one licence those count whose term the day of the audit lies in: see `in_force`.
 """
@@ -105,6 +105,9 @@ def _item(cells: dict[str, str], where: str) -> ContractItem:
         message = f"{where}: the start lies behind the end. Write the first and the last day of the term."
         raise PricesInvalid(message)
     price, cap = cells.get("unit_price", ""), cells.get("uplift_cap", "").removesuffix("%")
+    if price and not cells.get("currency", ""):
+        message = f"{where}: the unit price has no currency. Write for example USD."
+        raise PricesInvalid(message)
     return ContractItem(
         license=license_,
         quantity=_count(cells["quantity"], where, "quantity", QUANTITY_MAX),

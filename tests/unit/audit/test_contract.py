@@ -11,7 +11,8 @@ import pytest
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.figures import PriceLine, Report
 from isthmus.audit.given.contract import ContractItem, parse_contract
-from isthmus.audit.given.prices import PricesInvalid
+from isthmus.audit.given.options import LicenseThresholds
+from isthmus.audit.given.prices import CustomerPrice, PricesInvalid
 from isthmus.audit.report.summary import summary_data
 from tests.unit.audit.world import CRM, PLATFORM, Org
 
@@ -155,3 +156,27 @@ def test_nobody_is_told_to_release_seats_of_people_on_leave() -> None:
     org.user("Bea", last=100)
     steps = " ".join(cast("list[str]", summary_data(compose(org.analyse(), "acme"))["next"]))
     assert "Now: release 1 sure seat, except of people on leave, and ask about 1 other (listed" in steps
+
+
+def test_a_slip_in_a_licence_s_name_does_not_pass_in_silence() -> None:
+    org = Org()
+    org.license()
+    org.regulars(10)
+    analysis = org.analyse(
+        contract=[ContractItem("SFCD", 100, date(2027, 1, 31)), ContractItem(" sfdc", 9, date(2027, 1, 31))],
+        prices=[CustomerPrice("Sales Force", Decimal(1), "USD"), CustomerPrice("salesforce integration", None, "USD")],
+        licenses=[LicenseThresholds("AULL_IGHT", 180), LicenseThresholds("Salesforce", 60)],
+    )
+    told = [text for text in compose(analysis, "acme").assumptions if text.startswith("Parts of the")]
+    assert told == [
+        "Parts of the contract file that name no user licence of this org, and count for nothing: 1 (SFCD).",
+        "Parts of the price file that name nothing here, and count for nothing: 1 (Sales Force).",
+        "Parts of the settings file that name no licence of this org, and count for nothing: 1 (AULL_IGHT).",
+    ]
+
+
+def test_a_price_without_a_currency_is_refused_and_not_taken_for_dollars() -> None:
+    with pytest.raises(PricesInvalid, match="line 2: the unit price has no currency"):
+        parse_contract("license,quantity,end,unit_price\nSFDC,5,2027-01-31,150\n", "c.csv")
+    (line,) = parse_contract("license,quantity,end\nSFDC,5,2027-01-31\n", "c.csv")
+    assert line.unit_price is None
