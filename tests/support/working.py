@@ -27,6 +27,7 @@ from tests.support.orgsim import Orgsim
 from tests.support.postgres import FreshDatabase, TestTenant
 from tests.support.standin_keeper import StandinKeeper, standin_keeper
 
+PAUSE_S_MIN, PAUSE_S_MAX = 0.05, 0.3
 WAIT_S = 60
 ENDED = frozenset({RunState.DONE, RunState.PARTIAL, RunState.FAILED, RunState.REVOKED})
 
@@ -122,9 +123,11 @@ class Installation:
 
 async def until(holds: Callable[[], object], wait_s: float = WAIT_S) -> None:
     """Wait until the awaitable that `holds` returns gives true."""
+    pause_s = PAUSE_S_MIN
     async with asyncio.timeout(wait_s):
         while not await holds():  # pyright: ignore[reportGeneralTypeIssues] - a coroutine function
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, PAUSE_S_MAX)
 
 
 @asynccontextmanager
