@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 import psutil
+import pypdf
 import pytest
 
 from isthmus.audit import store
@@ -136,6 +137,8 @@ def test_an_audit_that_is_stopped_goes_on_with_the_same_command_and_finds_the_sa
     assert sum(inside(window, kept) for window in whole) > 20, "that says something"
     assert not unfinished.exists()
     assert verify_bundle(out / "bundle", result.fingerprint).report == result.report
+    pages = " ".join(page.extract_text() for page in pypdf.PdfReader(out / "report.pdf").pages)
+    assert "went on from where it was (2 times)" in " ".join(pages.split())
     if figures(out) != figures(tmp_path / "before"):  # the org forgets a login of six months ago from time to time
         audit_org(demo, tmp_path / "after", options=judged_at)
         assert figures(out) == figures(tmp_path / "after")
