@@ -23,7 +23,7 @@ def make_private_folder(folder: Path) -> None:
     if stat.S_IMODE(folder.stat().st_mode) & OTHERS and any(folder.iterdir()):
         message = (
             f"{folder} holds things already, and others may enter it. "
-            f"Name a folder of its own (ISTHMUS_HOME, ISTHMUS_SECRETS_DIR), or close this one: chmod 700 {folder}"
+            f"Name another (ISTHMUS_HOME, ISTHMUS_SECRETS_DIR). Only if this one is Isthmus' own: chmod 700 {folder}"
         )
         raise DatabaseUnusable(message)
     folder.chmod(PRIVATE_FOLDER)

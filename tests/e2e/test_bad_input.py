@@ -204,6 +204,16 @@ def test_a_bundle_that_was_touched_does_not_verify(world: World) -> None:
     run("audit", "verify", str(out / "report.pdf"), "--json", environ=world.environ).refusal()
 
 
+def test_the_doctor_sees_folders_that_cannot_be_used(world: World, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    (tmp_path / "shared/theirs").touch()
+    for place, seen in (("shared", "others may enter"), ("shared/theirs/x", "cannot be written")):
+        environ = {**world.environ, "ISTHMUS_SECRETS_DIR": str(tmp_path / place)}
+        said = run("doctor", "--json", environ=environ)
+        assert said.status == 2
+        assert seen in next(look["seen"] for look in said.json if look["thing"] == "Folders")
+
+
 @pytest.mark.parametrize(
     ("streams", "status"), [(">/dev/full", 2), ("| true; exit ${PIPESTATUS[0]}", 2), ("<&- >&- 2>&-", 0)]
 )

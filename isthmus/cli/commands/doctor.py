@@ -118,6 +118,20 @@ def _database(settings: Settings) -> Look:
     return Look(thing, Health.GOOD, f"embedded, started {'by ' if launch.prefix else ''}{how}")
 
 
+def _folders(settings: Settings) -> Look:
+    thing = "Folders"
+    for folder in (settings.home, settings.secrets_dir):
+        # Asked without pathlib, which raises where a parent may not be looked into.
+        nearest = next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            remedy = "Set ISTHMUS_HOME and ISTHMUS_SECRETS_DIR to places of the user that runs Isthmus."
+            return Look(thing, Health.BAD, f"{folder} cannot be written: {nearest} does not allow it", remedy)
+        if nearest == folder and stat.S_IMODE(folder.stat().st_mode) & PRIVATE and any(folder.iterdir()):
+            remedy = f"Name a folder of its own. Only if this is Isthmus' own: chmod 700 {folder}"
+            return Look(thing, Health.BAD, f"others may enter {folder}", remedy)
+    return Look(thing, Health.GOOD, f"{settings.home} and {settings.secrets_dir}")
+
+
 def _key(settings: Settings) -> Look:
     thing = "Key file"
     if not settings.key_file.exists():
@@ -211,6 +225,7 @@ LOOKS: Final[tuple[Callable[[Settings], Look], ...]] = (
     _python,
     _sandbox,
     _database,
+    _folders,
     _key,
     _portal,
     _assets,
