@@ -106,7 +106,7 @@ def _strangers(analysis: Analysis) -> Iterator[str]:
         (
             (item.product for item in basis.prices.own),
             both | _folded([INTEGRATION]),
-            "price file that name nothing here",
+            "price file that name nothing of this org",
         ),
         ((item.license for item in basis.thresholds.licenses), both, "settings file that name no licence of this org"),
     ):
@@ -114,7 +114,7 @@ def _strangers(analysis: Analysis) -> Iterator[str]:
         if strange:
             names = [name[:NAME_LENGTH_MAX] for name in dict.fromkeys(strange)]
             more = " and others" if len(names) > NAMES_MAX else ""
-            yield f"Parts of the {what}, and count for nothing: {len(strange)} ({', '.join(names[:NAMES_MAX])}{more})."
+            yield f"Entries of the {what}, and count for nothing: {len(strange)} ({', '.join(names[:NAMES_MAX])}{more})."
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:

@@ -167,11 +167,11 @@ def test_a_slip_in_a_licence_s_name_does_not_pass_in_silence() -> None:
         prices=[CustomerPrice("Sales Force", Decimal(1), "USD"), CustomerPrice("salesforce integration", None, "USD")],
         licenses=[LicenseThresholds("AULL_IGHT", 180), LicenseThresholds("Salesforce", 60)],
     )
-    told = [text for text in compose(analysis, "acme").assumptions if text.startswith("Parts of the")]
+    told = [text for text in compose(analysis, "acme").assumptions if text.startswith("Entries of the")]
     assert told == [
-        "Parts of the contract file that name no user licence of this org, and count for nothing: 1 (SFCD).",
-        "Parts of the price file that name nothing here, and count for nothing: 1 (Sales Force).",
-        "Parts of the settings file that name no licence of this org, and count for nothing: 1 (AULL_IGHT).",
+        "Entries of the contract file that name no user licence of this org, and count for nothing: 1 (SFCD).",
+        "Entries of the price file that name nothing of this org, and count for nothing: 1 (Sales Force).",
+        "Entries of the settings file that name no licence of this org, and count for nothing: 1 (AULL_IGHT).",
     ]
 
 
