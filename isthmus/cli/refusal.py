@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import suppress
 from typing import Final, Never
@@ -37,5 +38,5 @@ def show_refusal(what: str, remedy: str, *, as_json: bool) -> None:
         ascii_only = (sys.stdout.encoding or "").lower() != "utf-8"
         with suppress(OSError):  # a full disk, or a pipe that was closed: standard error says it as well
             print(json.dumps({"error": what, "remedy": remedy}, ensure_ascii=ascii_only), flush=True)
-    click.secho(what, fg="red", bold=True, err=True)
+    click.echo(what if os.environ.get("NO_COLOR") else click.style(what, fg="red", bold=True), err=True)
     click.echo(f"  {remedy}", err=True)
