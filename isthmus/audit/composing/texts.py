@@ -114,7 +114,8 @@ def _strangers(analysis: Analysis) -> Iterator[str]:
         if strange:
             names = [name[:NAME_LENGTH_MAX] for name in dict.fromkeys(strange)]
             more = " and others" if len(names) > NAMES_MAX else ""
-            yield f"Entries of the {what}, and count for nothing: {len(strange)} ({', '.join(names[:NAMES_MAX])}{more})."
+            shown = f"{', '.join(names[:NAMES_MAX])}{more}"
+            yield f"Entries of the {what}, and count for nothing: {len(strange)} ({shown})."
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
