@@ -41,6 +41,7 @@ bench: setup ## measure; prints figures, judges nothing
 
 lock: ## resolve the dependencies anew into the lock files (hashes, no addresses)
 	@tools/setup.sh run
+	echo uv | .tools/bin/uv pip compile -q --upgrade - --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o tools/uv.lock
 	.tools/bin/uv pip compile -q --upgrade pyproject.toml --group build --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
 	.tools/bin/uv pip compile -q pyproject.toml --group build --group dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
 

@@ -41,7 +41,8 @@ get_uv() {
             stop "Python has no pip. Install it (Debian/Ubuntu: apt-get install python3-pip; elsewhere: $python -m ensurepip), then run this again."
     fi
     say "fetching uv, which makes the environment"
-    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools uv ||
+    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --require-hashes --target .tools -r tools/uv.lock ||
         stop "pip could not fetch uv. Check the network or the package index that pip is configured for, then run this again."
 }
 
