@@ -152,8 +152,10 @@ def test_rows_of_account_have_entity_tags(org: Orgsim):
 def test_a_row_is_not_changed_if_it_was_changed_after_the_time_that_the_client_knows(org: Orgsim):
     [row] = org.add_rows("Contact", [{"LastName": "A"}])
     path = f"{V}/sobjects/Contact/{row}"
+    org.control("POST", "/clock", {"freeze": True})  # the row is read and changed in one second
     known = org.call("GET", path)[1]["date"]
     assert org.call("PATCH", path, {"Title": "S"}, **{"If-Unmodified-Since": known})[0] == 204
+    org.control("POST", "/clock", {"thaw": True})
     org.control("POST", "/clock", {"advance_s": 5})
     assert org.call("PATCH", path, {"Title": "T"}, **{"If-Unmodified-Since": known})[0] == 204
     status, _, refused = org.call("PATCH", path, {"Title": "U"}, **{"If-Unmodified-Since": known})
