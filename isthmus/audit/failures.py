@@ -16,6 +16,7 @@ class Failure(StrEnum):
     NOT_READABLE = CollectFailure.NOT_READABLE.value
     FIELD_MISSING = CollectFailure.FIELD_MISSING.value
     LOGIN_COUNT_DIFFERS = CollectFailure.LOGIN_COUNT_DIFFERS.value
+    SIGHT_CHANGED = CollectFailure.SIGHT_CHANGED.value
     WINDOW_TOO_DENSE = CollectFailure.WINDOW_TOO_DENSE.value
     ROWS_DIFFER = CollectFailure.ROWS_DIFFER.value
     ANSWER_UNEXPECTED = CollectFailure.ANSWER_UNEXPECTED.value
@@ -41,6 +42,10 @@ _WORDS: Final[Mapping[Failure, str]] = MappingProxyType(
         ),
         Failure.LOGIN_COUNT_DIFFERS: (
             "The logins that were read are not as many as the org counts, three times over. Run the audit again later."
+        ),
+        Failure.SIGHT_CHANGED: (
+            "The reading was interrupted, and the connected user does not see the logins that it saw before: it has "
+            "other permissions now, or is another user. Run the audit again; it begins anew."
         ),
         Failure.WINDOW_TOO_DENSE: (
             "More than 2,000 users log in within two seconds, which one request cannot show. Tell us: this is a limit "

@@ -227,18 +227,29 @@ class SoFar(msgspec.Struct, frozen=True):
     interruptions: int = 0
 
 
+class WindowRead(msgspec.Struct, frozen=True):
+    """A window whose logins have been read, and how many they are."""
+
+    window: Window
+    logins: int
+
+
 class Resume(msgspec.Struct, frozen=True):
-    """Where an interrupted reading goes on: everything but logins was read, and the logins of the windows `done`."""
+    """Where an interrupted reading goes on: everything but logins was read, and the logins of the windows `done`.
+
+    `newest` is the newest one read that has logins, if any has: what the connected user sees now is compared with it.
+    """
 
     taken_at: datetime
     so_far: SoFar
     done: tuple[Window, ...]
+    newest: WindowRead | None = None
 
 
 class WindowMessage(msgspec.Struct, frozen=True, tag_field="kind", tag="window"):
     """All logins of a window have been reported, and of no window only some: a reading may go on from here."""
 
-    window: Window
+    read: WindowRead
     so_far: SoFar
 
 
@@ -252,6 +263,7 @@ class CollectFailure(StrEnum):
     NOT_READABLE = "not_readable"
     FIELD_MISSING = "field_missing"
     LOGIN_COUNT_DIFFERS = "login_count_differs"
+    SIGHT_CHANGED = "sight_changed"
     WINDOW_TOO_DENSE = "window_too_dense"
     ROWS_DIFFER = "rows_differ"
     ANSWER_UNEXPECTED = "answer_unexpected"

@@ -16,6 +16,7 @@ from isthmus.audit.collecting.folder_shelf import FolderShelf, ShelfRefused
 from isthmus.audit.collecting.reading import MoverSetting, read_org
 from isthmus.audit.evidence.bundle import fingerprint_of
 from isthmus.audit.evidence.parts import Parts, parts_of
+from isthmus.audit.failures import AuditFailed, Failure
 from isthmus.audit.figures import Report
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, judge
@@ -81,6 +82,10 @@ async def audit_once(
         read = await read_org(job, mover, theirs, _heard, _teller(on_progress), keeping=keeping)
     except ShelfRefused as refused:
         raise OutputRefused(str(refused)) from None
+    except AuditFailed as failed:
+        if failed.failure is Failure.SIGHT_CHANGED:
+            shelf.drop()
+        raise
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)

@@ -36,6 +36,7 @@ from isthmus.audit.model import (
     Vocabulary,
     Window,
     WindowMessage,
+    WindowRead,
 )
 
 
@@ -116,6 +117,7 @@ class SnapshotBuilder:
         self._taken_at = resume.taken_at if resume else None
         self._so_far = resume.so_far if resume else None
         self._done = list(resume.done) if resume else []
+        self._newest = resume.newest if resume else None
         self._complete = False
 
     def take(self, message: AuditMessage) -> None:  # noqa: C901 one flat case for each kind of message
@@ -139,7 +141,8 @@ class SnapshotBuilder:
                 rows.unknown[message.vocabulary, message.word] += message.count
             case WindowMessage():
                 self._so_far = message.so_far
-                self._done = joined([*self._done, message.window])
+                self._done = joined([*self._done, message.read.window])
+                self._newest = newer(self._newest, message.read)
             case CollectedMessage():
                 self._so_far = message
                 self._complete = True
@@ -157,7 +160,7 @@ class SnapshotBuilder:
         """Return where a later reading may go on, right after a `WindowMessage`; None before the first one."""
         if self._so_far is None or self._taken_at is None:
             return None
-        return Resume(self._taken_at, self._so_far, tuple(self._done))
+        return Resume(self._taken_at, self._so_far, tuple(self._done), self._newest)
 
     def finish(self) -> Snapshot:
         """Return the snapshot, once. Raises `ValueError` before the closing message has come."""
@@ -194,6 +197,13 @@ class SnapshotBuilder:
             message = "logins came before the instant of the audit"
             raise ValueError(message)
         self.rows.logins.add(row, (taken_at.date() - row.day).days)
+
+
+def newer(known: WindowRead | None, read: WindowRead) -> WindowRead | None:
+    """Return the newer of both windows; one without logins tells nothing."""
+    if read.logins == 0 or (known is not None and known.window.since > read.window.since):
+        return known
+    return read
 
 
 def joined(windows: Iterable[Window]) -> list[Window]:

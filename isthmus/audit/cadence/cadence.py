@@ -45,6 +45,7 @@ TIME_MAY_MEND: Final = frozenset(
         Failure.WORKER_STOPPED,
         Failure.ROWS_DIFFER,
         Failure.LOGIN_COUNT_DIFFERS,
+        Failure.SIGHT_CHANGED,
     }
 )
 _ZONE: Final = re.compile(r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+){0,2}")

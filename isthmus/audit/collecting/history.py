@@ -31,6 +31,7 @@ from isthmus.audit.model import (
     UnknownWordMessage,
     Window,
     WindowMessage,
+    WindowRead,
 )
 from isthmus.salesforce import audit_queries as q
 from isthmus.salesforce.errors import Refused
@@ -44,6 +45,8 @@ ALLOWANCE_PERCENT: Final = 25
 """The share of what is left of the day's allowance that reading logins may use."""
 OLDER_LOGINS_UNAVAILABLE: Final = "older logins"
 STATIC_PERCENT: Final = 10
+LATE_LOGINS_MAX: Final = 10
+LATE_PERCENT_MAX: Final = 1
 
 
 async def read_history(collector: Collector, taken_at: datetime) -> None:
@@ -75,11 +78,22 @@ async def finish_history(collector: Collector, resume: Resume) -> None:
     if grouped is None:  # it was visible when the reading began
         raise CollectFailed(CollectFailure.NOT_READABLE, "LoginHistory")
     count, groups = _asking(collector, grouped)
+    if resume.newest is not None and not same_sight(resume.newest.logins, await count_of(resume.newest.window, count)):
+        raise CollectFailed(CollectFailure.SIGHT_CHANGED, "LoginHistory")
     gaps = windows_left(Window(collector.history_start, resume.taken_at), resume.done)
     counted = [(window, await count_of(window, count)) for gap in gaps for window in blocks(gap.since, gap.until)]
     if len(await _affordable(collector, counted, await groups_per_login(counted, groups))) < len(counted):
         raise CollectFailed(CollectFailure.LIMITED, "LoginHistory")  # the hole would lie in the middle of the history
     await _read_windows(collector, counted, resume.taken_at, count, groups)
+
+
+def same_sight(logins_then: int, logins_now: int) -> bool:
+    """Whether two counts of a window can be one user's: none of its logins goes, and few become visible late.
+
+    A user who has lost *Monitor Login History* sees their own logins only, without an error: half a history would be
+    everybody's, the other half nobody's, and everybody would look inactive.
+    """
+    return logins_then <= logins_now <= logins_then + max(LATE_LOGINS_MAX, logins_then * LATE_PERCENT_MAX // 100)
 
 
 def windows_left(whole: Window, done: Iterable[Window]) -> Iterator[Window]:
@@ -163,4 +177,4 @@ async def _report_block(collector: Collector, block: Block) -> None:
     await collector.send_rows("logins", block.rows)
     for (vocabulary, word), count in sorted(block.unknown.items()):
         await collector.send(UnknownWordMessage(vocabulary, word[:WORD_LENGTH_MAX], count))
-    await collector.send(WindowMessage(block.window, collector.so_far()))
+    await collector.send(WindowMessage(WindowRead(block.window, block.logins), collector.so_far()))

@@ -20,7 +20,7 @@ create type audit.severity as enum ('critical', 'warning', 'info');
 create type audit.document_kind as enum ('report.pdf', 'report.xlsx', 'findings.csv', 'report.json', 'bundle.zip',
     'renewal.ics', 'focus.csv');
 create type audit.failure as enum (
-    'not_readable', 'field_missing', 'login_count_differs', 'window_too_dense', 'rows_differ', 'answer_unexpected',
+    'not_readable', 'field_missing', 'login_count_differs', 'sight_changed', 'window_too_dense', 'rows_differ', 'answer_unexpected',
     'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'worker_stopped', 'internal');
 
 -- One audit of one connection. `attempt` rises each time a worker takes it up; whoever writes must carry the latest.

@@ -12,28 +12,29 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
 
-import psutil
+import msgspec
 import pypdf
 import pytest
 
 from isthmus.audit import store
-from isthmus.audit.collecting.checkpoint import CheckpointFile, restored
+from isthmus.audit.collecting.checkpoint import CheckpointFile, Header, packed, restored, unpacked
 from isthmus.audit.collecting.folder_shelf import FolderShelf
 from isthmus.audit.desk.views import AuditState
 from isthmus.audit.evidence.verify import verify_bundle
-from isthmus.audit.failures import AuditInterrupted, Failure
+from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.model import ProgressMessage, Window
 from isthmus.audit.once import UNFINISHED_DIR
-from isthmus.audit.perform import perform_audit
+from isthmus.audit.perform import AuditApp, perform_audit
 from isthmus.audit.store_checkpoint import StoredShelf
 from isthmus.db.ticket import Ticket
 from isthmus.orgs.keeper_client import RunKind
-from isthmus.values import Purpose, Secret
+from isthmus.values import AuditId, Purpose, Secret
 from tests.integration.audit.test_worker import Product, product
 from tests.support.auditing import audit_org
 from tests.support.orgsim import Orgsim, start_orgsim
 from tests.support.postgres import Connection
+from tests.support.trouble import movers
 
 __all__ = ["product"]
 
@@ -144,6 +145,22 @@ def test_an_audit_that_is_stopped_goes_on_with_the_same_command_and_finds_the_sa
         assert figures(out) == figures(tmp_path / "after")
 
 
+def test_what_was_kept_beside_the_documents_goes_if_the_user_sees_other_logins(demo: Orgsim, tmp_path: Path) -> None:
+    with pytest.raises(Cut):
+        audit_org(demo, tmp_path, checkpoint_every_s=0, on_progress=Cutter(4))
+    shelf = FolderShelf(tmp_path / UNFINISHED_DIR)
+    content = b"".join(unpacked(asyncio.run(shelf.load())[CheckpointFile.READING]))
+    header = msgspec.json.decode(content, type=Header)
+    newest = header.resume.newest
+    assert newest is not None
+    more = msgspec.structs.replace(newest, logins=newest.logins + 1)
+    header = msgspec.structs.replace(header, resume=msgspec.structs.replace(header.resume, newest=more))
+    asyncio.run(shelf.save({CheckpointFile.READING: packed([msgspec.json.encode(header)])}))
+    with pytest.raises(AuditFailed, match="does not see the logins that it saw before"):
+        audit_org(demo, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_names_are_to_be_replaced_none_is_written_before(demo: Orgsim, tmp_path: Path) -> None:
     key = AuditOptions(pseudonym_key=Secret(b"k" * 32))
     with pytest.raises(Cut):
@@ -156,21 +173,43 @@ async def kept(admin: Connection) -> set[str]:
     return {str(row[0]) for row in await cursor.fetchall()}
 
 
-async def test_an_audit_whose_mover_dies_half_way_is_taken_up_where_it_was(product: Product, demo: Orgsim) -> None:
-    audit = await product.request(await product.keeper.connect(demo, "north", Purpose.AUDIT))
-    app, admin = replace(product.app, checkpoint_every_s=0), await product.keeper.database.superuser()
-    asked(demo)
+async def cut_short(app: AuditApp, audit: AuditId, demo: Orgsim, admin: Connection) -> None:
+    """Kill the mover when something of the reading has been kept."""
     demo.control("POST", "/faults", {"path": "/query", "method": "GET", "delay_s": 0.1})
     attempt = asyncio.create_task(perform_audit(audit, app))
     while not await kept(admin):
         assert not attempt.done()
         await asyncio.sleep(0.05)
-    for process in psutil.Process().children(recursive=True):
-        if "isthmus.worker.mover" in " ".join(process.cmdline()):
-            process.kill()
+    for mover in movers():
+        mover.kill()
     with pytest.raises(AuditInterrupted):
         await attempt
     demo.control("DELETE", "/faults")
+
+
+async def test_a_user_who_has_lost_the_sight_of_others_does_not_finish_what_was_begun(
+    product: Product, demo: Orgsim
+) -> None:
+    reader = demo.ready["reader_username"]
+    demo.control("POST", f"/users/{reader}/permissions", {"ViewSetup": True, "MonitorLoginHistory": True})
+    audit = await product.request(await product.keeper.connect(demo, "north", Purpose.AUDIT, username=reader))
+    app, admin = replace(product.app, checkpoint_every_s=0), await product.keeper.database.superuser()
+    await cut_short(app, audit, demo, admin)
+    demo.control("POST", f"/users/{reader}/permissions", {"MonitorLoginHistory": False})
+    await perform_audit(audit, app)
+    failed = await product.detail(audit)
+    assert failed is not None
+    assert failed.audit.state is AuditState.FAILED
+    assert failed.audit.problem is not None
+    assert "does not see the logins that it saw before" in failed.audit.problem
+    assert await kept(admin) == set(), "the next one begins anew"
+
+
+async def test_an_audit_whose_mover_dies_half_way_is_taken_up_where_it_was(product: Product, demo: Orgsim) -> None:
+    audit = await product.request(await product.keeper.connect(demo, "north", Purpose.AUDIT))
+    app, admin = replace(product.app, checkpoint_every_s=0), await product.keeper.database.superuser()
+    asked(demo)
+    await cut_short(app, audit, demo, admin)
     detail = await product.detail(audit)
     assert detail is not None
     assert detail.audit.state is AuditState.READING, "the queue tries it again"

@@ -28,7 +28,7 @@ from isthmus.audit.collecting.checkpoint import (
     unpacked,
 )
 from isthmus.audit.collecting.folder_shelf import FolderShelf, ShelfRefused
-from isthmus.audit.collecting.history import windows_left
+from isthmus.audit.collecting.history import same_sight, windows_left
 from isthmus.audit.failures import ON_THE_WAY, Failure, goes_on
 from isthmus.audit.login_table import LoginTable
 from isthmus.audit.model import (
@@ -48,6 +48,7 @@ from isthmus.audit.model import (
     Vocabulary,
     Window,
     WindowMessage,
+    WindowRead,
 )
 from isthmus.audit.snapshot import SnapshotBuilder, joined
 
@@ -76,7 +77,7 @@ def half_read() -> SnapshotBuilder:
     )
     builder.take(UnknownWordMessage(Vocabulary.LOGIN_TYPE, "Telepathy", 7))
     so_far = SoFar(START, 9, ("older logins",), (RequestLine("logins", "SELECT …", 4, 3),), 12, 90)
-    builder.take(WindowMessage(Window(START, START + timedelta(days=30)), so_far))
+    builder.take(WindowMessage(WindowRead(Window(START, START + timedelta(days=30)), 9), so_far))
     return builder
 
 
@@ -199,6 +200,36 @@ def test_the_windows_that_are_left_and_those_that_are_done_are_the_whole_history
 
     assert sorted(holding(left) + holding(joined(windows))) == hours
     assert all(a.until < b.since for a, b in zip(joined(windows), joined(windows)[1:], strict=False))
+
+
+def test_the_newest_window_with_logins_is_what_the_user_is_asked_about_again() -> None:
+    builder = half_read()
+    first, empty, older = (
+        WindowRead(Window(START + timedelta(days=day), START + timedelta(days=day + 1)), logins)
+        for day, logins in ((40, 5), (50, 0), (35, 7))
+    )
+    so_far = SoFar(START, 9, (), (), 12)
+    for read in (first, empty, older):
+        builder.take(WindowMessage(read, so_far))
+    resume = builder.resume()
+    assert resume is not None
+    assert resume.newest == first
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        (9, 9, True),
+        (9, 8, False),
+        (9, 19, True),
+        (9, 20, False),
+        (5_000, 5_050, True),
+        (5_000, 5_051, False),
+        (5_000, 1, False),
+    ],
+)
+def test_a_user_who_sees_other_logins_than_before_is_known_by_their_number(then: int, now: int, same: bool) -> None:
+    assert same_sight(then, now) is same
 
 
 def test_keeping_takes_a_small_part_of_the_time() -> None:
