@@ -264,7 +264,8 @@ class ReadinessLine(msgspec.Struct, frozen=True):
     """Seats that a licence needs at its renewal, `hires` among them. Cases are None with fewer than eight weeks.
 
     Where there is a `forecast`, its upper end counts in the conservative and the base case; `forecast_note` says why
-    there is none.
+    there is none. `base_before`: the seats of the base case before headroom and hires; `base_by`: what asks for most of
+    them (today, weeks, forecast), or `minimum` where the contract asks for more than all of these.
     """
 
     pool: str
@@ -283,6 +284,8 @@ class ReadinessLine(msgspec.Struct, frozen=True):
     forecast: ForecastLine | None = None
     forecast_note: str = ""
     hires: int = 0
+    base_before: int | None = None
+    base_by: str = ""
 
 
 class ScenarioLine(msgspec.Struct, frozen=True):

@@ -66,8 +66,11 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     minimum = sum(item.minimum_quantity for item in items)
     own = analysis.view.thresholds_of(row.id)
 
+    def with_reserve(seats: int) -> int:
+        return int((seats * (1 + own.headroom)).to_integral_value(ROUND_CEILING)) + own.hires
+
     def required(seats: int) -> int:
-        return max(minimum, int((seats * (1 + own.headroom)).to_integral_value(ROUND_CEILING)) + own.hires)
+        return max(minimum, with_reserve(seats))
 
     told = needed.forecast_of(known, items, analysis.view.now.date())
     highest = told.high if isinstance(told, Forecast) else 0
@@ -78,6 +81,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     spot = required(now) if now is not None else None
     base = cases[1] if enough else spot
     fewer = None if base is None else max(0, min(bought, row.total) - base)
+    before = None if values is None else max(values[1], least[1])
     return ReadinessLine(
         pool=row.id,
         product=row.label,
@@ -95,6 +99,16 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
         forecast=_forecast_line(told) if isinstance(told, Forecast) else None,
         forecast_note="" if isinstance(told, Forecast) else told.why,
         hires=own.hires,
+        base_before=before,
+        base_by=""
+        if before is None or values is None
+        else "minimum"
+        if with_reserve(before) < minimum
+        else "today"
+        if before == now
+        else "weeks"
+        if before == values[1]
+        else "forecast",
     )
 
 

@@ -233,6 +233,8 @@ _READINESS: Final = {
     "spot": "Seats required by today's value: assigned less A and B, with headroom.",
     "conservative": "Seats required by the maximum week, less grade A, with headroom.",
     "base": "Seats required by the 95th percentile of the weeks, less A and B, or by the forecast, with headroom.",
+    "base_before": "The seats of the base case before headroom and promised hires.",
+    "base_by": "What asks for most of them (today, weeks, forecast), or minimum where the contract asks for more.",
     "aggressive": "Seats required by the median week, less A, B and C, with headroom.",
     "fewer_base": "How many fewer to renew of those that the org has, by the base case, else by today's value.",
     "break_even_percent": "The rise of the unit price that would cancel it.",

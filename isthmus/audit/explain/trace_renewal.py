@@ -99,6 +99,7 @@ def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:
     points = ground.analysis.basis.history.points
     weeks = known_weeks(ground.analysis, line.pool, ground.report.licenses)
     headroom = ground.view.thresholds_of(line.pool).headroom
+    field = "base" if field.startswith("base_") else field
     plus = f", + {line.hires} committed hires" if line.hires else ""
     values = case_values(weeks)
     said = f"{len(weeks)} weeks are known."

@@ -56,7 +56,7 @@ def activity(report: Report) -> Iterator[Figure]:
     yield from (point.seats for point in report.sensitivity)
     yield from (line.never_used for line in report.psls)
     for line in report.readiness:
-        yield from (line.spot, line.conservative, line.base, line.aggressive, line.fewer_base)
+        yield from (line.spot, line.conservative, line.base, line.base_before, line.aggressive, line.fewer_base)
     yield from (rule.findings for rule in report.rules if rule.id in ABSENCE_RULES)
     yield from amounts(report)
 
