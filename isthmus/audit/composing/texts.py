@@ -16,7 +16,7 @@ NAMES_MAX: Final = 3
 NAME_LENGTH_MAX: Final = 40
 BLIND_SPOTS: Final = (
     "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
-    "People on long leave look like people who left; ask before you deactivate anybody.",
+    "People on long leave look like people who left: check a leave list, or ask, before you deactivate anybody.",
     "Salesforce does not show who is frozen: frozen users hold seats like others, and may be among the unused.",
     "Cloud and edition of a full CRM seat are not visible: all seats of a licence are valued at one price.",
     "The org's seats may include free ones: what is paid for is known from your contract file only.",

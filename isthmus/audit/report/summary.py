@@ -12,6 +12,7 @@ from typing import Final
 from isthmus.audit.figures import ContractLine, MoneyTotal, Report, SensitivityPoint
 from isthmus.audit.report.chart import chart
 from isthmus.audit.report.summary_money import (
+    UNUSED,
     fewer_seats,
     money_cards,
     other_currencies,
@@ -238,9 +239,20 @@ def _next(report: Report) -> list[str]:
         told.append(f"{soon.what} (by {long_day(soon.day)}).")
     sure, rest = report.seats_unused_a or 0, (report.seats_unused_b or 0) + (report.seats_unused_c or 0)
     others = counted(rest, "other", "others") if sure else counted(rest, "seat", "seats")
-    asked = f"ask about {others}" if rest else ""
-    release = f"release {counted(sure, 'sure seat', 'sure seats')}, except of people on leave" if sure else ""
-    both = ", and ".join(text for text in (release, asked) if text)
+    asked = f"ask about {'the ' if sure else ''}{others}" if rest else ""
+    both = "; ".join(text for text in (_release(report, sure), asked) if text)
     if both:
         told.append(f"Now: {both} (listed from page 2 on).")
     return told
+
+
+def _release(report: Report, sure: int) -> str:
+    """Say what to do with the sure seats: who is on leave is known only to a list that the audit has, or has not."""
+    if not sure:
+        return ""
+    seats = counted(sure, "sure seat", "sure seats")
+    if any(line.exempt and line.rule in UNUSED for line in report.findings):
+        return f"release the {seats}, if all who are on leave are in your file of exemptions"
+    if sure == 1:
+        return f"release the {seats}, unless your leave list has its holder"
+    return f"check the {seats} against your leave list and release the rest"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from isthmus.audit.figures import ContractLine, GradeSplit, MoneyTotal, Report
@@ -20,7 +21,10 @@ _HINTS: Final = {
     RECLAIM: "no cash: for use before buying more",
     RISK: "doubtful savings: ask first",
 }
-_UNUSED: Final = frozenset({"R06", "R07", "R08"})
+UNUSED: Final = frozenset({"R06", "R07", "R08"})
+_SECOND_SEATS: Final = "R15"
+_GRADED: Final = frozenset({"unused", "grant"})
+"""Kinds that the table has by grade."""
 _KINDS: Final = {
     "unused": ("not used", "not used"),
     "R15": ("second seat of a person", "second seats of a person"),
@@ -61,7 +65,7 @@ def money_cards(report: Report, main: MoneyTotal | None) -> list[dict[str, objec
             RISK,
             money_text(main.at_risk, main.currency),
             f"a year: {_parts(report, main, main.risk_seats, main.at_risk, 'C')}",
-            "all of grade C" if main.risk_seats else "",
+            _hints(report, main),
         ),
     ]
 
@@ -96,25 +100,68 @@ def fewer_seats(report: Report, main: MoneyTotal) -> tuple[int, int]:
     return seats, add_ons
 
 
+def _hints(report: Report, main: MoneyTotal) -> str:
+    """Say of what grade the amount at risk is: most of it is about seats in use, which the table does not grade."""
+    kinds = set(_composition(report, main.currency, "C"))
+    if not kinds & _GRADED or not main.risk_seats:
+        return "hints (grade C) about seats in use, none of those not used" if main.risk_seats else ""
+    return "all of grade C" + ("; beyond the table's ask C: hints about seats in use" if kinds - _GRADED else "")
+
+
 def _parts(report: Report, main: MoneyTotal, seats: int, amount: Decimal, grades: Collection[str]) -> str:
-    """Say of which findings an amount consists; amounts only where they add up to it."""
+    """Say of which findings an amount consists; amounts only where they add up to it, with what was taken off them."""
     parts = _composition(report, main.currency, grades)
-    together = sum((worth for _, worth in parts.values()), Decimal(0))
-    whole = sum(count for count, _ in parts.values()) == seats and abs(together - amount) < 1
+    together = sum((part.worth for part in parts.values()), Decimal(0))
+    whole = sum(part.seats for part in parts.values()) == seats and abs(together - amount) < 1
     told = [
-        f"{counted(count, *_KINDS[kind])}{f' ({money_text(worth, None)})' if whole and len(parts) > 1 else ''}"
-        for kind, (count, worth) in parts.items()
+        f"{counted(part.seats, *_KINDS[kind])}{part.said(alone=len(parts) == 1) if whole else ''}"
+        for kind, part in parts.items()
     ]
     if not told:
         return counted(seats, "seat", "seats")
     capped = "" if whole else f"; no more than the {number(seats)} that the licences can give"
-    return ", ".join(told) + capped
+    return ", ".join(told) + capped + (_less(parts.values()) if whole else "")
 
 
-def _composition(report: Report, currency: str, grades: Collection[str]) -> dict[str, tuple[int, Decimal]]:
-    """Return seats and a year's amount by kind of finding, each seat once."""
-    unused = {(f.subject_id, f.pool) for f in report.findings if f.rule in _UNUSED and f.grade != "D"}
-    found: dict[str, tuple[int, Decimal]] = {kind: (0, Decimal(0)) for kind in _KINDS}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Findings of one kind: seats, and a year's amount. `full`: at the licence's own price, before what is taken off.
+
+    `instead`: another seat is needed instead of some; `cheaper`: of two seats the cheaper one counts.
+    """
+
+    seats: int = 0
+    worth: Decimal = Decimal(0)
+    full: Decimal = Decimal(0)
+    instead: bool = False
+    cheaper: bool = False
+
+    @property
+    def less(self) -> Decimal:
+        """Return what is taken off, as whole as the amounts are printed."""
+        full, worth = (amount.quantize(Decimal(1), ROUND_HALF_UP) for amount in (self.full, self.worth))
+        return full - worth
+
+    def said(self, *, alone: bool) -> str:
+        """Return the amount in brackets; nothing where the card's own amount says it all."""
+        if self.less:
+            return f" ({money_text(self.full, None)} less {money_text(self.less, None)})"
+        return "" if alone else f" ({money_text(self.worth, None)})"
+
+
+def _less(parts: Iterable[_Part]) -> str:
+    """Say why something was taken off."""
+    off = [part for part in parts if part.less]
+    why = ["seats needed instead"] if any(part.instead for part in off) else []
+    why += ["of two seats the cheaper one counts"] if any(part.cheaper for part in off) else []
+    return f"; less: {', and '.join(why)}" if why else ""
+
+
+def _composition(report: Report, currency: str, grades: Collection[str]) -> dict[str, _Part]:
+    """Return what was found by kind of finding, each seat once."""
+    unused = {(f.subject_id, f.pool) for f in report.findings if f.rule in UNUSED and f.grade != "D"}
+    prices = {line.id: line.unit_price for line in (*report.licenses, *report.psls)}
+    found = {kind: _Part() for kind in _KINDS}
     for line in report.findings:
         if not line.valued or line.grade not in grades or line.currency != currency or line.saving_monthly is None:
             continue
@@ -125,9 +172,16 @@ def _composition(report: Report, currency: str, grades: Collection[str]) -> dict
         else:
             kind = "unused" if (line.subject_id, line.pool) in unused else line.rule
         kind = kind if kind in found else "other"
-        count, worth = found[kind]
-        found[kind] = (count + line.quantity, worth + line.saving_monthly * MONTHS)
-    return {kind: part for kind, part in found.items() if part[0]}
+        part, full = found[kind], (prices.get(line.pool) or Decimal(0)) * line.quantity
+        cut = full > line.saving_monthly
+        found[kind] = _Part(
+            part.seats + line.quantity,
+            part.worth + line.saving_monthly * MONTHS,
+            part.full + full * MONTHS,
+            part.instead or (cut and line.rule != _SECOND_SEATS),
+            part.cheaper or (cut and line.rule == _SECOND_SEATS),
+        )
+    return {kind: part for kind, part in found.items() if part.seats}
 
 
 # ---- when -----------------------------------------------------------------------------------------------------------

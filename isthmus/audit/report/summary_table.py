@@ -25,6 +25,7 @@ THOUSANDS_FROM: Final = Decimal(100_000_000)
 CONTRACT_LENGTH_MAX: Final = 40
 PAID: Final = frozenset({"paid", "legacy", "external", "unclassified"})
 _GRADES: Final = ("A", "B", "C")
+_ASKED_BY: Final = {"today": "in use today", "weeks": "in 95 % of weeks", "forecast": "by forecast"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def seat_table(report: Report, main: MoneyTotal | None) -> dict[str, object]:
         ],
         "note": _note(report, main, [row for row, kind in rows if kind == "row"], thousands=thousands),
         "cases": _cases(report, licenses),
-        "cases_note": _cases_note(report),
+        "cases_note": _cases_note(report, licenses),
     }
 
 
@@ -297,7 +298,7 @@ def _case(name: str, seats: int | None, bought: int) -> list[str]:
     return [name, number(seats), NOT_PRINTED if seats is None else number(bought - seats)]
 
 
-def _cases_note(report: Report) -> str:
+def _cases_note(report: Report, licenses: Sequence[Row]) -> str:
     lines = [line for line in report.readiness if line.spot is not None]
     if not lines:
         return "Not known." if report.seats_assigned else ""
@@ -305,6 +306,30 @@ def _cases_note(report: Report) -> str:
         return "Three cases follow after eight weeks of audits."
     hires = ", promised hires" if any(line.hires for line in lines) else ""
     return (
-        "Conservative: highest week less A. Base: 95 % of weeks or forecast, less A, B. Aggressive: middle week less "
-        f"A, B, C. All with headroom (a reserve){hires} and contract minimum."
+        "Cases: seats assigned in each weekly audit kept less those not used then. Conservative: highest week less A, "
+        "or forecast. Base: enough for 95 % of weeks, less A and B, or forecast. Aggressive: middle week less A, B and "
+        f"C. All with headroom (a reserve){hires} and contract minimum.{_base_of(report, licenses)}"
     )
+
+
+def _base_of(report: Report, licenses: Sequence[Row]) -> str:
+    """Say of the base case how it comes about, licence by licence, where there are few."""
+    if len(licenses) > CONTRACT_NAMES_MAX:
+        return ""
+    rows = {row.name: row.renew for row in licenses}
+    told = [
+        f"{shortened(line.product, LICENSE_LENGTH_OF_MANY_MAX)} {number(line.base)} = {_made_of(line)}"
+        for line in report.readiness
+        if line.base is not None and line.base_before is not None and rows.get(line.product) == line.base
+    ]
+    return f" Base here: {'; '.join(told)}." if told else ""
+
+
+def _made_of(line: ReadinessLine) -> str:
+    """Return the seats that are needed, and what is added to them."""
+    if line.base_by == "minimum":
+        return "the contract minimum"
+    before = line.base_before or 0
+    reserve = (line.base or 0) - before - line.hires
+    hires = f" + {number(line.hires)} hires" if line.hires else ""
+    return f"{number(before)} {_ASKED_BY[line.base_by]} + {number(reserve)} headroom{hires}"

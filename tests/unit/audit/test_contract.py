@@ -11,6 +11,7 @@ import pytest
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.figures import PriceLine, Report
 from isthmus.audit.given.contract import ContractItem, parse_contract
+from isthmus.audit.given.exemptions import Exemption, ExemptionKind
 from isthmus.audit.given.options import LicenseThresholds
 from isthmus.audit.given.prices import CustomerPrice, PricesInvalid
 from isthmus.audit.report.summary import summary_data
@@ -148,17 +149,24 @@ def test_a_minimum_that_no_contract_has_is_not_named(minimum: int, says: str) ->
     assert (says in str(page["standfirst"]), page["headline"]) == (True, "No assigned seat looks unused.")
 
 
-def test_nobody_is_told_to_release_seats_of_people_on_leave() -> None:
+@pytest.mark.parametrize(
+    ("sure", "exempt", "told"),
+    [
+        (1, (), "release the 1 sure seat, unless your leave list has its holder"),
+        (3, (), "check the 3 sure seats against your leave list and release the rest"),
+        (3, ("ivan.0@x.example",), "release the 2 sure seats, if all who are on leave are in your file of exemptions"),
+    ],
+)
+def test_nobody_is_told_to_release_seats_of_people_on_leave(sure: int, exempt: tuple[str, ...], told: str) -> None:
     org = Org()
     org.license(total=70)
     org.regulars(60)
-    org.user("Ivan", last=130)
+    for n in range(sure):
+        org.user(f"Ivan {n}", last=130, email=f"ivan.{n}@x.example")
     org.user("Bea", last=100)
-    steps = " ".join(cast("list[str]", summary_data(compose(org.analyse(), "acme"))["next"]))
-    release = steps.partition("Now: release")[2]
-    assert "1 sure seat" in release
-    assert "leave" in release
-    assert "1 other" in release
+    leave = [Exemption(who, "parental leave", ExemptionKind.LEAVE) for who in exempt]
+    steps = " ".join(cast("list[str]", summary_data(compose(org.analyse(exemptions=leave), "acme"))["next"]))
+    assert f"Now: {told}; ask about the 1 other (listed" in steps
 
 
 def test_a_slip_in_a_licence_s_name_does_not_pass_in_silence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -19,7 +19,7 @@ from isthmus.audit.given.history import History, PoolPoint
 from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.report.summary import summary_data
 from tests.unit.audit.outputs import company, history
-from tests.unit.audit.world import PLATFORM, Org
+from tests.unit.audit.world import CRM, PLATFORM, Org
 
 END = date(2027, 1, 31)
 CRM_LINE = ContractItem("SFDC", 600, END, "Sales Cloud", Decimal("128.50"), start=date(2024, 2, 1), notice_days=60)
@@ -106,12 +106,13 @@ def test_the_base_case_is_the_one_that_the_cash_rests_on() -> None:
 def test_an_amount_names_the_findings_that_it_consists_of(label: str, which: str) -> None:
     found = report(CRM_LINE, AUL_LINE)
     note = card(found, label)["note"]
-    parts = re.findall(r"([\d,]+) [a-z][^(]*\(([\d,]+)\)", note)
+    parts = re.findall(r"([\d,]+) [a-z][^(]*\(([\d,]+)(?: less ([\d,]+))?\)", note)
     main = found.money[0]
     seats, money = (main.reclaim_seats, main.reclaim_now) if which == "reclaim" else (main.risk_seats, main.at_risk)
     assert len(parts) > 1
-    assert sum(amount(count) or 0 for count, _ in parts) == seats
-    assert sum(amount(worth) or 0 for _, worth in parts) == money
+    assert sum(amount(count) or 0 for count, *_ in parts) == seats
+    assert sum((amount(worth) or 0) - (amount(less) or 0) for _, worth, less in parts) == money
+    assert any(less for *_, less in parts) is ("; less: " in note)
     if which == "reclaim":
         assert f"{(found.seats_unused_a or 0) + (found.seats_unused_b or 0)} not used" in note
 
@@ -144,6 +145,29 @@ def test_seats_of_which_a_cheaper_one_is_needed_are_taken_off_in_words() -> None
     less = (line["fewer"] or 0) * 100 * 12 - (line["saved"] or 0)
     assert less == 4 * 10 * 12
     assert f"{less} is taken off for cheaper seats that are needed instead" in page(found)["table"]["note"]
+    assert card(found, "Reclaim now")["note"].endswith(
+        "4 used by software (4,800 less 480); less: seats needed instead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("then", "minimum", "told"),
+    [
+        (20, 0, "25 = 23 in use today + 2 headroom"),
+        (26, 0, "28 = 26 in 95 % of weeks + 2 headroom"),
+        (20, 27, "27 = the contract minimum"),
+    ],
+)
+def test_the_base_case_says_what_it_is_made_of(then: int, minimum: int, told: str) -> None:
+    org = Org()
+    org.license(total=30, used=23)
+    org.regulars(23)
+    days = [date(2026, 11, 15) - timedelta(days=7 * back) for back in range(10)]
+    past = History(tuple(PoolPoint(day, CRM, 30, then, 0, 0, 0) for day in days))
+    line = ContractItem("SFDC", 30, END, minimum_quantity=minimum)
+    found = compose(org.analyse(contract=[line], history=past), "acme")
+    assert page(found)["table"]["cases_note"].endswith(f" Base here: Salesforce {told}.")
+    assert rows(found)["Salesforce"]["renew"] == int(told[:2])
 
 
 def test_the_quantity_of_the_contract_counts_as_bought_and_what_the_org_has_besides_is_said() -> None:
