@@ -26,7 +26,6 @@ from isthmus.audit.judge import judge
 from isthmus.audit.report.pdf import render_page_image
 from tests.support.auditing import audit_org
 from tests.support.orgsim import start_orgsim
-from tools.palette_png import palette_png
 
 ROOT = Path(__file__).parents[1]
 IMAGE = ROOT / "docs" / "images" / "audit-summary.png"
@@ -76,7 +75,7 @@ def main() -> None:
     judged = judge(snapshot, options, "Northwind Traders")
     shown = msgspec.structs.replace(judged.report, host="northwind.my.salesforce.com")
     drawn = render_page_image(shown, read_manifest(judged.bundle).fingerprint, dots_per_inch=DOTS_PER_INCH)
-    image.write_bytes(palette_png(drawn))
+    image.write_bytes(drawn)
     print(f"{image}: {image.stat().st_size // 1024} KiB, {shown.seats_unused} of {shown.seats_assigned} seats unused")
 
 

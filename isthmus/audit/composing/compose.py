@@ -47,10 +47,8 @@ def compose(analysis: Analysis, org: str) -> Report:
     licenses = tuple(license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
     paid = [line for line in licenses if view.categories[line.id].seat_costs]
     sums, without_price = totals(analysis), unpriced(analysis)
-    contract = _contract_lines(analysis)
-    ready = renewal.readiness(analysis, licenses)
-    moves, move_limits = move_lines(analysis)
-    license_weeks, weeks = week_lines(analysis)
+    contract, ready = _contract_lines(analysis), renewal.readiness(analysis, licenses)
+    (license_weeks, weeks), (moves, move_limits) = week_lines(analysis), move_lines(analysis)
     return Report(
         format=FORMAT,
         product=PRODUCT,
