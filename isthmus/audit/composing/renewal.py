@@ -17,7 +17,8 @@ from typing import Final
 
 from isthmus.audit import money, needed
 from isthmus.audit.analysis import Analysis, contract_now, contract_of
-from isthmus.audit.figures import ForecastLine, LicenseLine, PlanLine, ReadinessLine, ScenarioLine
+from isthmus.audit.figures import LicenseLine
+from isthmus.audit.figures_renewal import ForecastLine, PlanLine, ReadinessLine, ScenarioLine
 from isthmus.audit.finding import Withhold
 from isthmus.audit.forecast import LEVEL_PERCENT, Forecast
 from isthmus.audit.given.contract import ContractItem

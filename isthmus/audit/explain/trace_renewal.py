@@ -12,7 +12,7 @@ from isthmus.audit.composing.renewal import known_weeks
 from isthmus.audit.explain.model import How, Setting, Source
 from isthmus.audit.explain.rows import HISTORY, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, decided, of_row, setting, words
-from isthmus.audit.figures import ReadinessLine
+from isthmus.audit.figures_renewal import ReadinessLine
 from isthmus.audit.needed import case_values
 
 _CASES: Final = ("conservative", "base", "aggressive")

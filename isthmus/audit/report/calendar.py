@@ -7,7 +7,8 @@ from datetime import UTC, timedelta
 from hashlib import sha256
 from typing import Final
 
-from isthmus.audit.figures import PlanLine, Report
+from isthmus.audit.figures import Report
+from isthmus.audit.figures_renewal import PlanLine
 
 LINE_BYTES_MAX: Final = 75
 _ESCAPES: Final = (("\\", "\\\\"), (";", "\\;"), (",", "\\,"), ("\r\n", "\\n"), ("\n", "\\n"), ("\r", "\\n"))

@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import ContractLine, FindingLine, MoveLine, ReadinessLine, Report, ScenarioLine
+from isthmus.audit.figures import ContractLine, FindingLine, MoveLine, Report
 from isthmus.audit.figures_more import MeterLine
+from isthmus.audit.figures_renewal import ReadinessLine, ScenarioLine
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
 from isthmus.audit.report.wording import NOT_PRINTED, breakable, long_day, money_text, number, one_line, price_text

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from isthmus.audit.figures import LicenseLine, MoneyTotal, PslLine, ReadinessLine, Report
+from isthmus.audit.figures import LicenseLine, MoneyTotal, PslLine, Report
+from isthmus.audit.figures_renewal import ReadinessLine
 from isthmus.audit.money import annual
 from isthmus.audit.report.wording import NOT_PRINTED, counted, money_text, number, shortened
 from isthmus.audit.view import DISABLED

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from isthmus.audit.figures import ForecastLine, Report
+from isthmus.audit.figures import Report
+from isthmus.audit.figures_renewal import ForecastLine
 from isthmus.audit.report.cells import FIGURE, Table
 
 NO_CONTRACT: Final = "No contract file was given (--contract): quantities, dates and minimums are not known"

@@ -11,7 +11,8 @@ import pytest
 
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.evidence.verify import verify_files
-from isthmus.audit.figures import ReadinessLine, Report
+from isthmus.audit.figures import Report
+from isthmus.audit.figures_renewal import ReadinessLine
 from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.history import History, PoolPoint, weekly
 from isthmus.audit.given.options import AuditOptions, LicenseThresholds
