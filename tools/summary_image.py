@@ -30,7 +30,7 @@ from tests.support.orgsim import start_orgsim
 ROOT = Path(__file__).parents[1]
 IMAGE = ROOT / "docs" / "images" / "audit-summary.png"
 EXAMPLES = ROOT / "examples" / "audit"
-DOTS_PER_INCH = 110
+DOTS_PER_INCH = 88
 WEEKS_BEFORE = 30
 SEATS_A_WEEK = 1.2
 """How many seats more were assigned each week: a company that grows."""

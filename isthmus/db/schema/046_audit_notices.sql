@@ -118,10 +118,11 @@ as $$
     from audit.notice n
     join audit.audit told on told.tenant_id = n.tenant_id and told.id = n.audit_id
     join audit.audit a on a.tenant_id = told.tenant_id and a.connection_id = told.connection_id and a.state = 'done'
-        and case when previous then a.taken_at < told.taken_at else a.id = told.id end
+        and case when previous then (a.taken_at, a.finished_at) < (told.taken_at, told.finished_at)
+            else a.id = told.id end
     join audit.document d on d.tenant_id = a.tenant_id and d.audit_id = a.id and d.kind::text = wanted
     where n.tenant_id = tenant and n.id = notice and audit.is_on_its_way(tenant, notice)
-    order by a.taken_at desc, a.id limit 1
+    order by a.taken_at desc, a.finished_at desc, a.id limit 1
 $$;
 revoke execute on function audit.notice_document(uuid, uuid, text, boolean) from public;
 grant execute on function audit.notice_document(uuid, uuid, text, boolean) to isthmus_worker;
