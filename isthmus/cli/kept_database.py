@@ -13,6 +13,8 @@ from isthmus.config import Settings
 from isthmus.db.embedded import EmbeddedServer, start_embedded
 
 RESTART_DELAY_S: Final = 0.5
+STALE_LOCK_RETRY_S: Final = 300.0
+"""A server process that outlives a killed server holds its memory until it ends; nothing can begin before."""
 
 
 class KeptDatabase:
@@ -42,7 +44,7 @@ class KeptDatabase:
                 raise ProcessFailed(message)
             note("PostgreSQL ended; starting it again …")
             await asyncio.sleep(RESTART_DELAY_S)
-            await self.start()
+            self._server = await start_embedded(self._settings, stale_lock_retry_s=STALE_LOCK_RETRY_S)
 
     async def stop(self) -> None:
         """Stop the server; what was committed is on disk."""

@@ -1,7 +1,8 @@
 """Starts the processes of the product and keeps them running: one child each, restarted when it dies.
 
 A child that dies again and again is not hidden: after `RESTARTS_MAX` within `RESTARTS_WINDOW_S` the whole product stops
-and says which one and where its log lies.
+and says which one and where its log lies. A database that is away is no fault of the child: it is tried again for as
+long as that lasts.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from isthmus.cli.output import EXIT_REFUSED
+from isthmus.cli.output import EXIT_REFUSED, note
 from isthmus.clock import Clock
+from isthmus.db.errors import EXIT_UNAVAILABLE
 
 RESTARTS_MAX: Final = 5
 RESTARTS_WINDOW_S: Final = 60.0
@@ -90,6 +92,9 @@ class Supervisor:
             if status == EXIT_REFUSED:  # it said what is wrong with the settings: starting it again cannot help
                 message = f"{child.name} refuses to start: {_last_line(self._log_file(child))}"
                 raise ProcessFailed(message)
+            if status == EXIT_UNAVAILABLE:
+                child.starts.pop()
+                note(f"The database does not answer; {child.name} is started again …")
             await asyncio.sleep(RESTART_DELAY_S)
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:

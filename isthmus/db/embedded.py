@@ -36,7 +36,8 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 """What fits into the address of a unix socket on Linux, one byte for its end left out."""
 START_TIMEOUT_S: Final = 30.0
 STALE_LOCK_RETRY_S: Final = 15.0
-"""After a hard kill PostgreSQL's own lock file stands in the way for some seconds."""
+"""After a hard kill the lock file, or a server process that is still ending, stands in the way for some seconds."""
+STALE_SIGNS: Final = ("already exists", "pre-existing shared memory block")
 CONNECT_TIMEOUT_S: Final = 5
 POLL_S: Final = 0.05
 STOP_TIMEOUT_S: Final = 20.0
@@ -102,7 +103,7 @@ async def start_embedded(settings: Settings, *, stale_lock_retry_s: float = STAL
         if server is not None:
             return server
         complaint = _log_tail(settings)
-        stale = "lock file" in complaint and "already exists" in complaint
+        stale = any(sign in complaint for sign in STALE_SIGNS)
         if not stale or asyncio.get_running_loop().time() > deadline:
             raise _start_failure(settings, complaint, stale=stale)
         await asyncio.sleep(POLL_S * 10)

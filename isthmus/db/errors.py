@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+EXIT_UNAVAILABLE: Final = 75
+"""How a process of ours ends that found the database away (EX_TEMPFAIL): started again later, it may get further."""
+
 
 class DatabaseError(Exception):
     """Anything that the database refused or could not do."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
-from isthmus.db.errors import DatabaseError
+from isthmus.db.errors import EXIT_UNAVAILABLE, DatabaseError, Unavailable
 from isthmus.egress.tls import NoRoots
 from isthmus.keeper.hardening import harden
 from isthmus.keeper.rotation import Rotated, RotationIncomplete, begin_rotation, finish_rotation
@@ -51,6 +51,9 @@ def main() -> int:
             print(f"{rotated.credentials} {rotated.key_id}")  # noqa: T201 the result, for the command
         else:
             asyncio.run(_serve(settings, swap_locked=swap_locked))
+    except Unavailable as reason:
+        print(f"keeper: {reason}", file=sys.stderr)  # noqa: T201 as below
+        return EXIT_UNAVAILABLE
     except REFUSALS as reason:
         print(f"keeper: {reason}", file=sys.stderr)  # noqa: T201 the one line that says why it does not start
         return EXIT_REFUSED

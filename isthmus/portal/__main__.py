@@ -21,7 +21,7 @@ from isthmus.config import Settings, SettingsInvalid, read_settings
 from isthmus.db import gate
 from isthmus.db.address import Role
 from isthmus.db.database import Database
-from isthmus.db.errors import DatabaseError
+from isthmus.db.errors import EXIT_UNAVAILABLE, DatabaseError, Unavailable
 from isthmus.journal import Journal, ProcessStarted, ProcessStopped, silence_libraries
 from isthmus.orgs.keeper_client import KeeperClient
 from isthmus.portal.app import create_app
@@ -94,6 +94,9 @@ def main() -> int:
     silence_libraries()
     try:
         asyncio.run(serve(read_settings(os.environ)))
+    except Unavailable as problem:
+        sys.stderr.write(f"portal: {problem}\n")
+        return EXIT_UNAVAILABLE
     except (SettingsInvalid, AssetsMissing, Unusable, DatabaseError) as problem:
         sys.stderr.write(f"portal: {problem}\n")
         return EXIT_REFUSED

@@ -10,7 +10,7 @@ from typing import Final
 
 from isthmus.clock import SystemClock
 from isthmus.config import Settings, SettingsInvalid, read_settings
-from isthmus.db.errors import DatabaseError
+from isthmus.db.errors import EXIT_UNAVAILABLE, DatabaseError, Unavailable
 from isthmus.egress.tls import NoRoots
 from isthmus.journal import Journal, silence_libraries
 from isthmus.notices.channels import ChannelsRefused
@@ -25,6 +25,9 @@ def main() -> int:
     silence_libraries()
     try:
         asyncio.run(_serve(read_settings(os.environ)))
+    except Unavailable as reason:
+        print(f"worker: {reason}", file=sys.stderr)  # noqa: T201 - as below
+        return EXIT_UNAVAILABLE
     except (SettingsInvalid, DatabaseError, ChannelsRefused, NoRoots) as reason:
         print(f"worker: {reason}", file=sys.stderr)  # noqa: T201 - the one line that says why it does not start
         return EXIT_REFUSED

@@ -139,6 +139,28 @@ def test_a_process_that_is_killed_is_started_again_and_the_product_answers(produ
     _until(again, f"{name} did not come back")
 
 
+def test_a_database_that_is_away_for_long_ends_nothing_and_the_product_answers_afterwards(product: Product) -> None:
+    modules = ("isthmus.worker", "isthmus.keeper", "isthmus.portal")
+    database = _child(product, "postgres")
+    assert database is not None
+    left = database.children()
+    for process in left:
+        process.suspend()  # as one that the disk keeps waiting: no server can begin while it lives
+    try:
+        database.kill()
+        for name in modules:
+            killed = _child(product, name)
+            assert killed is not None
+            killed.kill()
+        logs = [Path(product.environ["ISTHMUS_HOME"]) / "log" / f"{name.rpartition('.')[2]}.log" for name in modules]
+        _until(lambda: all("does not let" in log.read_text() for log in logs), "a process says not what it waits for")
+    finally:
+        for process in left:
+            process.resume()
+    _until(lambda: product.command("org", "list", "--json").returncode == 0, "the product did not come back")
+    assert all(_child(product, name) is not None for name in ("postgres", *modules))
+
+
 def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refuses_what_it_must() -> None:
     with _started() as (process, environ):
         children = psutil.Process(process.pid).children(recursive=True)

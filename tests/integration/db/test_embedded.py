@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -64,6 +66,22 @@ async def test_after_a_hard_kill_the_next_start_recovers_everything(settings: Se
         assert await one(settings, "select n from public.kept") == 42
     finally:
         await server.stop()
+
+
+async def test_a_server_process_that_outlives_a_hard_kill_is_waited_for(settings: Settings):
+    server = await start_embedded(settings)
+    left = psutil.Process(server.pid).children()
+    for process in left:
+        process.suspend()
+    os.kill(server.pid, signal.SIGKILL)
+    await server.process.wait()
+    with pytest.raises(DatabaseUnusable, match="another PostgreSQL already uses"):
+        await start_embedded(settings, stale_lock_retry_s=0)
+    starting = asyncio.create_task(start_embedded(settings))
+    await asyncio.sleep(0)
+    for process in left:
+        process.resume()
+    await (await starting).stop()
 
 
 async def test_a_second_server_on_the_same_place_is_refused_with_the_remedy(settings: Settings):

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from isthmus.cli.supervisor import ProcessFailed, Supervisor
+from isthmus.cli.supervisor import RESTARTS_MAX, ProcessFailed, Supervisor
 from isthmus.clock import SystemClock
 
 CHILDREN = {
@@ -18,6 +18,7 @@ CHILDREN = {
     "dies": "raise SystemExit(3)",
     "deaf": "import os, pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "pathlib.Path(os.environ['OUT'], str(os.getpid())).touch()\ntime.sleep(60)",
+    "waits": "import os, pathlib\npathlib.Path(os.environ['OUT'], str(os.getpid())).touch()\nraise SystemExit(75)",
     "refuses": "import sys\nprint('Key file missing. Put it back.', file=sys.stderr)\nraise SystemExit(2)",
 }
 
@@ -60,6 +61,15 @@ async def test_a_child_that_never_stays_up_stops_the_product_and_is_named(world)
     supervisor = Supervisor(["child_lives", "child_dies"], environ, logs, SystemClock())
     with pytest.raises(ProcessFailed, match="child_dies does not stay up"):
         await supervisor.run(asyncio.Event())
+
+
+async def test_a_child_that_finds_the_database_away_is_tried_again_for_as_long_as_it_takes(world):
+    environ, out, logs = world
+    stop = asyncio.Event()
+    task = asyncio.create_task(Supervisor(["child_waits"], environ, logs, SystemClock()).run(stop))
+    await until(lambda: task.done() or len(list(out.iterdir())) > RESTARTS_MAX + 1)
+    stop.set()
+    await task
 
 
 async def test_a_child_that_refuses_its_settings_is_not_tried_again(world):
