@@ -266,7 +266,7 @@ def test_ctrl_c_ends_a_copy_at_once_with_its_movers(world: World) -> None:
         process.kill()
         world.target.control("DELETE", "/faults")
     assert "Stopped" in Said(process.returncode, out, err).refusal()
-    assert psutil.wait_procs(movers, timeout=30)[1] == []
+    assert psutil.wait_procs(movers, timeout=60)[1] == []
 
 
 def _until_it_has_a_mover(pid: int) -> list[psutil.Process]:

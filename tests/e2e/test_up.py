@@ -166,7 +166,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refu
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) > 3
         process.kill()
-        assert [_command(left) for left in psutil.wait_procs(children, timeout=30)[1]] == []
+        assert [_command(left) for left in psutil.wait_procs(children, timeout=60)[1]] == []
         _refused_keys(environ)
         again = subprocess.Popen([ISTHMUS, "up", "--json"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -176,8 +176,8 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refu
             children = psutil.Process(again.pid).children(recursive=True)
         finally:
             again.send_signal(signal.SIGINT)
-            assert again.wait(30) == 0
-        assert psutil.wait_procs(children, timeout=30)[1] == []
+            assert again.wait(60) == 0
+        assert psutil.wait_procs(children, timeout=60)[1] == []
         assert "newer" in run("up", "--json", environ=environ).refusal()
 
 
@@ -231,5 +231,5 @@ def test_ctrl_c_during_the_first_start_leaves_no_process_and_a_place_to_start_fr
     _, errors = process.communicate(timeout=90)
     assert b"Traceback" not in errors
     assert process.returncode in {0, 2}
-    left = psutil.wait_procs(children, timeout=30)[1]
+    left = psutil.wait_procs(children, timeout=60)[1]
     assert [child for child in left if child.status() != psutil.STATUS_ZOMBIE] == []

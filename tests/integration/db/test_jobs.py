@@ -115,7 +115,7 @@ async def test_a_worker_works_off_what_a_portal_queued_in_the_order_of_its_lock(
             async with portal.tenant(fresh_database.ticket(Role.PORTAL, acme)) as tx:
                 await enqueue(tx, TaskName.RUN_SYNC, subject, lock=lock)
         working = asyncio.create_task(app.run_worker_async(concurrency=4))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(done) < len(subjects):
                 await asyncio.sleep(0.05)
         working.cancel()

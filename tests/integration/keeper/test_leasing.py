@@ -35,7 +35,7 @@ async def ask(channel: socket.socket, connection: UUID, *, stale: bool = False) 
 
 
 async def told(channel: socket.socket) -> FromKeeper:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         packet = await asyncio.get_running_loop().sock_recv(channel, 65536)
     return msgspec.json.decode(packet, type=FromKeeper)
 
@@ -238,12 +238,12 @@ async def test_revoking_reaches_an_open_channel_and_salesforce_and_shreds_the_cr
         granted = await ask(channel, connection)
         assert isinstance(granted, LeaseGranted)
         await keeper.portal.revoke(keeper.ticket, connection)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             assert await told(channel) == LeaseRevoked(connection)
         refused = await ask(channel, connection)
     assert isinstance(refused, LeaseRefused)
     superuser = await keeper.database.superuser()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             cursor = await superuser.execute(
                 "select c.revoke_confirmed_at is not null, k.connection_id is null from orgs.connection c"
@@ -266,7 +266,7 @@ async def test_a_revocation_that_salesforce_did_not_hear_goes_on_after_a_restart
     (run_dir / "run").mkdir(parents=True, exist_ok=True)
     async with serving(replace(keeper.settings, home=run_dir), keeper.database, keeper.acme):
         superuser = await keeper.database.superuser()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 cursor = await superuser.execute("select count(*) from orgs.credential")
                 if await cursor.fetchone() == (0,):

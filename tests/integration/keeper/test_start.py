@@ -56,7 +56,7 @@ async def test_a_keeper_process_serves_undumpable_and_ends_when_told(keeper_sett
     process = keeper_process(keeper_settings)
     client = KeeperClient(keeper_settings.keeper_portal_socket)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     told = await client.custody()
@@ -68,7 +68,7 @@ async def test_a_keeper_process_serves_undumpable_and_ends_when_told(keeper_sett
         assert (keeper_settings.keeper_portal_socket.stat().st_mode & 0o777) == 0o600
     finally:
         process.send_signal(signal.SIGTERM)
-        _, complaints = await asyncio.to_thread(process.communicate, timeout=20)
+        _, complaints = await asyncio.to_thread(process.communicate, timeout=60)
     assert (process.returncode, complaints) == (0, "")
 
 
@@ -89,7 +89,7 @@ async def test_a_keeper_does_not_start_without_its_own_key_or_a_sound_database(
         superuser = await fresh_database.superuser()
         await superuser.execute("alter table orgs.credential no force row level security")
     process = keeper_process(keeper_settings)
-    _, complaints = await asyncio.to_thread(process.communicate, timeout=30)
+    _, complaints = await asyncio.to_thread(process.communicate, timeout=60)
     assert process.returncode == 2
     expected = {
         "missing": "the key file is missing",

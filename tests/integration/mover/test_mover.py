@@ -119,7 +119,7 @@ async def test_a_mover_dies_with_its_parent():
     mover = psutil.Process(int(await parent.stdout.readline()))
     parent.kill()
     await parent.wait()
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, [mover], timeout=10)
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, [mover], timeout=60)
     assert (len(gone), alive) == (1, [])
 
 

@@ -16,7 +16,7 @@ from tests.support.postgres import FreshDatabase
 async def start(database: FreshDatabase, stop: asyncio.Event) -> list[str]:
     lines: list[str] = []
     clock = SystemClock()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await run_worker(
             database.settings, clock=clock, journal=Journal("worker", lines.append, clock), pid=1, stop=stop
         )

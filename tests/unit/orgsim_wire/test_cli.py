@@ -74,7 +74,7 @@ def test_the_ready_line_is_the_only_output_and_an_interrupt_ends_cleanly():
     ready = json.loads(process.stdout.readline())
     assert {"instance_url", "control_url", "client_id", "username", "access_token"} <= set(ready)
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=20)
+    rest, errors = process.communicate(timeout=60)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
