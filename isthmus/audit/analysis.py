@@ -22,6 +22,7 @@ from isthmus.audit.given.snooze import Snoozes, put_off
 from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
 from isthmus.audit.needed import base_need, known_weeks
+from isthmus.audit.rules.r09_integration import allot
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, SEAT_RULES
 from isthmus.audit.snapshot import Snapshot
 from isthmus.audit.view import DISABLED, View
@@ -100,6 +101,7 @@ def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     found = put_off(found, basis.snoozes, view.now.date())
     findings = tuple(sorted(found, key=lambda finding: _order(view, finding)))
     valued = valued_findings(findings)
+    findings = allot(view, findings, valued)
     worth = {position: _worth(findings[position], prices, basis) for position in sorted(valued)}
     analysis = Analysis(view, basis, gates, findings, valued, skipped, prices, worth)
     if analysis.money_withheld:

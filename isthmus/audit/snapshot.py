@@ -6,10 +6,12 @@ log in. Texts that many rows share are kept once.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -39,6 +41,10 @@ from isthmus.audit.model import (
     WindowRead,
 )
 
+_INVALID: Final = ".invalid"
+_COPIED: Final = re.compile(r"[^@]+=[^@]+@example\.com")
+"""What became of `name@company.com` in sandboxes before Salesforce added `.invalid`."""
+
 
 class UnknownWord(msgspec.Struct, frozen=True):
     """A word outside our tables, and how many logins had it."""
@@ -49,7 +55,10 @@ class UnknownWord(msgspec.Struct, frozen=True):
 
 
 class SandboxSigns(msgspec.Struct, frozen=True):
-    """What in the users looks like a sandbox; counted before names may be replaced by pseudonyms."""
+    """What in the active users looks like a sandbox; counted before names may be replaced by pseudonyms.
+
+    `invalid_emails` are addresses that copying an org has made unusable.
+    """
 
     users: int
     invalid_emails: int
@@ -232,17 +241,20 @@ def lean(row: UserRow, texts: dict[str, str]) -> UserRow:
 
 
 def _sandbox_signs(users: Iterable[UserRow]) -> SandboxSigns:
-    """Count e-mails ending in `.invalid`, and user names that are an e-mail address with one common ending added."""
+    """Count addresses that were made unusable, and user names that are an e-mail address with one common ending added.
+
+    Of active users alone: addresses of people who left are made unusable in production orgs, too.
+    """
     total = invalid = 0
     endings: Counter[str] = Counter()
     for user in users:
-        if not user.email:
+        if not user.email or not user.active:
             continue
         total += 1
         email = user.email.casefold()
-        if email.endswith(".invalid"):
+        if email.endswith(_INVALID) or _COPIED.fullmatch(email):
             invalid += 1
-            email = email.removesuffix(".invalid")
+            email = email.removesuffix(_INVALID)
         username = user.username.casefold()
         ending = username.removeprefix(email)
         if username.startswith(email + ".") and "." not in ending[1:]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -21,10 +21,11 @@ RULE: Final = Rule(
         "Active internal user on a paid licence with 20 or more logins by software in the last 13 weeks, none in "
         "person, and software making up 99 % of all logins. Grade B if a login used client credentials, user name and "
         "password by OAuth, or the API itself; C if a person once let the software in. Free seats of Salesforce "
-        "Integration are used up first, for the surest findings; beyond them the seat is valued only if you give the "
-        "price of Salesforce Integration. Traps: a login in person earlier in the history (renewed consent, or a "
-        "shared account). A name such as svc or integration is shown, never decides. Whether dashboards or flows run "
-        "as this user, and whether the software and its packages work on the lighter licence, cannot be seen."
+        "Integration are used up first, for the surest findings that count (not for accounts that are exempt or put "
+        "off); beyond them the seat is valued only if you give the price of Salesforce Integration. Traps: a "
+        "login in person earlier in the history (renewed consent, or a shared account). A name such as svc or "
+        "integration is shown, never decides. Whether dashboards or flows run as this user, and whether the software "
+        "and its packages work on the lighter licence, cannot be seen."
     ),
     remedy=(
         "Make a new user on a Salesforce Integration licence for it (an existing one cannot be moved) and check that "
@@ -35,6 +36,7 @@ WEEKS: Final = 13
 LOGINS_MIN: Final = 20
 SHARE_MIN_PERCENT: Final = 99
 INTEGRATION: Final = "Salesforce Integration"
+FREE_SEAT: Final = "free Salesforce Integration seat"
 _SURE: Final = frozenset({LoginKind.MACHINE, LoginKind.API})
 _SOFTWARE: Final = _SURE | {LoginKind.SEEDED}
 
@@ -50,11 +52,11 @@ class Evidence:
 
 
 def check(view: View) -> Iterator[Finding]:
-    """Yield one finding for each integration, the surest first: they get the free seats."""
+    """Yield one finding for each integration, the surest first. Who gets a free seat is decided later, by `allot`."""
     hits = [(user, found) for user in view.seat_holders() if (found := evidence_of(view, user)) is not None]
     hits.sort(key=lambda hit: (_grade(hit[1]), hit[0].id))
-    pool, free = free_seats(view)
-    for number, (user, found) in enumerate(hits):
+    pool, _ = free_seats(view)
+    for user, found in hits:
         traps = () if found.in_person_before is None else ("logged in in person earlier in the history",)
         yield Finding(
             rule="R09",
@@ -69,12 +71,26 @@ def check(view: View) -> Iterator[Finding]:
                 Fact("logins of any kind", found.all),
                 Fact("last login in person", found.in_person_before),
                 Fact("name of an integration", named_for_software(user)),
-                Fact("free Salesforce Integration seat", number < free),
+                Fact(FREE_SEAT, value=False),
             ),
             traps=traps,
             saving=Saving.SEAT if _grade(found) is not Grade.D else Saving.NONE,
-            replacement="" if number < free else pool,
+            replacement=pool,
         )
+
+
+def allot(view: View, findings: Sequence[Finding], valued: Collection[int]) -> tuple[Finding, ...]:
+    """Return the findings; those of this rule that carry their seat's value have the free seats, the surest first."""
+    claims = [position for position in valued if findings[position].rule == RULE.id]
+    claims.sort(key=lambda position: (findings[position].grade, findings[position].subject_id))
+    _, free = free_seats(view)
+    lucky = frozenset(claims[:free])
+    return tuple(_on_a_free_seat(finding) if n in lucky else finding for n, finding in enumerate(findings))
+
+
+def _on_a_free_seat(finding: Finding) -> Finding:
+    facts = (fact if fact.label != FREE_SEAT else Fact(FREE_SEAT, value=True) for fact in finding.facts)
+    return replace(finding, facts=tuple(facts), replacement="")
 
 
 def evidence_of(view: View, user: UserRow) -> Evidence | None:

@@ -23,7 +23,7 @@ from isthmus.audit.given.exemptions import Exempt, ExemptionKind
 from isthmus.audit.given.prices import Price
 from isthmus.audit.given.snooze import in_force
 from isthmus.audit.money import Less, PoolMoney, Split, money_of_seats
-from isthmus.audit.rules import r08_inactive, r14_psl_redundant
+from isthmus.audit.rules import r08_inactive, r09_integration, r14_psl_redundant
 from isthmus.audit.rules.registry import PSL_PRIORITY, SEAT_PRIORITY
 from isthmus.audit.view import View
 from isthmus.audit.what_if.seat_columns import DAY_US, GRADES, NEVER, Candidates, Codes, Columns, Flags, Ints, micros
@@ -201,6 +201,7 @@ class Answer:
         """Return by pool the seats that count, and what they are worth less; and how many have no price by a rule."""
         columns, size = self._columns, len(self._columns.worths) * len(GRADES)
         counts = np.zeros(size, dtype=np.int64)
+        _, integrations = r09_integration.free_seats(self._view)
         for found, order, places in (
             (seats, SEAT_PRIORITY, len(columns.seats.pool)),
             (grants, PSL_PRIORITY, len(columns.grants.seat)),
@@ -211,7 +212,12 @@ class Answer:
                 for each in (found[rule] for rule in ranked):
                     taken = self._only(each, each.counts & (each.grade == grade) & free[each.place])
                     free[taken.place] = False
-                    counts += np.bincount(taken.worth * len(GRADES) + grade, minlength=size)
+                    worth = taken.worth
+                    if each is seats.get("R09"):  # as `r09_integration.allot`: the surest have the free seats
+                        on_free = columns.seats.pool[taken.place[:integrations]]
+                        worth = np.concatenate([on_free, worth[len(on_free) :]])
+                        integrations -= len(on_free)
+                    counts += np.bincount(worth * len(GRADES) + grade, minlength=size)
         return self._by_pool(counts.reshape(-1, len(GRADES))[:, :_D].tolist())
 
     def _by_pool(self, counts: Sequence[Sequence[int]]) -> tuple[dict[str, tuple[Split, Less]], dict[str, int]]:

@@ -195,8 +195,8 @@ def a_sandbox_by_its_addresses(org: Org) -> None:
     org.users = [msgspec.structs.replace(u, email=u.email + ".invalid") for u in org.users]
 
 
-def a_sandbox_by_its_user_names(org: Org) -> None:
-    org.users = [msgspec.structs.replace(u, username=u.email + ".uat") for u in org.users]
+def a_developer_org(org: Org) -> None:
+    org.host = "acme-dev-ed.develop.my.salesforce.com"
 
 
 def permission_set_licences_are_unreadable(org: Org) -> None:
@@ -231,7 +231,7 @@ SITUATIONS = (
     Blind(a_history_of_sixty_days, at_ninety_days, printed=False),  # who is there at 60 days is there at 90
     Blind(a_sandbox_by_its_host, amounts),
     Blind(a_sandbox_by_its_addresses, amounts, printed=False),
-    Blind(a_sandbox_by_its_user_names, amounts, printed=False),
+    Blind(a_developer_org, amounts, printed=False),
     Blind(permission_set_licences_are_unreadable, of_psls),
     Blind(feature_licences_are_unreadable, of_features, printed=False),
     Blind(permissions_are_unreadable, of_permissions, printed=False),

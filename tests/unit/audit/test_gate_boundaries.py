@@ -120,6 +120,9 @@ def test_r03_a_weekend_without_logins_is_no_hole() -> None:
         ("acme.scratch.my.salesforce.com", "fail"),
         ("acme-dev-ed.develop.my.salesforce.com", "fail"),
         ("acme.trailblaze.my.salesforce.com", "fail"),
+        ("acme-dev-ed.my.salesforce.com", "fail"),
+        ("acme.demo.my.salesforce.com", "fail"),
+        ("acme.free.my.salesforce.com", "fail"),
     ],
 )
 def test_r04_hosts_of_orgs_that_cost_nothing(host: str, verdict: str) -> None:
@@ -135,18 +138,35 @@ def test_r04_more_than_half_of_the_addresses_end_in_invalid(invalid: int, verdic
     assert verdicts(org, "R04") == {verdict}
 
 
-def test_r04_says_by_which_sign_an_org_looks_like_a_sandbox() -> None:
-    told: list[str] = []
-    for change in ({"email": ".invalid"}, {"username": ".crm"}):
-        org = company()
-        org.users = [
-            msgspec.structs.replace(
-                u, **{"username": u.email} | {field: u.email + end for field, end in change.items()}
-            )
-            for u in org.users
-        ]
-        told += [gate.says.rpartition("most ")[2] for gate in org.analyse().gates if gate.rule == "R04"]
-    assert told == ["e-mail addresses end in .invalid.", "user names are an address with one common ending."]
+@pytest.mark.parametrize(("email", "verdict"), [("u{}=acme.com@example.com", "fail"), ("u{}@example.com", "pass")])
+def test_r04_addresses_as_older_copies_of_orgs_have_them(email: str, verdict: str) -> None:
+    org = company()
+    org.users = [msgspec.structs.replace(u, email=email.format(n)) for n, u in enumerate(org.users)]
+    assert verdicts(org, "R04") == {verdict}
+    assert not org.analyse().money_withheld or "made unusable" in gates(org, "R04")[0].says
+
+
+def test_r04_addresses_of_people_who_left_say_nothing() -> None:
+    org = company(4)
+    for n in range(30):
+        org.user(f"Gone {n}", active=False, last=200, email=f"gone.{n}@acme.example.invalid")
+    assert verdicts(org, "R04") == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("host", "verdict"),
+    [
+        ("acme.my.salesforce.com", "pass"),  # the convention of many production orgs that have sandboxes
+        ("127.0.0.1:8443", "warn"),  # no My Domain: it does not say what it is
+        ("acme--uat.sandbox.my.salesforce.com", "fail"),
+    ],
+)
+def test_r04_user_names_with_one_common_ending_decide_nothing(host: str, verdict: str) -> None:
+    org = company(host=host)
+    org.users = [msgspec.structs.replace(u, username=f"{u.email}.prod") for u in org.users]
+    (gate,) = gates(org, "R04")
+    assert (gate.verdict.value, gate.facts[2].value) == (verdict, 20)
+    assert org.analyse().money_withheld is (verdict == "fail")
 
 
 def test_r04_user_names_of_a_company_that_are_no_addresses_are_no_suffix() -> None:

@@ -124,13 +124,7 @@ def sandbox_by_email() -> Org:
     return org
 
 
-def sandbox_by_username() -> Org:
-    org = busy()
-    org.users = [msgspec.structs.replace(u, username=u.email + ".uat") for u in org.users]
-    return org
-
-
-@pytest.mark.parametrize("situation", [sandbox_by_host, sandbox_by_email, sandbox_by_username])
+@pytest.mark.parametrize("situation", [sandbox_by_host, sandbox_by_email])
 def test_a_sandbox_has_no_money(situation: Callable[[], Org]) -> None:
     report = report_of(situation())
     assert report.money == ()

@@ -108,13 +108,13 @@ def sandbox_by_email(org: Org) -> None:
     org.users = [msgspec.structs.replace(u, email=u.email + ".invalid") for u in org.users]
 
 
-def sandbox_by_user_name(org: Org) -> None:
-    org.users = [msgspec.structs.replace(u, username=u.email + ".uat") for u in org.users]
+def developer_org(org: Org) -> None:
+    org.host = "acme-dev-ed.my.salesforce.com"
 
 
 ACTIVITY = (own_logins_only, no_logins, a_tenth_hidden, a_month_of_history, object_hidden)
 ESTIMATE = (*ACTIVITY, words_unknown, users_hidden)
-MONEY = (sandbox_by_host, sandbox_by_email, sandbox_by_user_name)
+MONEY = (sandbox_by_host, sandbox_by_email, developer_org)
 
 
 def report_of(situation: Callable[[Org], None]) -> Report:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from isthmus.audit.analysis import Analysis
+from isthmus.audit.analysis import Analysis, analyse
 from isthmus.audit.composing.compose import compose
+from isthmus.audit.given.exemptions import Exemption
 from isthmus.audit.given.prices import CustomerPrice
+from isthmus.audit.given.snooze import Snooze, Snoozes
 from isthmus.audit.model import LoginKind
-from tests.unit.audit.world import PLATFORM, Org, found, graded
+from isthmus.audit.rules.r09_integration import FREE_SEAT
+from tests.unit.audit.world import CRM, PLATFORM, Org, found, graded
 
 INTEGRATION = "100000000000009AAA"
 
@@ -110,6 +115,32 @@ def test_free_integration_seats_are_used_up_first_and_others_need_a_price() -> N
     assert sorted(worth(priced, "R09"), key=str) == [Decimal("165.00"), Decimal("165.00"), Decimal("175.00")]
     total = compose(priced, "acme").money[0]
     assert (total.reclaim_now, total.at_risk) == (Decimal((175 + 165) * 12), Decimal(165 * 12))
+
+
+@pytest.mark.parametrize("how", ["exempt", "put off", "inactive and surely so"])
+def test_an_integration_that_saves_nothing_takes_no_free_seat_from_another(how: str) -> None:
+    org = company()
+    org.license(INTEGRATION, name="Salesforce Integration", key="", total=1)
+    first = org.user("Aaron", last=20, human=[], machine=[20 + d / 3 for d in range(30)])
+    robot(org, "Second")
+    exempt = [Exemption("aaron@acme.example", "stays")] if how == "exempt" else []
+    snoozes = (Snooze("R09", first.id, CRM, date(2027, 1, 1), "later"),) if how == "put off" else ()
+    usual = org.analyse(exemptions=exempt, inactive_days=14 if how.startswith("inactive") else 90)
+    if how.startswith("inactive"):  # in person long ago: R09 is a C only, and R08 has the seat
+        org.login(first, 140)
+        usual = org.analyse(inactive_days=14)
+        assert [f.rule for n, f in enumerate(usual.findings) if n in usual.valued and f.subject_id == first.id] == [
+            "R08"
+        ]
+    analysis = analyse(usual.view.snapshot, msgspec.structs.replace(usual.basis, snoozes=Snoozes(snoozes)))
+    free = {
+        analysis.view.users[f.subject_id].name: {fact.label: fact.value for fact in f.facts}[FREE_SEAT]
+        for f in analysis.findings
+        if f.rule == "R09"
+    }
+    assert free == {"Aaron": False, "Second": True}
+    second = next(n for n in analysis.valued if analysis.findings[n].rule == "R09")
+    assert analysis.worth[second] == Decimal("175.00")
 
 
 def test_a_dearer_or_foreign_replacement_never_makes_a_saving_negative_or_mixed() -> None:

@@ -86,6 +86,9 @@ def teams() -> Org:
     org.user("Nina Never", last=None, created=45)
     org.user("Robot Svc", last=0.2, human=[], machine=[d / 2 for d in range(1, 180)])
     org.grant(org.users[-2], psl, 40)
+    org.license("100000000000003AAA", name="Salesforce Integration", key="", total=2)
+    for number in range(3):
+        org.user(f"Robot {number}", last=20 + number, human=[], machine=[20 + number + d / 2 for d in range(60)])
     return org
 
 
@@ -207,6 +210,18 @@ def test_the_table_keeps_nobody_but_by_what_exemptions_call_them() -> None:
     assert (kept.snapshot.users, len(kept.snapshot.logins), kept.snapshot.assigns) == ((), 0, ())
     assert not {"users", "holders", "_activities", "_last_seen"} & set(kept.__dict__)
     assert 0 < table.bytes < 200_000
+
+
+def test_the_free_seat_of_an_integration_that_is_excused_or_put_off_goes_to_the_next_one() -> None:
+    snapshot = teams().snapshot()
+    table = WhatIfTable(snapshot, OWN)
+    robot = next(user for user in snapshot.users if user.name == "Robot Svc")
+    excused = (Exemption("robot.svc@acme.example", "known"),)
+    later = Snoozes((Snooze("R09", robot.id, CRM, TODAY, "later"),))
+    for what in (WhatIf(), WhatIf(exemptions=excused), WhatIf(snoozes=later), WhatIf(Thresholds(inactive_days=14))):
+        same(table.ask(what), snapshot, table.settings(what))
+    usual, without = table.ask(WhatIf()), table.ask(WhatIf(exemptions=excused))
+    assert (usual.unpriced_seats, without.unpriced_seats) == (4, 3)  # the robots without a free seat have no price
 
 
 def test_settings_change_the_figures() -> None:
