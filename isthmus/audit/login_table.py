@@ -100,8 +100,12 @@ class LoginTable:
     def __iter__(self) -> Iterator[UserLogins]:
         """Iterate over the rows in order."""
         for user in sorted(self._heads):
-            for place in sorted(self._places(user), key=self.codes.__getitem__):
-                yield UserLogins(self, user, place)
+            yield from self.of(user)
+
+    def of(self, user: str) -> Iterator[UserLogins]:
+        """Iterate over the rows of one user in order."""
+        for place in sorted(self._places(user), key=self.codes.__getitem__):
+            yield UserLogins(self, user, place)
 
     def rows(self) -> Iterator[UserLoginsRow]:
         """Iterate over the rows as the file has them."""

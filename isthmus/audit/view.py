@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -61,7 +63,6 @@ _OF_SNAPSHOT: Final = (
     "grant_holders",
     "grant_instants",
     "_activities",
-    "_successes",
     "_last_seen",
     "_active",
 )
@@ -80,14 +81,19 @@ class View:
         exempt: Exempt = NOBODY_EXEMPT,
         history: History = NO_HISTORY,
         contracted: Mapping[str, int] = NOTHING_CONTRACTED,
+        today: date | None = None,
     ) -> None:
-        """Take them; everything else is derived when it is asked for. `prices` and seats `contracted` are by pool."""
+        """Take them; everything else is derived when it is asked for. `prices` and seats `contracted` are by pool.
+
+        `today` is the day where the operator is, for what is given as days; None: that of UTC.
+        """
         self.snapshot = snapshot
         self.thresholds = thresholds
         self.prices = prices
         self.exempt = exempt
         self.history = history
         self.contracted = contracted
+        self.today = snapshot.reading.taken_at.date() if today is None else today
 
     def borrow(self, other: View) -> None:
         """Take over the indexes that `other` has made: it is of the same snapshot, whatever it judges by."""
@@ -136,7 +142,7 @@ class View:
         found = self._exempt.get(user)
         if found is None or not found.kind.covers(rule):
             return None
-        return found if found.until is None or self.now.date() <= found.until else None
+        return found if found.until is None or self.today <= found.until else None
 
     @cached_property
     def _exempt(self) -> dict[str, ExemptUser]:
@@ -215,33 +221,8 @@ class View:
 
     @cached_property
     def _activities(self) -> dict[str, Activity]:
-        human: dict[str, datetime] = {}
-        machine: dict[str, datetime] = {}
-        other: dict[str, datetime] = {}
-        days: dict[str, int] = defaultdict(int)
-        machine_days: dict[str, int] = defaultdict(int)
-        logins: dict[str, int] = defaultdict(int)
-        for row in self.snapshot.logins:
-            if not row.success:
-                continue
-            place = human if row.kind.human else machine if row.kind.machine else other
-            place[row.user] = max(place.get(row.user, row.last), row.last)
-            logins[row.user] += row.count
-            if row.kind.human:
-                days[row.user] |= row.day_bits
-            elif row.kind.machine:
-                machine_days[row.user] |= row.day_bits
-        return {
-            user: Activity(
-                human.get(user),
-                machine.get(user),
-                other.get(user),
-                days.get(user, 0),
-                count,
-                machine_days.get(user, 0),
-            )
-            for user, count in logins.items()
-        }
+        there = (row for row in self.snapshot.logins if row.success)
+        return {user: _activity_of(rows) for user, rows in groupby(there, key=attrgetter("user"))}
 
     def activity(self, user: str) -> Activity:
         """Return when the user was there."""
@@ -249,15 +230,7 @@ class View:
 
     def successes(self, user: str) -> list[UserLogins]:
         """Return the user's successful logins, one row for each kind."""
-        return self._successes.get(user, [])
-
-    @cached_property
-    def _successes(self) -> dict[str, list[UserLogins]]:
-        found: dict[str, list[UserLogins]] = defaultdict(list)
-        for row in self.snapshot.logins:
-            if row.success:
-                found[row.user].append(row)
-        return found
+        return [row for row in self.snapshot.logins.of(user) if row.success]
 
     @property
     def people_seen(self) -> int:
@@ -300,6 +273,21 @@ class View:
     def counter_lags(self, row: LicenseRow) -> bool:
         """Whether the org says that its count of used seats is older than a day."""
         return row.used_updated_at is not None and self.now - row.used_updated_at > COUNTER_LAG_MAX
+
+
+def _activity_of(rows: Iterable[UserLogins]) -> Activity:
+    """Return what the successful logins of one user say."""
+    human = machine = other = None
+    days = machine_days = logins = 0
+    for row in rows:
+        logins += row.count
+        if row.kind.human:
+            human, days = _later(human, row.last), days | row.day_bits
+        elif row.kind.machine:
+            machine, machine_days = _later(machine, row.last), machine_days | row.day_bits
+        else:
+            other = _later(other, row.last)
+    return Activity(human, machine, other, days, logins, machine_days)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -11,6 +11,8 @@ _PR_GET_DUMPABLE: Final = 3
 _PR_SET_DUMPABLE: Final = 4
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
+_MCL_ONFAULT: Final = 4
+"""What was touched stays in memory; what nobody has touched (most of each library) need not come into it."""
 
 
 def harden() -> bool:
@@ -23,7 +25,7 @@ def harden() -> bool:
         message = "the kernel does not let this process close itself to debuggers"
         raise OSError(ctypes.get_errno(), message)
     # Needs the right to lock memory (LimitMEMLOCK=infinity, or root); without it the trust page says so.
-    return bool(libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0)
+    return bool(libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0)
 
 
 def dumpable() -> bool:
