@@ -1,5 +1,7 @@
 """The `isthmus` command: parse, call a service, print. Exit status 0 done, 1 done in part, 2 refused.
 
+`isthmus up` also ends with 75: the database is away, and starting it again later may help.
+
 Whatever ends a command early ends it here, in one form: one message with its remedy, exit status 2, no traceback, and
 one JSON object on standard output where the command was given --json.
 """
@@ -17,7 +19,7 @@ from typing import Final
 import click
 
 from isthmus.cli.ending import told
-from isthmus.cli.refusal import EXIT_REFUSED, show_refusal
+from isthmus.cli.refusal import EXIT_REFUSED, Refused, show_refusal
 
 # Loaded when they are used: `isthmus --help` must not wait for a report engine.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -92,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
         what, remedy = told(ended)
         show_refusal(what, remedy, as_json=_wants_json(arguments))
         _write_no_more()
-        return EXIT_REFUSED
+        return ended.status if isinstance(ended, Refused) else EXIT_REFUSED
     return status if isinstance(status, int) else 0
 
 

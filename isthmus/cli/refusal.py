@@ -16,20 +16,21 @@ EXIT_REFUSED: Final = 2
 
 
 class Refused(click.ClickException):
-    """The command cannot do what was asked; exit status 2. Says what happened and what to do."""
+    """The command cannot do what was asked; exit status 2 where no other is said. Says what happened and what to do."""
 
     exit_code = EXIT_REFUSED
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, status: int = EXIT_REFUSED) -> None:
         """Keep both halves."""
         super().__init__(f"{what}\n  {remedy}")
         self.what = what
         self.remedy = remedy
+        self.status = status
 
 
-def refuse(what: str, remedy: str) -> Never:
-    """Stop the command with exit status 2."""
-    raise Refused(what, remedy) from None
+def refuse(what: str, remedy: str, status: int = EXIT_REFUSED) -> Never:
+    """Stop the command with exit status 2, or another."""
+    raise Refused(what, remedy, status) from None
 
 
 def show_refusal(what: str, remedy: str, *, as_json: bool) -> None:

@@ -26,6 +26,7 @@ RESTARTS_MAX: Final = 5
 RESTARTS_WINDOW_S: Final = 60.0
 RESTART_DELAY_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 15.0
+NOTE_EVERY_S: Final = 300.0
 
 
 class ProcessFailed(Exception):
@@ -38,6 +39,7 @@ class _Child:
     arguments: Sequence[str]
     process: asyncio.subprocess.Process | None = None
     starts: deque[float] = field(default_factory=deque[float])
+    noted_at: float | None = None
 
 
 class Supervisor:
@@ -94,8 +96,15 @@ class Supervisor:
                 raise ProcessFailed(message)
             if status == EXIT_UNAVAILABLE:
                 child.starts.pop()
-                note(f"The database does not answer; {child.name} is started again …")
+                self._note_away(child)
             await asyncio.sleep(RESTART_DELAY_S)
+
+    def _note_away(self, child: _Child) -> None:
+        """Say it once and then now and again: an outage of hours must not fill a terminal or a system's journal."""
+        now = self._clock.monotonic_s()
+        if child.noted_at is None or now - child.noted_at > NOTE_EVERY_S:
+            child.noted_at = now
+            note(f"The database does not answer; {child.name} is started again until it does …")
 
     async def _start(self, child: _Child) -> asyncio.subprocess.Process:
         descriptor = os.open(self._log_file(child), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -12,11 +12,13 @@ from typing import Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from isthmus.config import Settings
 from isthmus.db.address import Role, connect_arguments
 from isthmus.db.errors import Conflict, DatabaseError, Refused, Unavailable
+from isthmus.db.reaching import not_let_in
 from isthmus.db.rows import row_maker
 from isthmus.db.storable import Storable, as_parameter
 from isthmus.db.ticket import Ticket
@@ -97,12 +99,14 @@ class Database:
         self.role = role
 
     @classmethod
-    async def open(cls, settings: Settings, role: Role, *, size_max: int = POOL_SIZE_MAX) -> Database:
-        """Connect as `role`. Raises `Unavailable`."""
-        arguments = connect_arguments(settings, role)
+    async def open(
+        cls, settings: Settings, role: Role, *, size_max: int = POOL_SIZE_MAX, wait_s: float = POOL_WAIT_S
+    ) -> Database:
+        """Connect as `role`. Raises `Unavailable`, or `DatabaseUnusable` where waiting cannot help."""
+        arguments = {**connect_arguments(settings, role), "connect_timeout": str(CONNECT_TIMEOUT_S)}
         pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[object, ...]]] = AsyncConnectionPool(
             "",
-            kwargs={**arguments, "connect_timeout": CONNECT_TIMEOUT_S, "prepare_threshold": None},
+            kwargs={**arguments, "prepare_threshold": None},
             min_size=1,
             max_size=size_max,
             timeout=POOL_WAIT_S,
@@ -111,10 +115,11 @@ class Database:
             open=False,
         )
         try:
-            await pool.open(wait=True, timeout=POOL_WAIT_S)
+            await pool.open(wait=True, timeout=wait_s)
         except (PoolTimeout, psycopg.Error):
             await pool.close()
-            message = f"PostgreSQL does not let {role} in within {POOL_WAIT_S:.0f} s; is it running?"
+            await _ask_why(arguments, settings, role)
+            message = f"PostgreSQL does not let {role} in within {wait_s:.0f} s; is it running?"
             raise Unavailable(message) from None
         return cls(pool, role)
 
@@ -151,6 +156,18 @@ class Database:
             raise Unavailable(message) from None
         except psycopg.Error as error:
             raise translated(error) from None
+
+
+async def _ask_why(arguments: Mapping[str, str], settings: Settings, role: Role) -> None:
+    """Knock once more, where the pool only says that its time was up. Raises why nobody was let in, if so again."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(make_conninfo("", **arguments))
+    except psycopg.Error as error:
+        why = not_let_in(error, settings, role)
+        if not isinstance(why, Unavailable):
+            raise why from None
+    else:
+        await connection.close()
 
 
 async def _rows_of(cursor: psycopg.AsyncCursor[tuple[object, ...]], row: type[Row]) -> list[Row]:

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Final, LiteralString, cast
 
 import psycopg
@@ -24,8 +25,9 @@ from psycopg.conninfo import make_conninfo
 from isthmus.config import Settings
 from isthmus.db.address import DATABASE_NAME, LOGIN_ROLES, MIGRATE, connect_arguments, owner_arguments
 from isthmus.db.embedded import PASSWORD_BYTES
-from isthmus.db.errors import DatabaseUnusable, SchemaTooNew, Unavailable
+from isthmus.db.errors import DatabaseUnusable, SchemaTooNew
 from isthmus.db.private_files import make_private_folder, write_private
+from isthmus.db.reaching import not_let_in, not_prepared
 from isthmus.db.ticket import pads
 from isthmus.values import Secret
 
@@ -48,12 +50,31 @@ class Prepared:
     version: int
 
 
-async def has_schema(settings: Settings) -> bool:
-    """Whether the database holds an Isthmus schema already. Raises `Unavailable`, `DatabaseUnusable`."""
-    if settings.database_url is None and not await _database_exists(settings):
-        return False
-    async with _as_owner_account(settings, in_database=True) as connection:
-        return await _schema_exists(connection)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a database holds before anything is touched. `canary`: what the vault sealed when it was made."""
+
+    schema: bool
+    canary: bytes | None
+
+
+async def found_in(settings: Settings) -> Found:
+    """Return what the database holds, and leave it as it is. Raises `Unavailable`, `DatabaseUnusable`."""
+    try:
+        if settings.database_url is None and not await _database_exists(settings):
+            return Found(schema=False, canary=None)
+        async with _as_owner_account(settings, in_database=True) as connection:
+            if not await _schema_exists(connection):
+                return Found(schema=False, canary=None)
+            async with connection.transaction(force_rollback=True):
+                # The account need not be the owner, but may become it; that ends with the transaction.
+                await connection.execute("grant isthmus_owner to current_user")
+                await connection.execute("set local role isthmus_owner")
+                cursor = await connection.execute("select sealed from meta.vault_canary")
+                row = await cursor.fetchone()
+            return Found(schema=True, canary=cast("bytes", row[0]) if row else None)
+    except psycopg.Error as error:
+        raise not_prepared(error, settings) from None
 
 
 async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
@@ -61,6 +82,14 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
 
     Raises `SchemaTooNew`, `DatabaseUnusable`, `Unavailable`.
     """
+    try:
+        await _prepare_roles(settings)
+        return await _prepare_schema(settings, ticket_key)
+    except psycopg.Error as error:
+        raise not_prepared(error, settings) from None
+
+
+async def _prepare_roles(settings: Settings) -> None:
     if settings.database_url is None and not await _database_exists(settings):
         async with _as_owner_account(settings, in_database=False) as connection:
             await connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
@@ -68,13 +97,20 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
         if connection.info.server_version < SERVER_VERSION_MIN:
             message = "PostgreSQL 15 or newer is needed; this server is older. Set ISTHMUS_DATABASE_URL to another."
             raise DatabaseUnusable(message)
-        if await _schema_exists(connection) and settings.passfile(MIGRATE).exists():
-            await _refuse_other_now(settings)  # before anything is touched
+        known = await _known_roles(connection)
+        if MIGRATE in known and settings.passfile(MIGRATE).exists():
+            if await _schema_exists(connection):
+                await _refuse_other_now(settings)  # before anything is touched
+        elif MIGRATE in known:
+            await _refuse_roles_of_another(connection)
         async with connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
             await connection.execute(_schema_text(ROLES_FILE))
-            await _set_passwords(settings, connection)
-    async with _connected(connect_arguments(settings, MIGRATE)) as connection, connection.transaction():
+            await _set_passwords(settings, connection, known)
+
+
+async def _prepare_schema(settings: Settings, ticket_key: Secret) -> Prepared:
+    async with _connected(settings, MIGRATE) as connection, connection.transaction():
         await connection.execute("set local role isthmus_owner")
         await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
         created = not await _schema_exists(connection)
@@ -86,10 +122,33 @@ async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:
     return Prepared(created=created, version=SCHEMA_VERSION)
 
 
+async def _known_roles(connection: Plain) -> frozenset[str]:
+    cursor = await connection.execute(
+        "select rolname::text from pg_catalog.pg_roles where rolname = any(%s)", (list(LOGIN_ROLES),)
+    )
+    return frozenset(str(name) for (name,) in await cursor.fetchall())
+
+
+async def _refuse_roles_of_another(connection: Plain) -> None:
+    """Roles belong to a whole server: refuse to change the passwords of those that another database's Isthmus uses."""
+    cursor = await connection.execute(
+        "select from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) granted "
+        "join pg_catalog.pg_roles r on r.oid = granted.grantee "
+        "where r.rolname = %s and d.datname <> current_database()",
+        (MIGRATE,),
+    )
+    if await cursor.fetchone() is not None:
+        message = (
+            "another database of this PostgreSQL server belongs to an Isthmus already, whose roles it would take over. "
+            "Use a server for each Isthmus, or go on with that one's folder of secrets (ISTHMUS_SECRETS_DIR)."
+        )
+        raise DatabaseUnusable(message)
+
+
 @asynccontextmanager
 async def owner_transaction(settings: Settings) -> AsyncGenerator[Plain]:
     """A transaction as the owner of everything, for first start and for tests. Serving processes cannot open one."""
-    async with _connected(connect_arguments(settings, MIGRATE)) as connection, connection.transaction():
+    async with _connected(settings, MIGRATE) as connection, connection.transaction():
         await connection.execute("set local role isthmus_owner")
         yield connection
 
@@ -128,19 +187,28 @@ async def _store_pads(connection: Plain, ticket_key: Secret) -> None:
     )
 
 
-async def _set_passwords(settings: Settings, connection: Plain) -> None:
-    """Give a new password to each login role that has no password file here."""
+async def _set_passwords(settings: Settings, connection: Plain, known: frozenset[str]) -> None:
+    """Give a new password to each login role that has no password file here, and to a new role what its file holds.
+
+    A role is new though its file is not where a backup is restored into another server.
+    """
     make_private_folder(settings.secrets_dir)
     for role in LOGIN_ROLES:
         passfile = settings.passfile(role)
-        if passfile.exists():
+        kept = _kept_password(passfile)
+        if kept is not None and role in known:
             continue
-        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        password = kept or secrets.token_urlsafe(PASSWORD_BYTES)
         verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
         await connection.execute(
             sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
         )
-        write_private(passfile, f"*:*:*:{role}:{password}\n")
+        if kept is None:
+            write_private(passfile, f"*:*:*:{role}:{password}\n")
+
+
+def _kept_password(passfile: Path) -> str | None:
+    return passfile.read_text().strip().rpartition(":")[2] if passfile.exists() else None
 
 
 async def _schema_exists(connection: Plain) -> bool:
@@ -186,22 +254,23 @@ async def _database_exists(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def _as_owner_account(settings: Settings, *, in_database: bool) -> AsyncGenerator[Plain]:
-    arguments = owner_arguments(settings)
-    if in_database and settings.database_url is None:
-        arguments["dbname"] = DATABASE_NAME
-    async with _connected(arguments) as connection:
+    database = DATABASE_NAME if in_database and settings.database_url is None else None
+    async with _connected(settings, None, database) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def _connected(arguments: dict[str, str]) -> AsyncGenerator[Plain]:
+async def _connected(settings: Settings, role: str | None, database: str | None = None) -> AsyncGenerator[Plain]:
+    """Connect as `role`, or as the account that may create roles, to the embedded server's `database` where given."""
+    arguments = owner_arguments(settings) if role is None else connect_arguments(settings, role)
+    if database is not None:
+        arguments["dbname"] = database
     try:
         connection = await psycopg.AsyncConnection.connect(
             make_conninfo("", **arguments, connect_timeout=CONNECT_TIMEOUT_S), autocommit=True
         )
-    except psycopg.OperationalError:
-        message = "PostgreSQL does not answer or refuses the account. Is it running, and is its address right?"
-        raise Unavailable(message) from None
+    except psycopg.OperationalError as error:
+        raise not_let_in(error, settings, role) from None
     async with connection:
         yield connection
 

@@ -12,7 +12,7 @@ from typing import Final
 from isthmus.accounts.service import any_tenant, create_tenant
 from isthmus.clock import Clock
 from isthmus.config import Settings
-from isthmus.db.migrate import has_schema, owner_transaction, prepare_database
+from isthmus.db.migrate import found_in, owner_transaction, prepare_database
 from isthmus.db.private_files import make_private_folder
 from isthmus.values import Secret, UserText
 from isthmus.vault.keys import FileKeys, KeyMissing, KeyUnusable, RandomBytes, create_key_file, read_key_file
@@ -50,9 +50,12 @@ async def prepare(settings: Settings, *, clock: Clock, random_bytes: RandomBytes
     make_private_folder(settings.secrets_dir)
     for folder in (settings.home, settings.run_dir, settings.log_dir):
         make_private_folder(folder)
-    if not await has_schema(settings) and not settings.key_file.exists():
+    found = await found_in(settings)
+    if not found.schema and not settings.key_file.exists():
         create_key_file(settings.key_file, random_bytes)
     vault = Vault(FileKeys.load(settings.key_file, random_bytes), random_bytes)
+    if found.canary is not None:  # first of all: another installation's secrets must not get to change the passwords
+        await vault.check_canary(found.canary)
     prepared = await prepare_database(settings, ticket_key(settings, random_bytes))
     await _keep_canary(settings, vault)
     link = None

@@ -12,6 +12,7 @@ from isthmus.cli.only_one import only_one
 from isthmus.cli.output import note, print_json, refuse, say
 from isthmus.cli.running import settings_here
 from isthmus.config import Settings
+from isthmus.db.address import without_owner
 from isthmus.db.embedded import EmbeddedServer, start_embedded
 from isthmus.db.errors import DatabaseError
 
@@ -69,7 +70,7 @@ async def _rotate(settings: Settings) -> tuple[int, str]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=os.environ,
+            env=without_owner(os.environ),
         )
         output, errors = await process.communicate()
         return process.returncode or 0, (output or errors).decode(errors="replace").strip()

@@ -17,18 +17,20 @@ from isthmus.accounts.service import LINK_PATH
 from isthmus.cli.kept_database import KeptDatabase
 from isthmus.cli.listening import refuse_port_in_use
 from isthmus.cli.only_one import only_one
-from isthmus.cli.output import note, print_json, refuse, say
+from isthmus.cli.output import EXIT_REFUSED, note, print_json, refuse, say
 from isthmus.cli.running import settings_here
 from isthmus.cli.supervisor import ProcessFailed, Supervisor
-from isthmus.clock import SystemClock
+from isthmus.clock import Clock, SystemClock
 from isthmus.config import Settings
-from isthmus.db.errors import DatabaseError
+from isthmus.db.address import MIGRATE, without_owner
+from isthmus.db.errors import EXIT_UNAVAILABLE, DatabaseError, Unavailable
 from isthmus.orgs.keeper_client import KeeperClient, KeeperUnavailable
 from isthmus.wiring.first_start import KeyRefused, Ready, first_start
 
 MODULES: Final = ("isthmus.keeper", "isthmus.worker", "isthmus.portal")
 READY_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.05
+AWAY_DELAY_S: Final = 2.0
 
 
 Result = TypeVar("Result")
@@ -67,7 +69,11 @@ def command(*, as_json: bool) -> None:
             asyncio.run(_up(settings, as_json=as_json))
     except (KeyRefused, DatabaseError, ProcessFailed) as failure:
         what, _, remedy = str(failure).partition(". ")
-        refuse(f"Isthmus does not start: {what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
+        refuse(
+            f"Isthmus does not start: {what.rstrip('.')}.",
+            remedy or "Run `isthmus doctor`; it says what is wrong.",
+            EXIT_UNAVAILABLE if isinstance(failure, Unavailable) else EXIT_REFUSED,
+        )
 
 
 async def _up(settings: Settings, *, as_json: bool) -> None:
@@ -82,9 +88,9 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
         if settings.database_url is None:
             note("Starting PostgreSQL …")
             await _or_stopped(database.start(), stop)
-        ready = await _or_stopped(first_start(settings, clock=clock, random_bytes=secrets.token_bytes), stop)
+        ready = await _or_stopped(_prepared(settings, clock), stop)
         note("Starting keeper, worker and portal …")
-        supervisor = Supervisor(MODULES, os.environ, settings.log_dir, clock)
+        supervisor = Supervisor(MODULES, without_owner(os.environ), settings.log_dir, clock)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(database.keep())
             announcing = group.create_task(_announce(settings, ready, stop, as_json=as_json))
@@ -100,6 +106,25 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
     if failed is not None:  # not raised where it was caught: early releases of Python 3.11 wrap it in a group again
         raise failed
     note("Stopped.")
+
+
+async def _prepared(settings: Settings, clock: Clock) -> Ready:
+    """Prepare the installation; wait for a server of the operator's that was there before, as after a reboot of both.
+
+    Where none was there before, its address is more likely wrong: that is said at once.
+    """
+    waits = settings.database_url is not None and settings.passfile(MIGRATE).exists()
+    noted = ""
+    while True:
+        try:
+            return await first_start(settings, clock=clock, random_bytes=secrets.token_bytes)
+        except Unavailable as away:
+            if not waits:
+                raise
+            if str(away) != noted:
+                noted = str(away)
+                note(f"{noted} Trying again until it does; Ctrl-C stops.")
+        await asyncio.sleep(AWAY_DELAY_S)
 
 
 async def _or_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) -> Result:
