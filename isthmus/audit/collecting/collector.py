@@ -88,18 +88,21 @@ class Collector:
 
     async def send_rows(self, kind: str, rows: Iterable[msgspec.Struct]) -> None:
         """Report rows in messages that are as full as they may be."""
-        head, tail = b'{"kind":"' + kind.encode() + b'","rows":[', b"]}"
         parts: list[bytes] = []
         size = 0
         for row in rows:
             part = self.encoder.encode(row)
             if parts and size + len(part) + 1 > CHUNK_BYTES_MAX:
-                await self.report.send(head + b",".join(parts) + tail)
+                await self.send_packed(kind, b"[" + b",".join(parts) + b"]")
                 parts, size = [], 0
             parts.append(part)
             size += len(part) + 1
         if parts:
-            await self.report.send(head + b",".join(parts) + tail)
+            await self.send_packed(kind, b"[" + b",".join(parts) + b"]")
+
+    async def send_packed(self, kind: str, rows: bytes) -> None:
+        """Report rows that are a JSON list already, short enough for one message."""
+        await self.report.send(b'{"kind":"' + kind.encode() + b'","rows":' + rows + b"}")
 
     async def progress(self, percent: int) -> None:
         """Report how far the reading is."""

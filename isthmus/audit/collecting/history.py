@@ -174,7 +174,8 @@ async def _read_windows(
 
 async def _report_block(collector: Collector, block: Block) -> None:
     collector.login_rows += block.logins
-    await collector.send_rows("logins", block.rows)
+    for rows in block.packed:
+        await collector.send_packed("logins", rows)
     for (vocabulary, word), count in sorted(block.unknown.items()):
         await collector.send(UnknownWordMessage(vocabulary, word[:WORD_LENGTH_MAX], count))
     await collector.send(WindowMessage(WindowRead(block.window, block.logins), collector.so_far()))

@@ -15,7 +15,7 @@ from isthmus.audit.composing.compose import compose
 from isthmus.audit.given.catalogue import Category, category_of
 from isthmus.audit.model import Window
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
-from tests.unit.audit.world import CRM, PLATFORM, Org, found, graded
+from tests.unit.audit.world import CRM, PLATFORM, Org, found, graded, rows_of
 
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 21, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_defect_5_logins_of_more_users_than_one_answer_shows_are_counted_complet
     async def read() -> dict[str, int]:
         counted: dict[str, int] = {}
         async for block in read_blocks(Window(SINCE, UNTIL), count, groups, Pace()):
-            for row in block.rows:
+            for row in rows_of(block):
                 counted[row.user] = counted.get(row.user, 0) + row.count
         return counted
 

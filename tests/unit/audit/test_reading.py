@@ -13,12 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.audit.collect import AuditJob
-from isthmus.audit.collecting.logins import BLOCK_LOGINS_MAX, Block, CollectFailed, blocks, read_blocks
+from isthmus.audit.collecting.collector import CHUNK_BYTES_MAX
+from isthmus.audit.collecting.logins import (
+    BLOCK_LOGINS_MAX,
+    ROWS_PACKED,
+    Block,
+    CollectFailed,
+    blocks,
+    read_blocks,
+)
 from isthmus.audit.collecting.pace import Pace
 from isthmus.audit.collecting.records import CountRecord, LoginGroupRecord, UserRecord, instant
 from isthmus.audit.collecting.vocabulary import Outcome, kind_of, outcome_of
 from isthmus.audit.model import CollectFailure, LoginKind, Window
 from isthmus.salesforce.audit_queries import AUDIT_QUERIES, GROUPS_MAX
+from tests.unit.audit.world import rows_of
 
 START = datetime(2026, 5, 23, 6, 30, tzinfo=UTC)
 END = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -142,7 +151,7 @@ def test_five_thousand_users_on_one_day_are_counted_completely() -> None:  # pee
     history = History(times)
     (block,) = history.read(DAY)
     counts: Counter[str] = Counter()
-    for row in block.rows:
+    for row in rows_of(block):
         counts[row.user] += row.count
     assert len(counts) == 5000
     assert set(counts.values()) == {4}
@@ -152,8 +161,17 @@ def test_five_thousand_users_on_one_day_are_counted_completely() -> None:  # pee
 def test_two_thousand_groups_exactly_are_not_trusted() -> None:
     history = History([(DAY.since + timedelta(seconds=i), f"u{i}") for i in range(GROUPS_MAX)])
     (block,) = history.read(DAY)
-    assert len(block.rows) == GROUPS_MAX
+    assert len(rows_of(block)) == GROUPS_MAX
     assert history.calls > 1
+
+
+def test_rows_wait_packed_in_messages_that_fit() -> None:
+    at = DAY.since + timedelta(hours=1)
+    history = History([(at + timedelta(seconds=i), f"005{i:015}") for i in range(3 * ROWS_PACKED)])
+    (block,) = history.read(DAY)
+    assert not block.rows
+    assert len(block.packed) >= 3
+    assert max(map(len, block.packed)) < CHUNK_BYTES_MAX
 
 
 def test_a_day_without_logins_costs_no_grouped_query() -> None:

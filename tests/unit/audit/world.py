@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from isthmus.audit.analysis import Analysis, Basis, analyse
+from isthmus.audit.collecting.logins import Block
 from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.exemptions import Exemption, resolve
 from isthmus.audit.given.history import History
@@ -244,3 +245,8 @@ def example(seats: int = 30) -> Org:
 
 
 __all__ = ["CRM", "HOST", "NOW", "PLATFORM", "Org", "Vocabulary", "ago", "date", "example", "found", "graded"]
+
+
+def rows_of(block: Block) -> list[LoginRow]:
+    """Return the rows of a block that was read."""
+    return [row for packed in block.packed for row in msgspec.json.decode(packed, type=list[LoginRow])]
