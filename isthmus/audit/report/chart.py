@@ -6,7 +6,7 @@ Always 52 weeks, the last one that of the audit. A week of which nothing is know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
 from isthmus.audit.figures import Report, WeekPoint
@@ -17,6 +17,7 @@ STEPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)
 """What the axis may end with, times a power of ten."""
 LABEL_WEEKS_MIN: Final = 18
 """So many empty weeks give room for a label."""
+DAYS_OF_WEEK: Final = 7
 BEYOND_TIMES: Final = 2
 """Purchased seats so many times above everything else are not drawn: the bars would be lost below them."""
 
@@ -43,7 +44,7 @@ def chart(report: Report) -> dict[str, object] | None:
         "top": number(top),
         "half": number(top // 2) if top % 2 == 0 else "",
         "ends": _ends(audited, top, beyond=beyond),
-        "unknown": _unknown(weeks),
+        "unknown": _unknown(report, weeks),
         "caption": _caption(report, peak, audited, bought if beyond else None),
         "says": f"{_peak_text(peak, low)} {_seats_text(report, audited)} {_unknown_text(weeks)}".strip()
         + (f" Purchased seats ({number(bought)}) lie beyond the scale." if beyond else ""),
@@ -80,12 +81,16 @@ def _ends(audited: Sequence[WeekPoint], top: int, *, beyond: bool) -> list[dict[
     return [{"at": _share(n, top), "label": f"{number(n)} {word}"} for n, word in ends]
 
 
-def _unknown(weeks: Sequence[WeekPoint]) -> dict[str, object]:
+def _unknown(report: Report, weeks: Sequence[WeekPoint]) -> dict[str, object]:
     """Say in the chart itself what its empty first weeks are, where there is room for it."""
     first = next((slot for slot, week in enumerate(weeks) if week.people is not None), None)
     if first is None or first < LABEL_WEEKS_MIN:
         return {"slots": 0, "label": ""}
-    return {"slots": first, "label": f"not known: the login history begins {long_day(weeks[first].start)}"}
+    begins = weeks[first].start
+    if report.history_start is not None:  # in the week before the first whole one, or later in a week that counts
+        begun = report.history_start.astimezone(UTC).date()
+        begins = begun if abs((begun - begins).days) < DAYS_OF_WEEK else begins
+    return {"slots": first, "label": f"not known: the login history begins {long_day(begins)}"}
 
 
 def _share(count: int | None, top: int) -> float | None:

@@ -14,15 +14,14 @@ from typing import Final
 import msgspec
 import typst
 
-from isthmus.audit.figures import ContractLine, FindingLine, MoveLine, Report
+from isthmus.audit.figures import ContractLine, MoveLine, PriceLine, Report
 from isthmus.audit.figures_more import MeterLine
 from isthmus.audit.figures_renewal import ReadinessLine, ScenarioLine
+from isthmus.audit.report.findings import FINDINGS_PRINTED_MAX, finding_groups, worth_by_rule
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
-from isthmus.audit.report.wording import NOT_PRINTED, breakable, long_day, money_text, number, one_line, price_text
+from isthmus.audit.report.wording import NOT_PRINTED, long_day, money_text, number
 
-FINDINGS_PRINTED_MAX: Final = 500
-"""More make the document unreadable, and setting them costs 100 MB a thousand; the workbook and CSV have them all."""
 COHORTS_PRINTED_MAX: Final = 20
 ACCESSIBLE: Final = "ua-1"
 """PDF/UA-1 (ISO 14289-1): tagged, titled, with a language and a text for each picture."""
@@ -44,6 +43,7 @@ FIGURE_NAMES: Final = (
     ("A bar, the peak, the trough", "weeks[0].people, weeks[0].assigned"),
     ("Another threshold", "sensitivity[0].seats, sensitivity[0].annual"),
 )
+_PRICE_FROM: Final = {"yours": "you", "list": "list price", "unpriced": "nobody"}
 _NO_GLYPH: Final = "could not be displayed"
 
 
@@ -93,7 +93,8 @@ def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
 def _pages_behind(report: Report) -> dict[str, object]:
     """Return what stands behind the summary page: findings, method, coverage, prices, renewal, requests."""
     return {
-        "groups": _groups(report),
+        "worth": worth_by_rule(report),
+        "groups": finding_groups(report),
         "findings": len(report.findings),
         "unprinted": max(0, len(report.findings) - FINDINGS_PRINTED_MAX),
         "psls": [_psl_row(report, index) for index in range(len(report.psls))],
@@ -112,9 +113,8 @@ def _pages_behind(report: Report) -> dict[str, object]:
             }
             for g in report.gates
         ],
-        "prices": [
-            [p.product, price_text(p.price, p.currency), p.basis, p.source, p.confidence, p.note] for p in report.prices
-        ],
+        "assumptions": list(report.assumptions),
+        "prices": _price_rows(report),
         "contract": [_contract_row(line) for line in report.contract],
         "readiness": [_readiness_row(line) for line in report.readiness],
         "scenarios": _scenario_tables(report),
@@ -126,7 +126,7 @@ def _pages_behind(report: Report) -> dict[str, object]:
             "were never used."
             for c in report.cohorts[:COHORTS_PRINTED_MAX]
         ],
-        "plan": [[step.day.isoformat(), _left(step.days_left), step.product, step.what] for step in report.plan],
+        "plan": _plan_rows(report),
         "figure_names": [list(pair) for pair in FIGURE_NAMES],
         "requests": [[r.name, r.text, number(r.times), number(r.rows)] for r in report.requests],
         "api_calls": number(report.api_calls),
@@ -141,53 +141,51 @@ def _pages_behind(report: Report) -> dict[str, object]:
     }
 
 
-def _groups(report: Report) -> list[dict[str, object]]:
-    groups: dict[str, list[FindingLine]] = {}
-    put_off: list[FindingLine] = []
-    for line in report.findings[:FINDINGS_PRINTED_MAX]:
-        (groups.setdefault(line.rule, []) if line.snoozed_until is None else put_off).append(line)
-    found: list[dict[str, object]] = [
-        {
-            "rule": rule,
-            "title": lines[0].title,
-            "count": number(sum(1 for line in report.findings if line.rule == rule and line.snoozed_until is None)),
-            "remedy": lines[0].remedy,
-            "rows": [_finding_row(line) for line in lines],
-        }
-        for rule, lines in sorted(groups.items())
-    ]
-    if put_off:
-        rows = [_finding_row(line) for line in put_off]
-        count = number(sum(1 for line in report.findings if line.snoozed_until is not None))
-        remedy = "You decided to look at these later. Until their day they count for no money; then they are back."
-        found.append({"rule": "", "title": "Put off", "count": count, "remedy": remedy, "rows": rows})
-    return found
+def _price_rows(report: Report) -> list[list[str]]:
+    """Return each price with the name that its licence has everywhere else, and with what it is called in its file."""
+    names = {line.id: line.name for line in (*report.licenses, *report.psls)}
+    return [_price_row(line, names.get(line.pool, line.product)) for line in report.prices]
 
 
-def _finding_row(line: FindingLine) -> list[str]:
-    why = line.why + (f" But: {'; '.join(line.traps)}." if line.traps else "")
-    if line.snoozed_until is not None:
-        why = f"{line.rule}, until {line.snoozed_until.isoformat()}: {line.snooze_reason or 'put off'}. {why}"
-    saving = price_text(line.saving_monthly, line.currency) if line.valued else NOT_PRINTED
+def _price_row(line: PriceLine, name: str) -> list[str]:
+    called = "" if line.product.casefold() == name.casefold() else f" ({line.product})"
+    told = [line.source, line.note] if line.note else [line.source]
+    price = NOT_PRINTED if line.price is None else money_text(line.price, line.currency, cents=True)
     return [
-        number(line.ordinal),
-        line.grade,
-        one_line(line.subject),
-        breakable(one_line(line.detail)),
-        one_line(line.pool_name),
-        why,
-        saving,
+        f"{name}{called}",
+        price,
+        _PRICE_FROM.get(line.basis, line.basis),
+        ". ".join(text.rstrip(".") for text in told) + ("." if line.note else ""),
+        line.confidence,
     ]
+
+
+def _plan_rows(report: Report) -> list[list[str]]:
+    """Return what to do on which day, each step once for all products that it is the same for."""
+    steps: dict[tuple[str, str, str], list[str]] = {}
+    for step in report.plan:
+        steps.setdefault((step.day.isoformat(), _left(step.days_left), step.what), []).append(step.product)
+    return [[day, left, ", ".join(products), what] for (day, left, what), products in steps.items()]
+
+
+def _terms(line: ContractLine) -> str:
+    """Return what else the contract's line says."""
+    said = [f"from {line.start.isoformat()}"] if line.start else []
+    said.append(f"notice {line.notice_days} days ahead")
+    said.append("renews by itself" if line.auto_renew else "does not renew by itself")
+    said += [f"price rise at most {line.uplift_cap.normalize():f} %"] if line.uplift_cap is not None else []
+    return "; ".join(said)
 
 
 def _contract_row(line: ContractLine) -> list[str]:
     return [
         line.product,
+        _terms(line),
         number(line.contracted),
         number(line.provisioned),
-        f"{line.drift:+,d}",
+        f"{line.drift:+,d}" if line.drift else "none",
         number(line.minimum),
-        price_text(line.unit_price, line.currency),
+        NOT_PRINTED if line.unit_price is None else money_text(line.unit_price, line.currency, cents=True),
         line.end.isoformat(),
         line.notice_deadline.isoformat(),
         number(line.days_left),

@@ -30,13 +30,6 @@ def money_text(amount: Decimal | None, currency: str | None, *, cents: bool = Fa
     return f"{currency or ''} {rounded:,}".strip()
 
 
-def price_text(amount: Decimal | None, currency: str | None) -> str:
-    """Return a price with cents where it has any, or say that there is none."""
-    if amount is None:
-        return "no price"
-    return money_text(amount, currency, cents=amount != amount.to_integral_value())
-
-
 def breakable(text: str) -> str:
     """Return a user name that may be broken at its sign and dots, by zero-width spaces."""
     return text.replace("@", "@\u200b").replace(".", ".\u200b")

@@ -30,7 +30,8 @@ from isthmus.audit.model import (
     UsersMessage,
 )
 from isthmus.audit.report.files import render_csv
-from isthmus.audit.report.pdf import FINDINGS_PRINTED_MAX, pdf_data
+from isthmus.audit.report.findings import FINDINGS_PRINTED_MAX
+from isthmus.audit.report.pdf import pdf_data
 from isthmus.audit.snapshot import SnapshotBuilder
 from tests.unit.audit.world import CRM, HOST, NOW, Org
 
