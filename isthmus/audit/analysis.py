@@ -32,7 +32,10 @@ AVERAGE_STEP: Final = Decimal("0.000001")
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """Everything that decides figures besides the snapshot: kept in the bundle, so that figures can be recomputed."""
+    """Everything that decides figures besides the snapshot: kept in the bundle, so that figures can be recomputed.
+
+    `today`: the day of the audit in the zone of `thresholds`, as it was when the audit was judged.
+    """
 
     thresholds: Thresholds
     prices: PriceBook
@@ -40,6 +43,11 @@ class Basis(msgspec.Struct, frozen=True):
     exempt: Exempt = Exempt()
     history: History = History()
     snoozes: Snoozes = Snoozes()
+    today: date | None = None
+
+    def day(self, snapshot: Snapshot) -> date:
+        """Return the day of the audit where the operator is; that of UTC unless it was given."""
+        return self.today or snapshot.reading.taken_at.date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Analysis:
 
 def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
-    prices, today = prices_of(snapshot, basis), snapshot.reading.taken_at.date()
+    prices, today = prices_of(snapshot, basis), basis.day(snapshot)
     contracted = {
         row.id: sum(item.quantity for item in items)
         for row in snapshot.licenses
@@ -87,6 +95,7 @@ def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
         exempt=basis.exempt,
         history=basis.history,
         contracted=contracted,
+        today=today,
     )
     gates = tuple(result for gate in GATES for result in gate.examine(view))
     found: list[Finding] = []
@@ -98,7 +107,7 @@ def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     for derived in DERIVED:
         if derived.rule.id not in skipped:
             found.extend(excused(view, finding) for finding in derived.check(view, direct))
-    found = put_off(found, basis.snoozes, view.now.date())
+    found = put_off(found, basis.snoozes, today)
     findings = tuple(sorted(found, key=lambda finding: _order(view, finding)))
     valued = valued_findings(findings)
     findings = allot(view, findings, valued)
@@ -147,7 +156,7 @@ def contract_now(row: LicenseRow, contract: Sequence[ContractItem], today: date)
 
 def prices_of(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
     """Return what a seat of each pool costs: your price, else the contract's, else a list price, else none."""
-    book, on = basis.prices, snapshot.reading.taken_at.date()
+    book, on = basis.prices, basis.day(snapshot)
     prices: dict[str, Price] = {}
     for row in snapshot.licenses:
         price = price_of_license(row, on, book.shipped, book.own)
@@ -242,16 +251,16 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
     `unused` counts the unused seats of each licence today by grade, A first.
     """
     pools: list[Pool] = []
-    today = view.now.date()
+    utc_day = view.now.date()
     for row in view.snapshot.licenses:
-        items = contract_now(row, basis.contract, view.now.date())
+        items = contract_now(row, basis.contract, view.today)
         contracted = sum(item.quantity for item in items) if items else None
         minimum = sum(item.minimum_quantity for item in items)
         if view.categories[row.id].seat_costs and row.status != DISABLED:
             sold = row.status == "Active"
             a, b, c, *_ = unused.get(row.id, (0, 0, 0))
-            points = [*basis.history.points, PoolPoint(today, row.id, row.total, row.used, a, b, c)]
-            before = base_need(known_weeks(points, row.id, today), items, today)
+            points = [*basis.history.points, PoolPoint(utc_day, row.id, row.total, row.used, a, b, c)]
+            before = base_need(known_weeks(points, row.id, utc_day), items, view.today)
             own = Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
             pools.append(replace(own, hires=view.thresholds_of(row.id).hires))
     for psl in view.snapshot.psls:

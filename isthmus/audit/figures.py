@@ -276,7 +276,7 @@ class Report(msgspec.Struct, frozen=True):
     """The whole report. `org` is what the operator calls it; `withheld` says in words what is not printed and why.
 
     `seats_other` are assigned seats that are neither active nor unused: new starters, software, people just below the
-    threshold.
+    threshold. `today` is the day of the audit in `time_zone`, which days to deadlines are counted from.
     """
 
     format: int
@@ -329,3 +329,10 @@ class Report(msgspec.Struct, frozen=True):
     meters: tuple[MeterLine, ...] = ()
     cohorts: tuple[CohortLine, ...] = ()
     cohort_months: tuple[CohortMonth, ...] = ()
+    today: date | None = None
+    time_zone: str = "UTC"
+
+    @property
+    def day(self) -> date:
+        """The day of the audit where the operator is. Reports that do not say it go by UTC."""
+        return self.today or self.taken_at.date()

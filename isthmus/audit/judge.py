@@ -10,6 +10,7 @@ from isthmus.audit.analysis import Basis, analyse
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.evidence.bundle import Files, bundle_files
 from isthmus.audit.figures import Report
+from isthmus.audit.given.days import day_of
 from isthmus.audit.given.exemptions import resolve
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.given.pricebook import price_book
@@ -41,7 +42,9 @@ def basis_of(snapshot: Snapshot, options: AuditOptions) -> Basis:
     exempt = resolve(options.exemptions, snapshot.users)
     snoozes = resolve_snoozes(options.snooze_lines, snapshot)
     snoozes = msgspec.structs.replace(snoozes, findings=(*options.snoozes, *snoozes.findings))
-    return Basis(options.thresholds, price_book(options.prices), options.contract, exempt, options.history, snoozes)
+    today = day_of(snapshot.reading.taken_at, options.thresholds.time_zone)
+    prices = price_book(options.prices)
+    return Basis(options.thresholds, prices, options.contract, exempt, options.history, snoozes, today)
 
 
 def judge_by(snapshot: Snapshot, basis: Basis, org: str, pseudonym_key: Secret | None) -> Judged:

@@ -22,7 +22,7 @@ from isthmus.audit.cadence.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
 from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
 from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
-from isthmus.audit.desk.setting import options_of, read_setting
+from isthmus.audit.desk.setting import read_options
 from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure, LeasesEnded, goes_on
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import judge
@@ -136,10 +136,10 @@ class _Performing:
     async def _options(self, claimed: store.Claimed) -> AuditOptions:
         """Return what the installation and the tenant decide, and what earlier audits of the org knew."""
         async with self._app.database.tenant(await self.ticket()) as tx:
-            setting = await read_setting(tx, ConnectionId(claimed.connection))
+            options = await read_options(tx, ConnectionId(claimed.connection), self._app.options)
             history = await store.load_history(tx, self._audit)
             snoozes = await store.load_snoozes(tx, self._audit)
-        return msgspec.structs.replace(options_of(setting, self._app.options), history=history, snoozes=snoozes)
+        return msgspec.structs.replace(options, history=history, snoozes=snoozes)
 
     def goes_on(self, claimed: store.Claimed, failed: AuditFailed) -> bool:
         """Whether another attempt is to go on from what this one kept."""

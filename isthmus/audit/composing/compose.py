@@ -29,6 +29,7 @@ from isthmus.audit.figures import (
     SensitivityPoint,
 )
 from isthmus.audit.finding import Fact, Finding, Grade, Withhold
+from isthmus.audit.given.days import UTC_NAME
 from isthmus.audit.given.prices import UNPRICED
 from isthmus.audit.model import LicenseRow, PslRow, UserRow
 from isthmus.audit.rules.registry import GATES, RULES, SEAT_RULES
@@ -72,7 +73,7 @@ def compose(analysis: Analysis, org: str) -> Report:
         money=sums,
         money_withheld=analysis.money_withheld,
         unpriced_seats=without_price,
-        deadline=_deadline(contract, view.now.date()),
+        deadline=_deadline(contract, view.today),
         licenses=licenses,
         psls=tuple(psl_line(analysis, row) for row in sorted(view.snapshot.psls, key=_by_size)),
         findings=tuple(_finding_line(analysis, i, finding) for i, finding in enumerate(analysis.findings)),
@@ -100,6 +101,8 @@ def compose(analysis: Analysis, org: str) -> Report:
         meters=meter_lines(analysis),
         cohorts=cohort_lines(analysis),
         cohort_months=cohort_months(analysis),
+        today=view.today,
+        time_zone=view.thresholds.time_zone or UTC_NAME,
     )
 
 
@@ -284,7 +287,7 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
     lines: list[ContractLine] = []
     for row in view.snapshot.licenses:
         items = contract_of(row, analysis.basis.contract)
-        now = contract_now(row, analysis.basis.contract, view.now.date())
+        now = contract_now(row, analysis.basis.contract, view.today)
         contracted = sum(item.quantity for item in now)
         lines.extend(
             ContractLine(
@@ -298,7 +301,7 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 start=item.start,
                 end=item.end,
                 notice_deadline=item.notice_deadline,
-                days_left=(item.notice_deadline - view.now.date()).days,
+                days_left=(item.notice_deadline - view.today).days,
                 minimum=item.minimum_quantity,
                 source=item.source,
                 notice_days=item.notice_days,

@@ -100,7 +100,7 @@ def _is_release(finding: Finding) -> bool:
 
 
 def _minimum(analysis: Analysis, pool: str) -> int:
-    items = contract_now(analysis.view.licenses[pool], analysis.basis.contract, analysis.view.now.date())
+    items = contract_now(analysis.view.licenses[pool], analysis.basis.contract, analysis.view.today)
     return sum(item.minimum_quantity for item in items)
 
 

@@ -62,7 +62,7 @@ def _point(line: LicenseLine, day: date) -> PoolPoint:
 
 
 def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) -> ReadinessLine:
-    items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
+    items = contract_now(row, analysis.basis.contract, analysis.view.today)
     bought = sum(item.quantity for item in items) if items else row.total
     minimum = sum(item.minimum_quantity for item in items)
     own = analysis.view.thresholds_of(row.id)
@@ -73,7 +73,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     def required(seats: int) -> int:
         return max(minimum, with_reserve(seats))
 
-    told = needed.forecast_of(known, items, analysis.view.now.date())
+    told = needed.forecast_of(known, items, analysis.view.today)
     highest = told.high if isinstance(told, Forecast) else 0
     now = _needed_now(analysis, row, known)
     values, least = needed.case_values(known), (highest, max(highest, now or 0), 0)
@@ -145,7 +145,7 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
     found: list[ScenarioLine] = []
     for line in lines:
         row = analysis.view.licenses[line.pool]
-        items = contract_now(row, analysis.basis.contract, analysis.view.now.date())
+        items = contract_now(row, analysis.basis.contract, analysis.view.today)
         price = analysis.prices[line.pool]
         if not items or price.amount is None or price.currency is None:
             continue
@@ -201,7 +201,7 @@ def plan(analysis: Analysis) -> tuple[PlanLine, ...]:
 
     Lines of terms that are over are left out, but for one that renewed itself and has no successor.
     """
-    today = analysis.view.now.date()
+    today = analysis.view.today
     found: set[tuple[date, str, str]] = set()
     for row in analysis.view.snapshot.licenses:
         now = contract_now(row, analysis.basis.contract, today)

@@ -65,6 +65,11 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         said.append(
             "No contract file was given: the renewal date is unknown, and all seats are taken to be up for renewal."
         )
+    if view.thresholds.time_zone:
+        said.append(
+            f"Today is {view.today}, by {view.thresholds.time_zone}: notice, terms and exemptions go by it. "
+            "Days and weeks of logins are those of UTC."
+        )
     said.append("Seats can be used again at once, but cash is saved at the renewal only, if notice is given in time.")
     missing = analysis.view.snapshot.reading.unavailable
     if "older logins" in missing:
@@ -83,7 +88,7 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
 
 def _contract(analysis: Analysis) -> Iterator[str]:
     """Say which lines of the contract file do not count, or count beyond their term."""
-    view, today = analysis.view, analysis.view.now.date()
+    view, today = analysis.view, analysis.view.today
     lines = [(row, contract_of(row, analysis.basis.contract)) for row in view.snapshot.licenses]
     idle = sum(len(items) - len(in_force(items, today)) for _, items in lines)
     if idle:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from isthmus.audit.given.contract import ContractItem, parse_contract
 from isthmus.audit.given.exemptions import Exemption, parse_exemptions
 from isthmus.audit.given.options import AuditOptions, Thresholds
@@ -46,6 +48,25 @@ def options_of(setting: AuditSetting, usual: AuditOptions) -> AuditOptions:
         pseudonym_key=usual.pseudonym_key,
         history=usual.history,
     )
+
+
+async def read_options(tx: TenantTx, connection: ConnectionId, usual: AuditOptions) -> AuditOptions:
+    """Return the usual options with what the tenant decided for the connection. Raises `PricesInvalid`.
+
+    Days are those of the settings' time zone, else of the zone by which audits of the org are scheduled.
+    """
+    options = options_of(await read_setting(tx, connection), usual)
+    if options.thresholds.time_zone:
+        return options
+    schedule = await tx.fetch_one(
+        "select zone from audit.schedule where connection_id = %(connection)s and chosen_at is not null",
+        row=_Zone,
+        connection=connection,
+    )
+    if schedule is None:
+        return options
+    thresholds = msgspec.structs.replace(options.thresholds, time_zone=schedule.zone)
+    return msgspec.structs.replace(options, thresholds=thresholds)
 
 
 async def read_setting(tx: TenantTx, connection: ConnectionId) -> AuditSetting:
@@ -98,7 +119,7 @@ async def setting_view(tx: TenantTx, connection: ConnectionId) -> SettingView | 
     if of is None:
         return None
     kept = await read_setting(tx, connection)
-    options = options_of(kept, AuditOptions())
+    options = await read_options(tx, connection, AuditOptions())
     in_force = InForce(options.thresholds, options.prices, options.contract, options.exemptions, of.snoozes)
     texts = kept.prices, kept.contract, kept.exemptions, kept.thresholds
     return SettingView(connection, str(of.org), *texts, in_force)
@@ -133,6 +154,11 @@ async def save_setting(tx: TenantTx, connection: ConnectionId, setting: AuditSet
 class _Of:
     org: str
     snoozes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    zone: str
 
 
 @dataclass(frozen=True, slots=True)

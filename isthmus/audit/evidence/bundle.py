@@ -18,6 +18,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -36,6 +37,7 @@ from isthmus.audit.evidence.parts import (
 )
 from isthmus.audit.figures import FORMAT, Report
 from isthmus.audit.given.contract import ContractItem
+from isthmus.audit.given.days import somewhere
 from isthmus.audit.given.exemptions import Exempt
 from isthmus.audit.given.history import History
 from isthmus.audit.given.options import Thresholds
@@ -74,13 +76,14 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the operator decided."""
+    """What the operator decided. `today`: the day of the audit where the operator is, which days are counted from."""
 
     org: str
     thresholds: Thresholds
     contract: tuple[ContractItem, ...]
     exempt: Exempt = Exempt()
     snoozes: Snoozes = Snoozes()
+    today: date | None = None
 
 
 class BundleInvalid(Exception):
@@ -89,7 +92,7 @@ class BundleInvalid(Exception):
 
 def bundle_files(snapshot: Snapshot, basis: Basis, org: str, report: Report) -> Files:
     """Return the files of a bundle by name, the manifest last."""
-    settings = Settings(org, basis.thresholds, basis.contract, basis.exempt, basis.snoozes)
+    settings = Settings(org, basis.thresholds, basis.contract, basis.exempt, basis.snoozes, basis.today)
     makers: dict[str, Callable[[], Parts]] = {
         "reading.json": partial(canonical_parts, snapshot.reading),
         "licenses.jsonl": partial(canonical_lines, snapshot.licenses),
@@ -158,6 +161,9 @@ def read_bundle(files: Files) -> tuple[Snapshot, Basis, str]:
         users=users_of(files),
         logins=_logins_of(files),
     )
+    if settings.today is not None and not somewhere(settings.today, snapshot.reading.taken_at):
+        message = "settings.json: its day is not that of the audit's instant in any time zone."
+        raise BundleInvalid(message)
     basis = Basis(
         settings.thresholds,
         _decode(files, "prices.json", PriceBook),
@@ -165,6 +171,7 @@ def read_bundle(files: Files) -> tuple[Snapshot, Basis, str]:
         settings.exempt,
         _decode(files, HISTORY, History),
         settings.snoozes,
+        settings.today,
     )
     return snapshot, basis, settings.org
 

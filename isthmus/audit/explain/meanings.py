@@ -15,6 +15,8 @@ _TOP: Final = {
     "org": "What the operator calls the org.",
     "host": "The org's address, to which the audit was connected.",
     "taken_at": "The instant that everything is judged at, by the org's own clock (UTC).",
+    "today": "The day of the audit in the time zone: notice, terms, exemptions and snoozes are counted from it.",
+    "time_zone": "The zone whose day that is: by your settings, the schedule of the org's audits, or UTC.",
     "threshold_days": "The days without a login after which a person counts as inactive, as set.",
     "effective_threshold_days": "The days that were used: the threshold, or the whole login history if it is shorter.",
     "history_start": "The first login that the org still shows (UTC), or the beginning of what was read.",
@@ -206,7 +208,7 @@ _CONTRACT: Final = {
     "start": "The first day of the term.",
     "end": "The last day of the term.",
     "notice_deadline": "The last day to give notice: the end less the days of notice.",
-    "days_left": "Days from the audit to that; negative once it has passed.",
+    "days_left": "Days from today to that; negative once it has passed.",
     "minimum": "The least quantity that the contract allows.",
     "source": "The document that says so.",
     "notice_days": "How many days before the end notice is due.",
@@ -271,7 +273,7 @@ _PLAN: Final = {
     "day": "The day of the step, counted back from the end of the term or of the notice.",
     "what": "What to do.",
     "product": "For which product.",
-    "days_left": "Days from the audit to that; negative once it has passed.",
+    "days_left": "Days from today to that; negative once it has passed.",
 }
 
 _MOVES: Final = {

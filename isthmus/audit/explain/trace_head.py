@@ -145,6 +145,18 @@ def _deadline(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
     return Source(How.SAME, parts=(f"contract[{part}].notice_deadline",))
 
 
+def _today(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
+    said = f"The day of the audit's instant in {ground.report.time_zone}, found then and kept in the bundle."
+    kept = (setting("today", ground.analysis.basis.today),)
+    return Source(How.RECKONED, said, parts=("taken_at", "time_zone"), settings=kept)
+
+
+def _zone(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
+    zone = ground.view.thresholds.time_zone
+    said = "By the settings, or the schedule of the org's audits." if zone else "No zone was given: UTC."
+    return decided(setting("thresholds.time_zone", zone), said=said)
+
+
 _OTHERS: Final[Mapping[str, Trace]] = MappingProxyType(
     {
         "format": _product,
@@ -161,6 +173,8 @@ _OTHERS: Final[Mapping[str, Trace]] = MappingProxyType(
         "blind_spots[]": _blind_spot,
         "money_withheld": _money_withheld,
         "deadline": _deadline,
+        "today": _today,
+        "time_zone": _zone,
     }
 )
 FIELDS: Final = frozenset({*_SUMMED, *_READ, *_OTHERS})

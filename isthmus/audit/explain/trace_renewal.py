@@ -63,11 +63,11 @@ def contract_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
         said = (
             "Whether the audit's day lies in the term; without such a line the last one that renews by itself counts."
         )
-        return Source(How.RECKONED, said, parts=("taken_at", f"{path}.start", f"{path}.end", f"{path}.auto_renew"))
+        return Source(How.RECKONED, said, parts=("today", f"{path}.start", f"{path}.end", f"{path}.auto_renew"))
     if field == "notice_deadline":
         said = f"{line.end.isoformat()} less {line.notice_days} days."
         return Source(How.RECKONED, said, parts=(f"{path}.end", f"{path}.notice_days"))
-    return Source(How.RECKONED, "Days between the two.", parts=("taken_at", f"{path}.notice_deadline"))
+    return Source(How.RECKONED, "Days between the two.", parts=("today", f"{path}.notice_deadline"))
 
 
 def readiness_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
@@ -180,7 +180,7 @@ def plan_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
     parts = tuple(f"contract[{i}].{name}" for i in lines for name in ("end", "notice_deadline", "product"))
     said = "Counted back from the end of the term: 365, 274, 182 and 90 days, and 14 days before the notice."
     if field == "days_left":
-        return Source(How.RECKONED, "Days between the two.", parts=("taken_at", f"plan[{at[0]}].day"))
+        return Source(How.RECKONED, "Days between the two.", parts=("today", f"plan[{at[0]}].day"))
     return Source(How.RECKONED, said, parts=parts)
 
 

@@ -34,6 +34,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     """Days and shares that decide. `headroom` is the share of required seats to keep free at renewal.
 
     `licenses` are exceptions for single licences. Only these have `hires`: seats promised to people still to come.
+    `time_zone` says which day an instant is on; empty: nobody said so, and it is UTC.
     """
 
     inactive_days: int = INACTIVE_DAYS_DEFAULT
@@ -41,6 +42,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     headroom: Decimal = HEADROOM_DEFAULT
     licenses: tuple[LicenseThresholds, ...] = ()
     hires: int = 0
+    time_zone: str = ""
 
     def of(self, *names: str) -> Thresholds:
         """Return the thresholds of the licence with one of these names or keys."""
@@ -53,6 +55,7 @@ class Thresholds(msgspec.Struct, frozen=True):
             grace_days=self.grace_days if own.grace_days is None else own.grace_days,
             headroom=self.headroom if own.headroom is None else own.headroom,
             hires=own.hires,
+            time_zone=self.time_zone,
         )
 
 

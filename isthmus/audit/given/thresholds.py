@@ -3,6 +3,7 @@
 inactive_days = 90
 grace_days = 30
 headroom = 0.05
+time_zone = "America/Chicago"
 
 [[license]]
 license = "AUL"
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from isthmus.audit.given.days import zone_of
 from isthmus.audit.given.options import LicenseThresholds, Thresholds
 from isthmus.audit.given.prices import PricesInvalid
 
@@ -28,6 +30,7 @@ LICENSES_MAX: Final = 500
 HIRES_MAX: Final = 1_000_000
 HIRES: Final = "hires"
 _LINE: Final = re.compile(r"at line (\d+)")
+TIME_ZONE: Final = "time_zone"
 _NAMES: Final = ("inactive_days", "grace_days", "headroom")
 
 
@@ -39,7 +42,7 @@ def parse_settings(unverified_text: str, name: str) -> Thresholds:
         line = _LINE.search(str(error))
         message = f"{name}{f', line {line[1]},' if line else ''} is no TOML. Write lines such as inactive_days = 90."
         raise PricesInvalid(message) from None
-    _known(document, {*_NAMES, "license"}, name)
+    _known(document, {*_NAMES, TIME_ZONE, "license"}, name)
     entries = document.get("license", [])
     if not isinstance(entries, list) or len(cast("list[object]", entries)) > LICENSES_MAX:
         message = f"{name}: license is no list of blocks. Write [[license]] before each one."
@@ -55,6 +58,7 @@ def parse_settings(unverified_text: str, name: str) -> Thresholds:
         usual.grace_days if grace is None else grace,
         usual.headroom if headroom is None else headroom,
         licenses,
+        time_zone=_zone(document, name),
     )
 
 
@@ -68,7 +72,15 @@ def changed(own: Thresholds, unverified: Mapping[str, object], where: str) -> Th
         own.grace_days if grace is None else grace,
         own.headroom if headroom is None else headroom,
         own.licenses,
+        time_zone=own.time_zone,
     )
+
+
+def _zone(document: Mapping[str, object], where: str) -> str:
+    given = document.get(TIME_ZONE, "")
+    if given == "":
+        return ""
+    return zone_of(given if isinstance(given, str) else "?", where).key
 
 
 def _license(entry: object, where: str) -> LicenseThresholds:
@@ -87,7 +99,7 @@ def _license(entry: object, where: str) -> LicenseThresholds:
 def _known(cells: dict[str, Any], known: set[str], where: str) -> None:
     strange = sorted(set(cells) - known)
     if strange:
-        names = (*_NAMES, *((HIRES,) if "license" in known and HIRES in known else ()))
+        names = (*_NAMES, *(name for name in (HIRES, TIME_ZONE) if name in known))
         message = f"{where}: there is no setting of that name. The settings are: {', '.join(names)}."
         raise PricesInvalid(message)
 

@@ -33,7 +33,7 @@ def summary_data(report: Report) -> dict[str, object]:
     return {
         "org": shortened(report.org, NAME_LENGTH_MAX),
         "host": report.host,
-        "day": long_day(report.taken_at),
+        "day": long_day(report.day),
         "instant": f"{report.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "product": report.product,
         "headline": _headline(report),
@@ -177,7 +177,7 @@ def _deadline(report: Report, main: MoneyTotal | None) -> str:
             "Unknown without a contract file. Fees cannot fall before the renewal; notice is due 30 days ahead or more."
         )
     lines = [line for line in report.contract if line.notice_deadline == report.deadline]
-    line, today = lines[0], report.taken_at.date()
+    line, today = lines[0], report.day
     lines = [other for other in lines if (other.end, other.auto_renew) == (line.end, line.auto_renew)]
     products, end = _products(report, lines), long_day(line.end)
     renews = "term renews by itself" if len(lines) == 1 else "terms renew by themselves"
@@ -227,7 +227,7 @@ def _lost(report: Report, main: MoneyTotal | None, lines: list[ContractLine]) ->
 
 def _next(report: Report) -> list[str]:
     """Return what to do first: the step of the plan that is overdue, and the people to ask."""
-    today = report.taken_at.date()
+    today = report.day
     open_ = {line.product for line in report.contract if line.notice_deadline >= today}
     steps = [step for step in report.plan if step.product in open_]
     late = max((step for step in steps if step.day < today), key=lambda step: step.day, default=None)

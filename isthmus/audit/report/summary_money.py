@@ -189,7 +189,7 @@ def _composition(report: Report, currency: str, grades: Collection[str]) -> dict
 
 def _terms(report: Report, main: MoneyTotal) -> list[ContractLine]:
     """Return the contract's lines that decide when the money of these totals is saved, the first notice first."""
-    pools, today = renewal_by_pool(report, main), report.taken_at.date()
+    pools, today = renewal_by_pool(report, main), report.day
     lines = [c for c in report.contract if c.pool in pools and c.in_force and c.end >= today]
     return sorted(lines, key=lambda line: (line.notice_deadline, line.end))
 
@@ -204,7 +204,7 @@ def since(report: Report, main: MoneyTotal) -> str:
     """Return after which day the cash is saved, as the end of a sentence."""
     terms, undated = _terms(report, main), _undated(report, main)
     ends = {line.end for line in terms}
-    overdue = any(line.auto_renew and line.notice_deadline < report.taken_at.date() for line in terms)
+    overdue = any(line.auto_renew and line.notice_deadline < report.day for line in terms)
     if len(ends) != 1 or overdue:
         return " from its renewal on" if main.renewal_seats == 1 else " from their renewals on"
     end = long_day(min(ends))
@@ -216,7 +216,7 @@ def since(report: Report, main: MoneyTotal) -> str:
 
 def when(report: Report, main: MoneyTotal) -> str:
     """Return when the cash is saved, and on what condition."""
-    today, terms, undated = report.taken_at.date(), _terms(report, main), _undated(report, main)
+    today, terms, undated = report.day, _terms(report, main), _undated(report, main)
     if not terms:
         return "at the renewal, its day is not known"
     others = f"; of other licences the day is not known ({money_text(undated, None)})" if undated else ""

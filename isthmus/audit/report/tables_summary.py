@@ -32,6 +32,8 @@ def _head(report: Report) -> Iterator[Row]:
     yield "Org", report.org, "org"
     yield "Host", report.host, "host"
     yield "As of (UTC)", report.taken_at, "taken_at"
+    yield "Today, for notice and terms", report.day, "today"
+    yield "Time zone of today", report.time_zone, "time_zone"
     yield "Seats purchased (paid licences)", report.seats_purchased, "seats_purchased"
     yield "Seats assigned", report.seats_assigned, "seats_assigned"
     yield "Seats estimated active, 90 days", _or_withheld(report.seats_active), "seats_active"

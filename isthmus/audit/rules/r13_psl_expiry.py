@@ -25,7 +25,7 @@ TRIAL: Final = "trial"
 
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each pool in use that ends or has ended."""
-    today = view.now.date()
+    today = view.today
     for psl in view.snapshot.psls:
         held = max(psl.used, len(view.grants.get(psl.id, ())))
         ends = psl.expires_on is not None and psl.expires_on <= today + timedelta(days=DAYS_AHEAD)

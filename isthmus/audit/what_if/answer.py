@@ -60,11 +60,12 @@ class Answer:
         self._columns, self._lines, self._basis = columns, lines, basis
         snapshot = still.view.snapshot
         self._prices = prices_of(snapshot, basis)
-        self._view = View(snapshot, basis.thresholds, prices=self._prices, history=basis.history)
+        today = basis.day(snapshot)
+        self._view = View(snapshot, basis.thresholds, prices=self._prices, history=basis.history, today=today)
         self._still = replace(still, view=self._view, basis=basis, prices=self._prices)
         self._now = micros(self._view.now)
         self._kinds = self._exempt(basis.exempt)
-        self._put_off = columns.put_off(in_force(basis.snoozes, self._view.now.date()).values())
+        self._put_off = columns.put_off(in_force(basis.snoozes, today).values())
         of = [self._view.thresholds_of(pool) for pool in columns.pools]
         self._raw = self._since([own.inactive_days for own in of])
         self._threshold = self._since([self._view.inactive_days_of(pool) for pool in columns.pools])
@@ -183,7 +184,7 @@ class Answer:
 
     def _exempt(self, exempt: Exempt) -> Codes:
         """Return by which kind each user is exempt today, 0 for none; a last one stands for nobody."""
-        users, today = self._columns.users, self._view.now.date()
+        users, today = self._columns.users, self._view.today
         kinds = np.zeros(len(users) + 1, dtype=np.int8)
         for item in exempt.users:
             if item.user in users and (item.until is None or today <= item.until):

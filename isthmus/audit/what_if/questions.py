@@ -147,6 +147,9 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse_question(question: Question, own: Thresholds) -> WhatIf:
     """Return what is asked. Raises `PricesInvalid` naming the line or the field."""
     thresholds = own if question.thresholds is None else parse_settings(question.thresholds, "thresholds")
+    if thresholds.time_zone not in {"", own.time_zone}:
+        message = "thresholds: time_zone cannot be tried, for the audit's day is fixed. Leave it out, and audit again."
+        raise PricesInvalid(message)
     single = {
         name: value
         for name in ("inactive_days", "grace_days", "headroom")

@@ -90,6 +90,7 @@ class WhatIfTable:
             exempt=exempt,
             history=own.history,
             snoozes=own.snoozes if what.snoozes is None else what.snoozes,
+            today=own.today,
         )
 
     def figures(self, basis: Basis) -> WhatIfFigures:

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -23,6 +23,7 @@ from isthmus.audit.explain.path import FigureUnknown
 from isthmus.audit.failures import AuditFailed
 from isthmus.audit.figures import Report
 from isthmus.audit.given.contract import parse_contract
+from isthmus.audit.given.days import day_of, end_of
 from isthmus.audit.given.exemptions import parse_exemptions
 from isthmus.audit.given.options import AuditOptions, Thresholds
 from isthmus.audit.given.prices import PricesInvalid, parse_customer_prices
@@ -121,7 +122,7 @@ for desk_command in DESK:
     help="An earlier audit's bundle; may be repeated. Eight weeks of them give required seats.",
 )
 @click.option("--pseudonymous", is_flag=True, help="Replace names by keyed hashes; the key stays on this machine.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Judge as of the end of this day (UTC).")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Judge as of the end of this day.")
 @click.option("--sf", is_flag=True, help="Read the answer of `sf org display --json` from standard input.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
@@ -240,13 +241,15 @@ def _options(
     try:
         if org is not None:
             check_org(given.previous, judged_host(org, settings).origin.partition("://")[2])
+        decided = Thresholds() if thresholds is None else parse_settings(_text(thresholds), thresholds.name)
+        now = SystemClock().now()
         return AuditOptions(
-            thresholds=Thresholds() if thresholds is None else parse_settings(_text(thresholds), thresholds.name),
+            thresholds=decided,
             prices=() if prices is None else parse_customer_prices(_text(prices), prices.name),
             contract=() if contract is None else parse_contract(_text(contract), contract.name),
             exemptions=() if exempt is None else parse_exemptions(_text(exempt), exempt.name),
             history=history_of(given.previous),
-            as_of=None if as_of is None else _end_of(as_of.date(), SystemClock().now()),
+            as_of=None if as_of is None else _end_of(as_of.date(), now, decided.time_zone),
             pseudonym_key=_pseudonym_key(settings) if pseudonymous else None,
             snooze_lines=() if given.snooze is None else parse_snoozes(_text(given.snooze), given.snooze.name),
         )
@@ -270,14 +273,15 @@ def _text(file: Path) -> str:
         refuse(f"{file.name} is not UTF-8 text.", "Save it as CSV UTF-8.")
 
 
-def _end_of(day: date, now: datetime) -> datetime:
-    """Return the end of a day, or now where that day is not over. A day to come would call everybody unused."""
+def _end_of(day: date, now: datetime, zone: str) -> datetime:
+    """Return the end of a day of a zone, or now where it is not over. A day to come would call everybody unused."""
     remedy = "Name a day of the past six months, or leave --as-of out."
-    if day > now.date():
+    today = day_of(now, zone)
+    if day > today:
         refuse(f"--as-of {day} has not been yet.", remedy)
-    if day < now.date() - HISTORY_MAX:
+    if day < today - HISTORY_MAX:
         refuse(f"--as-of {day} lies before all login history: Salesforce keeps it for six months.", remedy)
-    return min(datetime.combine(day, time(23, 59, 59), UTC), now)
+    return min(end_of(day, zone), now)
 
 
 def _pseudonym_key(settings: Settings) -> Secret:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from isthmus.audit import service
-from isthmus.audit.desk.setting import SETTING_LENGTH_MAX, AuditSetting, read_setting, save_setting
+from isthmus.audit.cadence.scheduling import ScheduleChange, change_schedule
+from isthmus.audit.desk.setting import SETTING_LENGTH_MAX, AuditSetting, read_setting, save_setting, setting_view
 from isthmus.audit.desk.views import DocumentKind
 from isthmus.audit.evidence.verify import verify_files
+from isthmus.audit.given.days import day_of
 from isthmus.audit.given.prices import PricesInvalid
 from isthmus.audit.perform import perform_audit
 from isthmus.db.address import Role
@@ -42,6 +45,11 @@ async def test_settings_decide_the_next_audit_which_remembers_the_one_before(pro
     async with product.portal.tenant(product.keeper.ticket) as tx:
         assert await save_setting(tx, connection, GIVEN)
         assert await read_setting(tx, connection) == GIVEN
+        zone = ScheduleChange(zone="Pacific/Kiritimati")
+        assert await change_schedule(tx, connection, zone, datetime.now(UTC)) is not None
+        view = await setting_view(tx, connection)
+    assert view is not None
+    assert view.in_force.thresholds.time_zone == "Pacific/Kiritimati"
     second = await product.request(connection)
     await perform_audit(second, product.app)
     detail = await product.detail(second)
@@ -49,6 +57,8 @@ async def test_settings_decide_the_next_audit_which_remembers_the_one_before(pro
     assert detail.report is not None
     assert (detail.report.threshold_days, detail.report.money[0].currency) == (60, "EUR")
     assert next(price.price for price in detail.report.prices if price.currency == "EUR") == Decimal(120)
+    report = detail.report
+    assert (report.time_zone, report.today) == (zone.zone, day_of(report.taken_at, "Pacific/Kiritimati"))
     assert set(detail.documents) == set(DocumentKind)
     async with product.portal.tenant(product.keeper.ticket) as tx:
         packed = await service.document(tx, second, DocumentKind.BUNDLE)
