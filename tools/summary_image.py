@@ -23,7 +23,8 @@ from isthmus.audit.given.history import History, PoolPoint
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.given.prices import parse_customer_prices
 from isthmus.audit.judge import judge
-from isthmus.audit.report.pdf import render_page_image
+from isthmus.audit.report.pdf import pdf_data
+from isthmus.audit.report.typesetter import page_image
 from tests.support.auditing import audit_org
 from tests.support.orgsim import start_orgsim
 
@@ -74,7 +75,8 @@ def main() -> None:
     )
     judged = judge(snapshot, options, "Northwind Traders")
     shown = msgspec.structs.replace(judged.report, host="northwind.my.salesforce.com")
-    drawn = render_page_image(shown, read_manifest(judged.bundle).fingerprint, dots_per_inch=DOTS_PER_INCH)
+    data = msgspec.json.encode(pdf_data(shown, read_manifest(judged.bundle).fingerprint)).decode()
+    drawn = page_image(data, dots_per_inch=DOTS_PER_INCH)
     image.write_bytes(drawn)
     print(f"{image}: {image.stat().st_size // 1024} KiB, {shown.seats_unused} of {shown.seats_assigned} seats unused")
 

@@ -1,18 +1,15 @@
 """The PDF: one page that finance reads in two minutes, then findings by name, method, coverage and requests.
 
-Values go into typst as data (one JSON text), never into markup, so a name cannot become a command.
+What is printed is chosen and worded here, and set in a process of its own (`typesetting`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 from decimal import ROUND_HALF_UP, Decimal
-from importlib import resources
 from typing import Final
 
 import msgspec
-import typst
 
 from isthmus.audit.figures import ContractLine, MoveLine, PriceLine, Report
 from isthmus.audit.figures_more import MeterLine
@@ -20,11 +17,10 @@ from isthmus.audit.figures_renewal import ReadinessLine, ScenarioLine
 from isthmus.audit.report.findings import FINDINGS_PRINTED_MAX, finding_groups, worth_by_rule
 from isthmus.audit.report.summary import summary_data
 from isthmus.audit.report.tables import evidence
-from isthmus.audit.report.wording import NOT_PRINTED, long_day, money_text, number
+from isthmus.audit.report.typesetting import LettersMissing, typeset
+from isthmus.audit.report.wording import NOT_PRINTED, PRICE_FROM, long_day, money_text, number
 
 COHORTS_PRINTED_MAX: Final = 20
-ACCESSIBLE: Final = "ua-1"
-"""PDF/UA-1 (ISO 14289-1): tagged, titled, with a language and a text for each picture."""
 FIGURE_NAMES: Final = (
     ("Bought, assigned", "seats_purchased, seats_assigned"),
     ("Active, not used, neither", "seats_active, seats_unused, seats_unused_a (b, c), seats_other"),
@@ -43,8 +39,6 @@ FIGURE_NAMES: Final = (
     ("A bar, the peak, the trough", "weeks[0].people, weeks[0].assigned"),
     ("Another threshold", "sensitivity[0].seats, sensitivity[0].annual"),
 )
-_PRICE_FROM: Final = {"yours": "you", "list": "list price", "unpriced": "nobody"}
-_NO_GLYPH: Final = "could not be displayed"
 
 
 def render_pdf(report: Report, fingerprint: str) -> bytes:
@@ -54,35 +48,10 @@ def render_pdf(report: Report, fingerprint: str) -> bytes:
     """
     data = pdf_data(report, fingerprint)
     try:
-        return _compiled(report, data, [ACCESSIBLE])
-    except typst.TypstError as error:
-        if _NO_GLYPH not in error.message:
-            raise
-    return _compiled(report, data | {"letters_missing": True}, [])
-
-
-def render_page_image(report: Report, fingerprint: str, *, dots_per_inch: float = 96) -> bytes:
-    """Return the summary page as PNG."""
-    data = msgspec.json.encode(pdf_data(report, fingerprint)).decode()
-    pages = typst.Compiler(_template(), sys_inputs={"data": data}).compile(format="png", ppi=dots_per_inch)
-    first = pages[0] if isinstance(pages, list) else pages
-    if not isinstance(first, bytes):
-        message = "the typesetter gave no page"
-        raise TypeError(message)
-    return first
-
-
-def _compiled(report: Report, data: dict[str, object], standards: list[typst.PDFStandard]) -> bytes:
-    compiler = typst.Compiler(_template(), sys_inputs={"data": msgspec.json.encode(data).decode()})
-    pdf = compiler.compile(format="pdf", timestamp=report.taken_at.astimezone(UTC), pdf_standards=standards)
-    if not isinstance(pdf, bytes):
-        message = "the typesetter gave no document"
-        raise TypeError(message)
-    return pdf
-
-
-def _template() -> bytes:
-    return resources.files("isthmus.audit.report").joinpath("report.typ").read_bytes()
+        return typeset(msgspec.json.encode(data).decode(), report.taken_at, accessible=True)
+    except LettersMissing:
+        data |= {"letters_missing": True}
+    return typeset(msgspec.json.encode(data).decode(), report.taken_at, accessible=False)
 
 
 def pdf_data(report: Report, fingerprint: str) -> dict[str, object]:
@@ -154,7 +123,7 @@ def _price_row(line: PriceLine, name: str) -> list[str]:
     return [
         f"{name}{called}",
         price,
-        _PRICE_FROM.get(line.basis, line.basis),
+        PRICE_FROM.get(line.basis, line.basis),
         ". ".join(text.rstrip(".") for text in told) + ("." if line.note else ""),
         line.confidence,
     ]
