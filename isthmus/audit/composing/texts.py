@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from isthmus.audit.analysis import Analysis, contract_of
+from isthmus.audit.analysis import Analysis
 from isthmus.audit.finding import Verdict
-from isthmus.audit.given.contract import in_force
 from isthmus.audit.given.prices import AT_LIST
 from isthmus.audit.model import FEATURES_UNAVAILABLE, PERMISSIONS_UNAVAILABLE, PSLS_UNAVAILABLE
 from isthmus.audit.rules.r09_integration import INTEGRATION
@@ -49,8 +48,8 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         )
     if unpriced:
         said.append(
-            f"{unpriced} more seats and add-on grants were found that have no known price: they are listed, and are in "
-            "none of the amounts."
+            f"{_counted(unpriced, 'more seat or add-on grant was', 'more seats and add-on grants were')} found without "
+            "a known price: listed, and in none of the amounts."
         )
     if basis.exempt.users or basis.exempt.unmatched:
         said.append(
@@ -59,7 +58,8 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         )
     said.extend(_put_off(analysis))
     if basis.thresholds.licenses:
-        said.append(f"{len(basis.thresholds.licenses)} licences have thresholds of their own.")
+        own = _counted(len(basis.thresholds.licenses), "licence has", "licences have")
+        said.append(f"{own} thresholds of their own.")
     said.extend(_contract(analysis))
     if not basis.contract:
         said.append(
@@ -88,13 +88,14 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
 
 def _contract(analysis: Analysis) -> Iterator[str]:
     """Say which lines of the contract file do not count, or count beyond their term."""
-    view, today = analysis.view, analysis.view.today
-    lines = [(row, contract_of(row, analysis.basis.contract)) for row in view.snapshot.licenses]
-    idle = sum(len(items) - len(in_force(items, today)) for _, items in lines)
+    view, terms = analysis.view, analysis.view.terms
+    rows = (*view.snapshot.licenses, *view.snapshot.psls)
+    idle = sum(len(terms.of(row.id)) - len(terms.now(row.id)) for row in rows)
     if idle:
-        yield f"{idle} lines of the contract file are of terms that are over or have not begun: they count for nothing."
-    for row, items in lines:
-        if any(item.end < today for item in in_force(items, today)):
+        lines_are = _counted(idle, "line of the contract file is", "lines of the contract file are")
+        yield f"{lines_are} of terms that are over or have not begun, and count for nothing."
+    for row in rows:
+        if any(item.end < view.today for item in terms.now(row.id)):
             yield (
                 f"The contract of {row.label} is taken to have renewed itself: all its terms in the file are over, so "
                 "the day of its next renewal is not known."
@@ -106,14 +107,15 @@ def _strangers(analysis: Analysis) -> Iterator[str]:
     basis, snapshot = analysis.basis, analysis.view.snapshot
     licenses = _folded(name for row in snapshot.licenses for name in (row.key, row.name, row.label))
     both = licenses | _folded(name for row in snapshot.psls for name in (row.key, row.name, row.label))
+    org = "this org" + (" that can be read" if PSLS_UNAVAILABLE in snapshot.reading.unavailable else "")
     for given, known, what in (
-        ((item.license for item in basis.contract), licenses, "contract file that name no user licence of this org"),
+        (analysis.view.terms.strange, frozenset[str](), f"contract file that name no licence of {org}, or several"),
         (
             (item.product for item in basis.prices.own),
             both | _folded([INTEGRATION]),
-            "price file that name nothing of this org",
+            f"price file that name nothing of {org}",
         ),
-        ((item.license for item in basis.thresholds.licenses), both, "settings file that name no licence of this org"),
+        ((item.license for item in basis.thresholds.licenses), both, f"settings file that name no licence of {org}"),
     ):
         strange = [name.strip() for name in given if not _folded([name]) & known]
         if strange:
@@ -130,6 +132,14 @@ def _folded(names: Iterable[str]) -> frozenset[str]:
 def _put_off(analysis: Analysis) -> Iterator[str]:
     snoozed = sum(1 for finding in analysis.findings if finding.snoozed_until is not None)
     if snoozed:
-        yield f"{snoozed} findings are put off up to a day: they stay listed, and count for no money until then."
+        findings_are = _counted(snoozed, "finding is", "findings are")
+        yield f"{findings_are} put off up to a day: listed, and counted for no money until then."
     if analysis.basis.snoozes.unmatched:
-        yield f"{analysis.basis.snoozes.unmatched} lines of the snooze file meet nothing in this org."
+        lines_meet = _counted(
+            analysis.basis.snoozes.unmatched, "line of the snooze file meets", "lines of the snooze file meet"
+        )
+        yield f"{lines_meet} nothing in this org."
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -80,6 +80,8 @@ class Price(msgspec.Struct, frozen=True):
 UNPRICED: Final = "unpriced"
 AT_LIST: Final = "list"
 NEGOTIATED: Final = "yours"
+GIVEN: Final = "given by you"
+"""The confidence of what the customer says of a price, be it that there is none."""
 
 
 def shipped_prices() -> tuple[ListPrice, ...]:
@@ -122,13 +124,13 @@ def _own_price(pool: str, names: tuple[str, ...], own: tuple[CustomerPrice, ...]
     for price in own:
         if _folded(price.product) in folded:
             basis = UNPRICED if price.amount is None else NEGOTIATED
-            return Price(pool, price.product, price.amount, price.currency, basis, price.source, "given by you")
+            return Price(pool, price.product, price.amount, price.currency, basis, price.source, GIVEN)
     return None
 
 
 def _list_price(pool: str, product: str, fits: list[ListPrice], on: date) -> Price:
     current = sorted((e for e in fits if e.in_force(on)), key=lambda e: e.effective_from, reverse=True)
-    weak = "; ".join(f"{e.product}: {e.amount or 'a range'} {e.currency}, {e.confidence}" for e in current if not e.use)
+    weak = "; ".join(f"{e.product}, {_amount(e)} ({e.confidence})" for e in current if not e.use)
     for entry in current:
         if entry.use and entry.amount is not None:
             note = f"{entry.note} Not used: {weak}." if weak else entry.note
@@ -143,8 +145,12 @@ def _list_price(pool: str, product: str, fits: list[ListPrice], on: date) -> Pri
                 entry.effective_from,
                 note,
             )
-    note = f"Known but too weak to use: {weak}." if weak else "Give a price with --prices."
+    note = f"Known, but too uncertain to use: {weak}." if weak else "Give a price with --prices."
     return Price(pool, product, None, None, UNPRICED, "no price known", "", None, note)
+
+
+def _amount(entry: ListPrice) -> str:
+    return f"a range in {entry.currency}" if entry.amount is None else f"{entry.amount} {entry.currency}"
 
 
 def parse_customer_prices(unverified_text: str, name: str) -> tuple[CustomerPrice, ...]:

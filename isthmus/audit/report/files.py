@@ -26,11 +26,15 @@ from isthmus.audit.report.calendar import render_ics
 from isthmus.audit.report.cells import Cell, Table, as_text, defused
 from isthmus.audit.report.focus import render_focus
 from isthmus.audit.report.pdf import render_pdf
-from isthmus.audit.report.tables import FINDING_COLUMNS, finding_row, tables
+from isthmus.audit.report.tables import FINDING_COLUMNS, finding_rows, tables
 
 COLUMN_WIDTH_MAX: Final = 60
 COLUMN_WIDTH_MIN: Final = 8
 EXCEL_TEXT_MAX: Final = 32_000
+PAPER_A4: Final = 9
+PERCENT: Final = "(%)"
+"""How a column's title ends, or on the sheet of names and values a row's name, whose decimals are no money."""
+KEY_VALUE_COLUMNS: Final = 3
 _NO_GUESSING: Final = ("strings_to_formulas", "strings_to_urls", "strings_to_numbers")
 
 
@@ -86,8 +90,8 @@ def read_report(content: bytes) -> Report:
 def render_csv(report: Report) -> Iterator[bytes]:
     """Yield findings.csv: UTF-8 with a byte order mark, for spreadsheets; no cell is a formula."""
     yield b"\xef\xbb\xbf" + _csv([FINDING_COLUMNS])
-    for some in bunches(report.findings):
-        yield _csv([as_text(cell) for cell in finding_row(line)] for line in some)
+    for some in bunches(finding_rows(report, report.findings)):
+        yield _csv([as_text(cell) for cell in row] for row in some)
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
@@ -107,45 +111,64 @@ def render_xlsx(report: Report, manifest: Manifest) -> bytes:
         book = xlsxwriter.Workbook(buffer, options)
         made = report.taken_at.astimezone(UTC).replace(tzinfo=None)
         book.set_properties({"title": f"Licence audit of {report.org}", "created": made, "author": report.product})
-        head = book.add_format(
-            {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"}
-        )
-        formats = {
-            "money": book.add_format({"num_format": "#,##0.00"}),
-            "count": book.add_format({"num_format": "#,##0"}),
-            "instant": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-            "date": book.add_format({"num_format": "yyyy-mm-dd"}),
-            "text": book.add_format({"text_wrap": True, "valign": "top"}),
-        }
+        formats = _formats(book)
         for table in tables(report, manifest):
-            _fill(book.add_worksheet(table.title), table, head, formats)
+            _fill(book.add_worksheet(table.title), table, formats)
         book.close()
     return buffer.getvalue()
 
 
-def _fill(sheet: Worksheet, table: Table, head: Format, formats: Mapping[str, Format]) -> None:
+def _formats(book: xlsxwriter.Workbook) -> dict[str, Format]:
+    """Return the formats of cells by kind; all at the top, for some texts beside them have several lines."""
+    head = {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True}
+    kinds: dict[str, dict[str, object]] = {
+        "head": head,
+        "money": {"num_format": "#,##0.00"},
+        "percent": {"num_format": "0.0"},
+        "count": {"num_format": "#,##0"},
+        "instant": {"num_format": "yyyy-mm-dd hh:mm:ss"},
+        "date": {"num_format": "yyyy-mm-dd"},
+        "text": {"text_wrap": True},
+    }
+    return {kind: book.add_format({**how, "valign": "top"}) for kind, how in kinds.items()}
+
+
+def _fill(sheet: Worksheet, table: Table, formats: Mapping[str, Format]) -> None:
     sheet.freeze_panes(1, 0)
+    _print_setup(sheet)
     for column, title in enumerate(table.columns):
-        sheet.write_string(0, column, title, head)
+        sheet.write_string(0, column, title, formats["head"])
         longest = max((len(as_text(row[column])) for row in table.rows), default=0)
         sheet.set_column(column, column, max(COLUMN_WIDTH_MIN, min(COLUMN_WIDTH_MAX, max(longest, len(title)) + 2)))
     for number, row in enumerate(table.rows, start=1):
         for column, cell in enumerate(row):
-            _write(sheet, number, column, cell, formats)
+            named = table.columns[column] if len(table.columns) > KEY_VALUE_COLUMNS else str(row[0])
+            _write(sheet, number, column, cell, formats, percent=named.endswith(PERCENT))
     if table.rows:
         sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
 
 
-def _write(sheet: Worksheet, row: int, column: int, cell: Cell, formats: Mapping[str, Format]) -> None:
+def _print_setup(sheet: Worksheet) -> None:
+    """Print a sheet as wide as the page, with its head and its name on each of them."""
+    sheet.set_landscape()
+    sheet.set_paper(PAPER_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&L&A&R&P / &N")
+
+
+def _write(
+    sheet: Worksheet, row: int, column: int, cell: Cell, formats: Mapping[str, Format], *, percent: bool
+) -> None:
     match cell:
         case None:
             pass
         case bool():
-            sheet.write_string(row, column, "yes" if cell else "no")
+            sheet.write_string(row, column, "yes" if cell else "no", formats["text"])
         case str():
             sheet.write_string(row, column, defused(cell)[:EXCEL_TEXT_MAX], formats["text"])
         case Decimal() | float():
-            sheet.write_number(row, column, float(cell), formats["money"])
+            sheet.write_number(row, column, float(cell), formats["percent" if percent else "money"])
         case int():
             sheet.write_number(row, column, cell, formats["count"])
         case datetime():

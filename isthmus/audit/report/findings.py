@@ -85,7 +85,7 @@ def _of_currency(report: Report, total: MoneyTotal) -> dict[str, object]:
 
 def _adds_up(total: MoneyTotal, capped: Decimal) -> str:
     cut = (
-        f" That is {money_text(capped, None)} less than the rows have: no licence gives back more than it has."
+        f" That is {money_text(capped, None)} less than the rows have: no more counts than the licences can give."
         if capped > 0
         else ""
     )

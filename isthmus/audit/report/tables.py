@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from isthmus.audit.evidence.bundle import Manifest
 from isthmus.audit.figures import FactLine, FindingLine, Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
+from isthmus.audit.report.findings import counted_with
+from isthmus.audit.report.guide import guide
 from isthmus.audit.report.tables_more import more_tables
 from isthmus.audit.report.tables_pools import licenses_table, psl_pools_table, weeks_table
 from isthmus.audit.report.tables_renewal import contract_table, prices_table, renewal_tables
 from isthmus.audit.report.tables_summary import summary_table
 
 INTEGRATION_RULES: Final = frozenset({"R08b", "R09", "R24"})
+NO_PRICE: Final = "no price"
+"""Of a finding that would be counted: in no amount, as long as nobody gives a price."""
 DUPLICATE_RULES: Final = frozenset({"R15"})
 FINDING_COLUMNS = (
     "No.",
@@ -32,6 +36,7 @@ FINDING_COLUMNS = (
     "What to do",
     "Seats",
     "Counted in the totals",
+    "Counted with",
     "Saving per month",
     "Currency",
     "Record id",
@@ -44,8 +49,13 @@ FINDING_COLUMNS = (
 )
 
 
-def finding_row(line: FindingLine) -> list[Cell]:
-    """Return a finding as a row of `FINDING_COLUMNS`."""
+def finding_rows(report: Report, lines: Iterable[FindingLine]) -> Iterator[list[Cell]]:
+    """Yield findings as rows of `FINDING_COLUMNS`."""
+    elsewhere = counted_with(report)
+    return (_finding_row(line, elsewhere.get(line.ordinal)) for line in lines)
+
+
+def _finding_row(line: FindingLine, elsewhere: int | None) -> list[Cell]:
     return [
         line.ordinal,
         line.rule,
@@ -62,7 +72,8 @@ def finding_row(line: FindingLine) -> list[Cell]:
         "; ".join(line.traps),
         line.remedy,
         line.quantity,
-        line.valued,
+        NO_PRICE if line.valued and line.saving_monthly is None else line.valued,
+        None if elsewhere is None else f"No. {elsewhere}",
         line.saving_monthly,
         line.currency,
         line.subject_id,
@@ -88,8 +99,12 @@ def _word(value: int | str | None) -> str:
 
 def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
     """Return all sheets in order. The usual ones are always there, if only to say why they are empty."""
+    first, sheets = summary_table(report, manifest), _sheets(report, manifest)
+    return Table(first.title, first.columns, [*first.rows, *guide(sheet.title for sheet in sheets)]), *sheets
+
+
+def _sheets(report: Report, manifest: Manifest) -> tuple[Table, ...]:
     return (
-        summary_table(report, manifest),
         licenses_table(report),
         weeks_table(report),
         _findings("Named users", report, {"user"}),
@@ -131,12 +146,12 @@ def tables(report: Report, manifest: Manifest) -> tuple[Table, ...]:
 
 def _findings(title: str, report: Report, kinds: Collection[str]) -> Table:
     found = [line for line in report.findings if line.subject_kind in kinds and line.snoozed_until is None]
-    return Table(title, FINDING_COLUMNS, [finding_row(line) for line in found], _nothing(report))
+    return Table(title, FINDING_COLUMNS, list(finding_rows(report, found)), _nothing(report))
 
 
 def _of_rules(title: str, report: Report, rules: Collection[str]) -> Table:
     found = [line for line in report.findings if line.rule in rules and line.snoozed_until is None]
-    return Table(title, FINDING_COLUMNS, [finding_row(line) for line in found], _nothing(report))
+    return Table(title, FINDING_COLUMNS, list(finding_rows(report, found)), _nothing(report))
 
 
 def _nothing(report: Report) -> str:
@@ -145,5 +160,5 @@ def _nothing(report: Report) -> str:
 
 def _put_off(report: Report) -> list[Table]:
     """Return the sheet of findings that are put off, if there are any."""
-    found = [finding_row(line) for line in report.findings if line.snoozed_until is not None]
-    return [Table("Put off", FINDING_COLUMNS, found)] if found else []
+    found = [line for line in report.findings if line.snoozed_until is not None]
+    return [Table("Put off", FINDING_COLUMNS, list(finding_rows(report, found)))] if found else []

@@ -6,6 +6,7 @@ from typing import Final
 
 from isthmus.audit.figures import Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
+from isthmus.audit.report.wording import PRICE_FROM
 
 UNKNOWN: Final = "unknown"
 """For what nobody can know any more; an empty cell would look like nothing, and a zero like none."""
@@ -30,7 +31,7 @@ def licenses_table(report: Report) -> Table:
         "Unused C",
         "Unit price a month",
         "Currency",
-        "Price from",
+        "Price given by",
         "Reclaim now a month",
         "Fewer at renewal",
         "Cash at renewal a month",
@@ -55,7 +56,7 @@ def licenses_table(report: Report) -> Table:
             line.unused_c,
             line.unit_price,
             line.currency,
-            line.price_basis,
+            PRICE_FROM.get(line.price_basis, line.price_basis),
             line.reclaim_monthly,
             line.renewal_seats,
             line.renewal_monthly,

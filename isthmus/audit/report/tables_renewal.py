@@ -8,6 +8,7 @@ from typing import Final
 from isthmus.audit.figures import Report
 from isthmus.audit.figures_renewal import ForecastLine
 from isthmus.audit.report.cells import FIGURE, Table
+from isthmus.audit.report.wording import PRICE_FROM
 
 NO_CONTRACT: Final = "No contract file was given (--contract): quantities, dates and minimums are not known"
 
@@ -143,9 +144,29 @@ def _no_scenarios(report: Report) -> str:
 
 def prices_table(report: Report) -> Table:
     """Return the prices that were used, and what has none."""
-    columns = ("Product", "Price a month", "Currency", "From", "In force since", "Source", "Confidence", "Note", FIGURE)
+    columns = (
+        "Product",
+        "Price a month",
+        "Currency",
+        "Given by",
+        "In force since",
+        "Source",
+        "Confidence",
+        "Note",
+        FIGURE,
+    )
     rows = [
-        (p.product, p.price, p.currency, p.basis, p.effective_from, p.source, p.confidence, p.note, f"prices[{i}]")
+        (
+            p.product,
+            p.price,
+            p.currency,
+            PRICE_FROM.get(p.basis, p.basis),
+            p.effective_from,
+            p.source,
+            p.confidence,
+            p.note,
+            f"prices[{i}]",
+        )
         for i, p in enumerate(report.prices)
     ]
     return Table("Price book", columns, rows, "The org has nothing that is paid by the seat")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from isthmus.audit.evidence.bundle import Manifest
 from isthmus.audit.figures import Report
 from isthmus.audit.report.cells import FIGURE, Cell, Table
+from isthmus.audit.report.summary_money import at_basis
 
 Row: TypeAlias = tuple[str, Cell, str]
 
@@ -38,9 +39,13 @@ def _head(report: Report) -> Iterator[Row]:
     yield "Seats assigned", report.seats_assigned, "seats_assigned"
     yield "Seats estimated active, 90 days", _or_withheld(report.seats_active), "seats_active"
     yield "Seats unused", _or_withheld(report.seats_unused), "seats_unused"
-    yield "  of grade A: certain from Salesforce's own fields", _or_withheld(report.seats_unused_a), "seats_unused_a"
-    yield "  of grade B: very likely", _or_withheld(report.seats_unused_b), "seats_unused_b"
-    yield "  of grade C: to be asked about first", _or_withheld(report.seats_unused_c), "seats_unused_c"
+    yield (
+        "Seats unused, grade A: certain from Salesforce's own fields",
+        _or_withheld(report.seats_unused_a),
+        "seats_unused_a",
+    )
+    yield "Seats unused, grade B: very likely", _or_withheld(report.seats_unused_b), "seats_unused_b"
+    yield "Seats unused, grade C: to be asked about first", _or_withheld(report.seats_unused_c), "seats_unused_c"
     yield "Seats neither active nor unused", _or_withheld(report.seats_other), "seats_other"
     yield "Inactive means no login for (days)", report.effective_threshold_days, "effective_threshold_days"
     yield "Login history begins (UTC)", report.history_start, "history_start"
@@ -53,18 +58,23 @@ def _or_withheld(count: int | None) -> Cell:
 
 def _money(report: Report) -> Iterator[Row]:
     for i, total in enumerate(report.money):
-        path, currency = f"money[{i}]", total.currency
-        yield f"Cost of a year today ({currency}, {total.basis} price)", total.annual_cost, f"{path}.annual_cost"
-        yield f"Reclaim now, a year ({currency}, {total.basis} price)", total.reclaim_now, f"{path}.reclaim_now"
-        yield f"  of which grade A ({currency})", total.reclaim_split.a, f"{path}.reclaim_split.a"
-        yield f"  of which grade B ({currency})", total.reclaim_split.b, f"{path}.reclaim_split.b"
-        yield "  seats and grants", total.reclaim_seats, f"{path}.reclaim_seats"
-        yield f"Cash at renewal, a year ({currency})", total.cash_at_renewal, f"{path}.cash_at_renewal"
-        yield "  seats and grants", total.renewal_seats, f"{path}.renewal_seats"
-        yield f"At risk (grade C), a year ({currency})", total.at_risk, f"{path}.at_risk"
-        yield "  seats and grants", total.risk_seats, f"{path}.risk_seats"
+        path, unit = f"money[{i}]", f"{total.currency} a year"
+        yield f"Cost today ({unit}{at_basis(total)})", total.annual_cost, f"{path}.annual_cost"
+        yield f"Cash at renewal ({unit}{at_basis(total)})", total.cash_at_renewal, f"{path}.cash_at_renewal"
+        yield f"Cash at renewal, grade A or held by nobody ({unit})", total.renewal_split.a, f"{path}.renewal_split.a"
+        yield f"Cash at renewal, grade B ({unit})", total.renewal_split.b, f"{path}.renewal_split.b"
+        yield f"Cash at renewal, seats and grants ({total.currency})", total.renewal_seats, f"{path}.renewal_seats"
+        yield f"Reclaim now ({unit}{at_basis(total)})", total.reclaim_now, f"{path}.reclaim_now"
+        yield f"Reclaim now, grade A ({unit})", total.reclaim_split.a, f"{path}.reclaim_split.a"
+        yield f"Reclaim now, grade B ({unit})", total.reclaim_split.b, f"{path}.reclaim_split.b"
+        yield f"Reclaim now, seats and grants ({total.currency})", total.reclaim_seats, f"{path}.reclaim_seats"
+        yield f"At risk, grade C ({unit}{at_basis(total)})", total.at_risk, f"{path}.at_risk"
+        yield f"At risk, seats and grants ({total.currency})", total.risk_seats, f"{path}.risk_seats"
         uplift = total.break_even_uplift_percent
-        yield "Unit price rise that would cancel the saving (%)", uplift, f"{path}.break_even_uplift_percent"
+        what = f"Rise of unit prices that would cancel the cash at renewal, {total.currency} (%)"
+        yield what, uplift, f"{path}.break_even_uplift_percent"
+    if report.money:
+        yield "The amounts", "Cash at renewal, Reclaim now and At risk overlap: never add them up", ""
     if report.money_withheld:
         yield "Money", "withheld: see Coverage", "money_withheld"
     yield "Seats and grants found without a known price", _or_withheld(report.unpriced_seats), "unpriced_seats"

@@ -21,7 +21,10 @@ RULE: Final = Rule(
         "licence without any such permission is never compared. Grade C, always: permission set licences also open "
         "objects and limits that these permissions do not show. Nothing is judged where they are not readable."
     ),
-    remedy="Ask what X is needed for; if all of it comes with Y, remove the assignment of X and watch for a week.",
+    remedy=(
+        "Ask what the licence in the row is needed for; if all of it comes with the other one named, remove the "
+        "assignment and watch for a week."
+    ),
 )
 TRAP: Final = "it may open objects and limits that these permissions do not show"
 

@@ -48,7 +48,7 @@ def test_a_finding_that_is_put_off_stays_listed_and_counts_for_no_money() -> Non
     assert after.money[0].reclaim_seats == before.money[0].reclaim_seats - 1
     assert after.money[0].renewal_seats == before.money[0].renewal_seats - 1
     assert after.seats_unused == before.seats_unused  # the seat is as unused as before
-    assert any("1 findings are put off" in text for text in after.assumptions)
+    assert any("1 finding is put off" in text for text in after.assumptions)
 
 
 @pytest.mark.parametrize(("until", "held"), [(TODAY, True), (TODAY - timedelta(days=1), False)])
