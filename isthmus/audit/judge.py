@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final, final
 
 import msgspec
 
 from isthmus.audit.analysis import Basis, analyse
 from isthmus.audit.composing.compose import compose
-from isthmus.audit.evidence.bundle import Files, bundle_files
+from isthmus.audit.evidence.bundle import Files, bundle_files, fingerprint_of
 from isthmus.audit.figures import Report
 from isthmus.audit.given.days import day_of
 from isthmus.audit.given.exemptions import resolve
@@ -22,14 +22,41 @@ from isthmus.audit.view import View
 from isthmus.values import Secret
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Judged:
-    """The outcome of an audit. `documents` and `bundle` are files by name, each of them made when it is read."""
+    """The outcome of an audit. `documents` and `bundle` are files by name, each of them made when it is read.
 
-    view: View
-    report: Report
-    documents: Files
-    bundle: Files
+    `view` and `bundle` hold every user and login that was read, for as long as nobody calls `let_go`.
+    """
+
+    __slots__ = ("_read", "documents", "fingerprint", "report")
+
+    def __init__(self, view: View, report: Report, documents: Files, bundle: Files) -> None:
+        """Made by `judge_by`."""
+        self._read: tuple[View, Files] | None = (view, bundle)
+        self.report: Final = report
+        self.documents: Final = documents
+        self.fingerprint: Final = fingerprint_of(bundle)
+
+    @property
+    def view(self) -> View:
+        """What was read, as rules look at it."""
+        return self._of_reading()[0]
+
+    @property
+    def bundle(self) -> Files:
+        """The files of the evidence bundle."""
+        return self._of_reading()[1]
+
+    def let_go(self) -> None:
+        """Drop what was read: it has been written. Report and documents do without it."""
+        self._read = None
+
+    def _of_reading(self) -> tuple[View, Files]:
+        if self._read is None:
+            message = "what was read has been let go"
+            raise RuntimeError(message)
+        return self._read
 
 
 def judge(snapshot: Snapshot, options: AuditOptions, org: str) -> Judged:

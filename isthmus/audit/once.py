@@ -14,7 +14,6 @@ from isthmus.audit.collect import AuditJob
 from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
 from isthmus.audit.collecting.folder_shelf import FolderShelf, ShelfRefused
 from isthmus.audit.collecting.reading import MoverSetting, read_org
-from isthmus.audit.evidence.bundle import fingerprint_of
 from isthmus.audit.evidence.parts import Parts, parts_of
 from isthmus.audit.failures import AuditFailed, Failure
 from isthmus.audit.figures import Report
@@ -91,18 +90,20 @@ async def audit_once(
         await asyncio.gather(answering, return_exceptions=True)
         ours.close()
     read_s = clock.monotonic_s() - began_s
+    sandbox, ended = read.sandbox, read.exit
     judged = await asyncio.to_thread(judge, read.snapshot, options, org)
-    files = await asyncio.to_thread(write_output, judged, out_dir)
+    del read  # so that it goes when `judged` lets it go
+    files = await asyncio.to_thread(write_output, judged, out_dir, lets_go=True)
     shelf.drop()
     return OnceResult(
         report=judged.report,
         files=files,
-        fingerprint=fingerprint_of(judged.bundle),
+        fingerprint=judged.fingerprint,
         seconds=clock.monotonic_s() - began_s,
         read_s=read_s,
-        sandbox=read.sandbox,
-        mover_cpu_s=read.exit.cpu_s,
-        mover_peak_rss_bytes=read.exit.memory_max_kb * 1024,
+        sandbox=sandbox,
+        mover_cpu_s=ended.cpu_s,
+        mover_peak_rss_bytes=ended.memory_max_kb * 1024,
     )
 
 
@@ -133,8 +134,11 @@ def check_output(out_dir: Path) -> None:
         raise OutputRefused(message)
 
 
-def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
-    """Write everything beside its place first, then move it there. Returns the files and the bundle folder."""
+def write_output(judged: Judged, out_dir: Path, *, lets_go: bool = False) -> tuple[Path, ...]:
+    """Write everything beside its place first, then move it there. Returns the files and the bundle folder.
+
+    `lets_go`: what was read is dropped once the bundle is written, before the documents are made.
+    """
     places = tuple(out_dir / name for name in (*judged.documents, BUNDLE_DIR))
     aside = Path(tempfile.mkdtemp(prefix=".isthmus-", dir=out_dir))
     try:
@@ -142,6 +146,8 @@ def write_output(judged: Judged, out_dir: Path) -> tuple[Path, ...]:
         fresh.mkdir(mode=0o700)
         for name in judged.bundle:
             _write(fresh / name, parts_of(judged.bundle, name))
+        if lets_go:
+            judged.let_go()
         for name in judged.documents:
             _write(aside / name, parts_of(judged.documents, name))
         if (out_dir / BUNDLE_DIR).exists():

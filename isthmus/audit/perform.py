@@ -4,7 +4,8 @@
 2. `claim` raises the attempt: an older attempt that still lives can write nothing more.
 3. The lease channel goes straight to the mover; the worker never sees a token.
 4. What is read is kept every few seconds, in whole windows of logins: the next attempt goes on from there.
-5. Snapshot, findings and documents are stored in one transaction, with the state `done`.
+5. Bundle, people and documents are stored as they are made, each large one of them held alone, and shown to nobody
+   yet; findings and figures then, in one transaction with the state `done`. A failure removes them again.
 6. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
 7. What is to be told of the end is set down in the same transaction (`audit.afterwards`).
 """
@@ -23,9 +24,10 @@ from isthmus.audit.collect import AuditJob
 from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
 from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
 from isthmus.audit.desk.setting import read_options
+from isthmus.audit.evidence.bundle import zipped
 from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure, LeasesEnded, goes_on
 from isthmus.audit.given.options import AuditOptions
-from isthmus.audit.judge import judge
+from isthmus.audit.judge import Judged, judge
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.store_checkpoint import StoredShelf
 from isthmus.clock import Clock
@@ -123,15 +125,27 @@ class _Performing:
     async def carry_out(self, claimed: store.Claimed) -> None:
         if claimed.attempt > ATTEMPTS_MAX:
             raise AuditFailed(Failure.WORKER_STOPPED)
-        options = await self._options(claimed)
+        judged = await self._judged(claimed, await self._options(claimed))
+        for name in judged.documents:
+            content = await asyncio.to_thread(judged.documents.__getitem__, name)
+            async with self._app.database.tenant(await self.ticket()) as tx:
+                await store.save_document(tx, self._audit, claimed.attempt, name, content)
+        async with self._app.database.tenant(await self.ticket()) as tx:
+            await store.save_judged(tx, self._audit, claimed.attempt, judged.report)
+            await note_done(tx, self._audit, claimed.connection)
+
+    async def _judged(self, claimed: store.Claimed, options: AuditOptions) -> Judged:
+        """Read the org, judge it, and store what holds all that was read; then let go of it."""
         read = await self._read(claimed)
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_reporting(tx, self._audit, claimed.attempt)
         judged = await asyncio.to_thread(judge, read.snapshot, options, claimed.alias)
-        documents = await asyncio.to_thread(store.documents_of, judged)
+        bundle = await asyncio.to_thread(zipped, judged.bundle)
         async with self._app.database.tenant(await self.ticket()) as tx:
-            await store.save_judged(tx, self._audit, claimed.attempt, judged, documents)
-            await note_done(tx, self._audit, claimed.connection)
+            await store.save_document(tx, self._audit, claimed.attempt, store.BUNDLE_NAME, bundle)
+            await store.save_people(tx, self._audit, claimed.attempt, judged)
+        judged.let_go()
+        return judged
 
     async def _options(self, claimed: store.Claimed) -> AuditOptions:
         """Return what the installation and the tenant decide, and what earlier audits of the org knew."""

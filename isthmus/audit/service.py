@@ -154,9 +154,10 @@ async def audit_detail(tx: TenantTx, audit: AuditId) -> AuditDetail | None:
     kinds = await tx.fetch_all(
         "select kind from audit.document where audit_id = %(audit)s order by kind", row=_Kind, audit=audit
     )
-    content = await document(tx, audit, DocumentKind.JSON) if row.state is AuditState.DONE else None
+    done = row.state is AuditState.DONE
+    content = await document(tx, audit, DocumentKind.JSON) if done else None
     report = read_report(content) if content is not None else None
-    return AuditDetail(_view(row), report, tuple(found.kind for found in kinds))
+    return AuditDetail(_view(row), report, tuple(found.kind for found in kinds) if done else ())
 
 
 async def audit_state(tx: TenantTx, audit: AuditId) -> AuditState | None:
@@ -168,7 +169,10 @@ async def audit_state(tx: TenantTx, audit: AuditId) -> AuditState | None:
 async def has_document(tx: TenantTx, audit: AuditId, kind: DocumentKind) -> bool:
     """Return whether the audit has a document of this kind: what is older than the schedule keeps was removed."""
     row = await tx.fetch_one(
-        "select kind from audit.document where audit_id = %(audit)s and kind = %(kind)s",
+        """
+        select d.kind from audit.document d join audit.audit a on a.tenant_id = d.tenant_id and a.id = d.audit_id
+        where d.audit_id = %(audit)s and d.kind = %(kind)s and a.state = 'done'
+        """,
         row=_Kind,
         audit=audit,
         kind=kind,
@@ -220,9 +224,12 @@ async def findings(
 
 
 async def document(tx: TenantTx, audit: AuditId, kind: DocumentKind) -> bytes | None:
-    """Return a document's bytes, or None if the audit has none of this kind."""
+    """Return a document's bytes, or None if the audit has none of this kind or is not done."""
     row = await tx.fetch_one(
-        "select content from audit.document where audit_id = %(audit)s and kind = %(kind)s",
+        """
+        select d.content from audit.document d join audit.audit a on a.tenant_id = d.tenant_id and a.id = d.audit_id
+        where d.audit_id = %(audit)s and d.kind = %(kind)s and a.state = 'done'
+        """,
         row=_Content,
         audit=audit,
         kind=kind,

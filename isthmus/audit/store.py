@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -11,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from isthmus.audit.evidence.bundle import zipped
 from isthmus.audit.failures import Failure
 from isthmus.audit.figures import Report
 from isthmus.audit.given.catalogue import Category
@@ -170,8 +170,10 @@ async def save_percent(tx: TenantTx, audit: UUID, attempt: int, percent: int) ->
 
 
 async def save_reporting(tx: TenantTx, audit: UUID, attempt: int) -> None:
-    """Say that everything was read."""
+    """Say that everything was read. What an attempt before this one had stored of its findings is removed."""
     await check_attempt(tx, audit, attempt)
+    await tx.execute("delete from audit.document where audit_id = %(audit)s", audit=audit)
+    await tx.execute("delete from audit.person where audit_id = %(audit)s", audit=audit)
     await tx.execute("update audit.audit set state = 'reporting', percent = 100 where id = %(audit)s", audit=audit)
 
 
@@ -189,31 +191,24 @@ async def save_failure(tx: TenantTx, audit: UUID, attempt: int, failure: Failure
     )
 
 
-def documents_of(judged: Judged) -> dict[str, bytes]:
-    """Make what is kept of an audit as files, which takes a while: beforehand, so that no transaction waits for it."""
-    return {**judged.documents, BUNDLE_NAME: zipped(judged.bundle)}
-
-
-async def save_judged(tx: TenantTx, audit: UUID, attempt: int, judged: Judged, documents: Mapping[str, bytes]) -> None:
-    """End the audit as done, with its snapshot, findings and documents, all in this transaction."""
+async def save_document(tx: TenantTx, audit: UUID, attempt: int, name: str, content: bytes) -> None:
+    """Keep one document of an audit that is reporting. Nobody is shown it before the audit is done."""
     await check_attempt(tx, audit, attempt)
-    await _save_documents(tx, audit, documents)
-    await _save_findings(tx, audit, judged.report)
-    await _save_pools(tx, audit, judged.report)
-    await _save_weeks(tx, audit, judged.report)
-    await _save_people(tx, audit, judged)
-    await _save_summary(tx, audit, judged.report)
+    await tx.execute(
+        "insert into audit.document (audit_id, kind, content) values (%(audit)s, %(kind)s, %(content)s)",
+        audit=audit,
+        kind=AuditText(name),
+        content=Blob(content),
+    )
 
 
-async def _save_documents(tx: TenantTx, audit: UUID, documents: Mapping[str, bytes]) -> None:
-    await tx.execute("delete from audit.document where audit_id = %(audit)s", audit=audit)
-    for name, content in documents.items():
-        await tx.execute(
-            "insert into audit.document (audit_id, kind, content) values (%(audit)s, %(kind)s, %(content)s)",
-            audit=audit,
-            kind=AuditText(name),
-            content=Blob(content),
-        )
+async def save_judged(tx: TenantTx, audit: UUID, attempt: int, report: Report) -> None:
+    """End the audit as done, with its findings, all in this transaction. Documents and people are kept already."""
+    await check_attempt(tx, audit, attempt)
+    await _save_findings(tx, audit, report)
+    await _save_pools(tx, audit, report)
+    await _save_weeks(tx, audit, report)
+    await _save_summary(tx, audit, report)
 
 
 async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
@@ -235,7 +230,7 @@ async def _save_findings(tx: TenantTx, audit: UUID, report: Report) -> None:
         }
         for line in report.findings
     )
-    for part in _parts(rows):
+    async for part in _parts(rows):
         await tx.execute(
             """
             insert into audit.finding (audit_id, ordinal, rule, grade, severity, subject_id, pool, pool_name, annual,
@@ -255,7 +250,7 @@ async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
     await tx.execute("delete from audit.license_pool where audit_id = %(audit)s", audit=audit)
     await tx.execute("delete from audit.psl_pool where audit_id = %(audit)s", audit=audit)
     paid = ({**msgspec.to_builtins(line), "costs": Category(line.category).seat_costs} for line in report.licenses)
-    for part in _parts(paid):
+    async for part in _parts(paid):
         await tx.execute(
             """
             insert into audit.license_pool (audit_id, license_id, license_key, label, purchased, assigned, active_30,
@@ -269,7 +264,7 @@ async def _save_pools(tx: TenantTx, audit: UUID, report: Report) -> None:
             audit=audit,
             rows=part,
         )
-    for part in _parts(msgspec.to_builtins(line) for line in report.psls):
+    async for part in _parts(msgspec.to_builtins(line) for line in report.psls):
         await tx.execute(
             """
             insert into audit.psl_pool (audit_id, psl_id, psl_key, label, purchased, used, grants, grants_active)
@@ -289,7 +284,7 @@ async def _save_weeks(tx: TenantTx, audit: UUID, report: Report) -> None:
         for week in report.license_weeks
         if week.people is not None and week.machines is not None
     )
-    for part in _parts(rows):
+    async for part in _parts(rows):
         await tx.execute(
             """
             insert into audit.license_week (audit_id, license_id, week_start, people, machines)
@@ -302,8 +297,9 @@ async def _save_weeks(tx: TenantTx, audit: UUID, report: Report) -> None:
         )
 
 
-async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
-    await tx.execute("delete from audit.person where audit_id = %(audit)s", audit=audit)
+async def save_people(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -> None:
+    """Keep the users of an audit that is reporting, with when each was there."""
+    await check_attempt(tx, audit, attempt)
     view = judged.view
     rows = (
         {
@@ -321,7 +317,7 @@ async def _save_people(tx: TenantTx, audit: UUID, judged: Judged) -> None:
         }
         for user in view.snapshot.users
     )
-    for part in _parts(rows):
+    async for part in _parts(rows):
         await tx.execute(
             """
             insert into audit.person (audit_id, user_id, name, username, email, person_key, license_id, active,
@@ -369,11 +365,16 @@ def _short(text: str) -> str:
     return text.replace("\x00", "")[:TEXT_LENGTH_MAX]
 
 
-def _parts(rows: Iterable[object]) -> Iterable[AuditText]:
-    """Yield the rows as JSON arrays of bounded length."""
+async def _parts(rows: Iterable[object]) -> AsyncIterator[AuditText]:
+    """Yield the rows as JSON arrays of bounded length, made in a thread: the worker has other things to do."""
     iterator = iter(rows)
-    while part := list(islice(iterator, ROWS_PER_INSERT)):
-        yield _json(part)
+    while part := await asyncio.to_thread(_part, iterator):
+        yield part
+
+
+def _part(rows: Iterator[object]) -> AuditText | None:
+    part = list(islice(rows, ROWS_PER_INSERT))
+    return _json(part) if part else None
 
 
 def _json(rows: Sequence[object]) -> AuditText:

@@ -89,7 +89,10 @@ class Desk:
             snoozes = await store.load_snoozes(tx, found[0])
             options = replace_snoozes(options or AuditOptions(), snoozes)
             judged = judge(org.snapshot(), options, alias)
-            await store.save_judged(tx, found[0], claimed.attempt, judged, kept(judged))
+            for name, content in kept(judged).items():
+                await store.save_document(tx, found[0], claimed.attempt, name, content)
+            await store.save_people(tx, found[0], claimed.attempt, judged)
+            await store.save_judged(tx, found[0], claimed.attempt, judged.report)
         return found[0]
 
     async def get(self, path: str, *, who: str = "acme", **query: str) -> httpx.Response:

@@ -12,6 +12,7 @@ on from is never an error: the reading begins anew.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import zlib
 from array import array
@@ -97,7 +98,9 @@ class Keeping:
 
     async def begin(self, host: str, as_of: datetime | None) -> SnapshotBuilder:
         """Return the builder of an interrupted reading of this org, or a new one. `as_of`: the instant, if chosen."""
-        builder = restored(await self._shelf.load(), host, as_of, self._clock.now())
+        kept = await self._shelf.load()
+        # Of a large org this takes seconds, in which whoever waits for it has other things to do.
+        builder = await asyncio.to_thread(restored, kept, host, as_of, self._clock.now())
         self._whole = builder is None
         return builder or SnapshotBuilder(host)
 
@@ -139,7 +142,7 @@ def restored(checkpoint: Checkpoint, host: str, as_of: datetime | None, now: dat
         if not _fits(header, host, as_of, now):
             return None
         rows = _rows(checkpoint)
-    except (KeyError, ValueError, StopIteration, zlib.error, msgspec.MsgspecError):
+    except (KeyError, ValueError, zlib.error, msgspec.MsgspecError):
         return None
     for word in header.unknown_words:
         rows.unknown[word.vocabulary, word.word] = word.count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -121,4 +122,4 @@ async def read_org(
         raise LeasesEnded
     if not builder.complete:
         raise AuditFailed(_FAILURES.get(ended.failure, Failure.MOVER_STOPPED))
-    return Read(builder.finish(), mover.sandbox, ended)
+    return Read(await asyncio.to_thread(builder.finish), mover.sandbox, ended)

@@ -68,7 +68,7 @@ grant select, update (state, attempt, percent, started_at, finished_at, taken_at
     seats_unused, findings, currency, reclaim_annual, renewal_annual, risk_annual)
     on audit.audit to isthmus_worker;
 
--- The documents of a finished audit, whole.
+-- The documents of an audit, whole: put down while it reports, shown once it is done, gone if it fails.
 create table audit.document (
     tenant_id uuid not null default ctx.tenant(),
     audit_id uuid not null,
@@ -312,6 +312,10 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
     delete from audit.checkpoint c where c.tenant_id = new.tenant_id and c.audit_id = new.id;
+    if new.state = 'failed' then -- what it had stored on its way to be done
+        delete from audit.document d where d.tenant_id = new.tenant_id and d.audit_id = new.id;
+        delete from audit.person p where p.tenant_id = new.tenant_id and p.audit_id = new.id;
+    end if;
     return null;
 end
 $$;
