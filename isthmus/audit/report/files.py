@@ -120,7 +120,7 @@ def render_xlsx(report: Report, manifest: Manifest) -> bytes:
 
 def _formats(book: xlsxwriter.Workbook) -> dict[str, Format]:
     """Return the formats of cells by kind; all at the top, for some texts beside them have several lines."""
-    head = {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True}
+    head: dict[str, object] = {"bold": True, "bg_color": "#032D60", "font_color": "#FFFFFF", "text_wrap": True}
     kinds: dict[str, dict[str, object]] = {
         "head": head,
         "money": {"num_format": "#,##0.00"},

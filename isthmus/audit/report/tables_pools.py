@@ -31,7 +31,7 @@ def licenses_table(report: Report) -> Table:
         "Unused C",
         "Unit price a month",
         "Currency",
-        "Price given by",
+        "Price from",
         "Reclaim now a month",
         "Fewer at renewal",
         "Cash at renewal a month",

@@ -148,7 +148,7 @@ def prices_table(report: Report) -> Table:
         "Product",
         "Price a month",
         "Currency",
-        "Given by",
+        "Price from",
         "In force since",
         "Source",
         "Confidence",

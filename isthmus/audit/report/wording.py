@@ -8,8 +8,8 @@ from typing import Final
 
 NOT_PRINTED: Final = "\N{EN DASH}"
 WITHHELD: Final = "withheld"
-PRICE_FROM: Final = {"yours": "you", "list": "list price", "unpriced": "nobody"}
-"""Who gives a price, by its basis."""
+PRICE_FROM: Final = {"yours": "you", "list": "list price", "unpriced": "no price"}
+"""Where a price is from, by its basis."""
 _TURNS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F))
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 

@@ -205,7 +205,8 @@ def test_focus_rows_carry_unused_seats_say_what_they_are_and_add_up_to_what_was_
         assert isinstance(value, dict)
         contracted = [c.contracted for c in made("everything").report.contract if c.pool == value["id"]]
         assert sum(int(line["PricingQuantity"]) for line in mine) == (sum(contracted) or value["purchased"])
-        assert {line["CommitmentDiscountStatus"] for line in mine} == {"Used", "Unused"}
+        parts = {"Used", "Unused"} if figure.startswith("licenses") else {""}
+        assert {line["CommitmentDiscountStatus"] for line in mine} == parts
         for line in mine:
             assert Decimal(line["EffectiveCost"]) == Decimal(line["ContractedUnitPrice"]) * int(line["PricingQuantity"])
             assert (line["ChargeCategory"], line["ChargeFrequency"], line["PricingUnit"]) == (

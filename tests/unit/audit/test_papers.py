@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -213,3 +214,40 @@ def test_a_share_in_percent_does_not_look_like_money() -> None:
     heads = [str(cell.value) for cell in renewal[1]]
     column = heads.index("Unit price rise that would cancel it (%)")
     assert {row[column].number_format for row in renewal.iter_rows(min_row=2) if row[column].value} == {"0.0"}
+
+
+# ---- focus.csv ------------------------------------------------------------------------------------------------------
+
+MANDATORY = (
+    "BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart ChargeCategory "
+    "ChargeClass ChargeDescription ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost InvoiceIssuerName ListCost "
+    "PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName"
+)
+"""The columns of FOCUS 1.2 whose feature level is Mandatory."""
+EMPTY_ALLOWED = {"ChargeClass"}
+"""Empty where a row corrects no earlier one."""
+
+
+def focus(make: Callable[[], Judged]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(make().documents["focus.csv"].decode())))
+
+
+@pytest.mark.parametrize("make", [orgs.everything, large], ids=lambda make: make.__name__)
+def test_focus_rows_have_all_mandatory_columns_and_leave_none_empty_that_must_not_be(
+    make: Callable[[], Judged],
+) -> None:
+    for row in focus(make):
+        assert [name for name in MANDATORY.split() if not row[name] and name not in EMPTY_ALLOWED] == []
+        assert (row["ChargeCategory"], row["ChargeFrequency"]) == ("Purchase", "Recurring")
+        assert row["ServiceCategory"] == "Business Applications"
+        assert row["CommitmentDiscountStatus"] in {"", "Used", "Unused"}
+        assert row["BillingPeriodStart"] < row["BillingPeriodEnd"]
+        assert all(name.startswith("x_") or name[0].isupper() for name in row)
+
+
+@pytest.mark.parametrize("make", [orgs.everything, large], ids=lambda make: make.__name__)
+def test_a_year_of_focus_rows_costs_what_the_summary_page_says_that_a_year_costs(make: Callable[[], Judged]) -> None:
+    for total in report_of(make).money:
+        mine = [row for row in focus(make) if row["BillingCurrency"] == total.currency]
+        for metric in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"):
+            assert 12 * sum(Decimal(row[metric]) for row in mine) == total.annual_cost
