@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from isthmus.audit.analysis import Analysis
 from isthmus.audit.figures import LicenseLine, PslLine
 from isthmus.audit.finding import Grade, Withhold
 from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.rules.r02_psl_convention import convention_of
 from isthmus.audit.rules.registry import SEAT_RULES
+
+MACHINE_DAYS: Final = 90
 
 
 def license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
@@ -23,7 +27,7 @@ def license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
             return None
         return view.active_people(row.id, days)
 
-    machines = [user for user in holders if view.within(view.activity(user.id).machine_last, 90)]
+    machines = [user for user in holders if view.within(view.activity(user.id).machine_last, MACHINE_DAYS)]
     unused = [f for f in analysis.findings if f.rule in SEAT_RULES and f.pool == row.id and f.grade is not Grade.D]
 
     def graded(grade: Grade) -> int | None:
@@ -41,8 +45,8 @@ def license_line(analysis: Analysis, row: LicenseRow) -> LicenseLine:
         active_60=active(60),
         active_90=active(90),
         machines_90=None
-        if blind
-        else sum(1 for user in machines if not view.within(view.activity(user.id).human_last, 90)),
+        if blind or view.history_days < MACHINE_DAYS
+        else sum(1 for user in machines if not view.within(view.activity(user.id).human_last, MACHINE_DAYS)),
         unused=None if quiet else len(unused),
         unused_a=graded(Grade.A),
         unused_b=graded(Grade.B),

@@ -96,7 +96,7 @@ def evidence_rows(ground: Ground, finding: Finding) -> tuple[RowRef, ...]:
     )
 
 
-def _clusters(ground: Ground) -> list[tuple[list[str], frozenset[str]]]:
+def _clusters(ground: Ground) -> list[tuple[list[str], Mapping[str, frozenset[str]]]]:
     return r15_duplicate.clusters(list(ground.view.seat_holders()))
 
 

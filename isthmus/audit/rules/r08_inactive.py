@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -21,9 +21,9 @@ RULE: Final = Rule(
     doc=(
         "Active user on a paid licence, without a login in person or by software within the threshold (90 days), whose "
         "LastLoginDate is older too. Grade B; A from 120 days. Traps: the same person came back after a gap of 60 days "
-        "or more before (quarter-end work); most of the department went silent within two weeks of each other "
-        "(seasonal work); deactivated at an earlier audit and active again. Long leave, work once a year and approving "
-        "by e-mail cannot be seen in logins: the exemptions file is for them."
+        "or more before (quarter-end work); with four fifths of their department's seats, five or more, went silent "
+        "within two weeks of each other (seasonal work); deactivated at an earlier audit and active again. Long leave, "
+        "work once a year and approving by e-mail cannot be seen in logins: the exemptions file is for them."
     ),
     remedy="Ask whether the person is on leave or works with Salesforce only at times; if not, deactivate the user.",
 )
@@ -37,12 +37,12 @@ SEASON_SPAN: Final = timedelta(days=14)
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each holder who stopped coming."""
     absent = [(user, last) for user in view.seat_holders() if (last := absent_since(view, user)) is not None]
-    seasonal = _seasonal_departments(view, absent)
+    seasonal = _seasonal(view, absent)
     for user, last in absent:
         days = view.age_days(last)
         traps = list(own_traps(view, user))
-        if user.department and user.department in seasonal:
-            traps.append(f"{seasonal[user.department]} of the same department went silent together: seasonal work?")
+        if user.id in seasonal:
+            traps.append(f"{seasonal[user.id]} of the same department went silent together: seasonal work?")
         grade = Grade.A if not view.within(last, SURE_DAYS) else Grade.B
         yield Finding(
             rule="R08",
@@ -84,18 +84,34 @@ def longest_gap_days(day_bits: int) -> int:
     return max((b - a for a, b in pairwise(days)), default=0)
 
 
-def _seasonal_departments(view: View, absent: list[tuple[UserRow, datetime]]) -> Mapping[str, int]:
-    """Return departments of which most seat holders went silent within two weeks, and how many."""
+def _seasonal(view: View, absent: list[tuple[UserRow, datetime]]) -> Mapping[str, int]:
+    """Return the users who went silent together with most of their department, and with how many."""
     holders: dict[str, int] = defaultdict(int)
     for user in view.seat_holders():
         holders[user.department] += 1
-    lasts: dict[str, list[datetime]] = defaultdict(list)
+    gone: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for user, last in absent:
-        lasts[user.department].append(last)
-    return {
-        department: len(when)
-        for department, when in lasts.items()
-        if len(when) >= SEASON_USERS_MIN
-        and len(when) * 100 >= SEASON_SHARE_PERCENT * holders[department]
-        and max(when) - min(when) <= SEASON_SPAN
-    }
+        if user.department:
+            gone[user.department].append(((last - view.now) // timedelta(microseconds=1), user.id))
+    found: dict[str, int] = {}
+    for department, of in gone.items():
+        of.sort()
+        together = went_together([at for at, _ in of], holders[department])
+        found.update((user, count) for (_, user), count in zip(of, together, strict=True) if count)
+    return found
+
+
+def went_together(lasts: Sequence[int], holders: int) -> list[int]:
+    """Return for each of these instants, which rise, of how many it is one that lie within the span and are enough.
+
+    Instants are in microseconds, `holders` is how many seats the department has. Somebody who left long before the
+    others does not hide that these went together.
+    """
+    counts, span, end = [0] * len(lasts), SEASON_SPAN // timedelta(microseconds=1), 0
+    for first, at in enumerate(lasts):
+        while end < len(lasts) and lasts[end] - at <= span:
+            end += 1
+        number = end - first
+        if number >= SEASON_USERS_MIN and number * 100 >= SEASON_SHARE_PERCENT * holders:
+            counts[first:end] = [max(number, count) for count in counts[first:end]]
+    return counts

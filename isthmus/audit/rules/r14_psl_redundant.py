@@ -16,10 +16,11 @@ RULE: Final = Rule(
     title="Redundant permission set licence",
     saves="the permission set licence that grants less",
     doc=(
-        "An active user holds X and Y, both in force, and every permission that X can grant (MaximumPermissions...) Y "
-        "can grant too. Where both grant the same, the dearer is X, else the one whose id is later. A permission set "
-        "licence without any such permission is never compared. Grade C, always: permission set licences also open "
-        "objects and limits that these permissions do not show. Nothing is judged where they are not readable."
+        "An active user holds X and Y, both Active and not past their ExpirationDate, and every permission that X can "
+        "grant (MaximumPermissions...) Y can grant too. Where both grant the same, the dearer is X, else the one whose "
+        "id is later. A permission set licence without any such permission is never compared. Grade C, always: "
+        "permission set licences also open objects and limits that these permissions do not show. Nothing is judged "
+        "where they are not readable."
     ),
     remedy=(
         "Ask what the licence in the row is needed for; if all of it comes with the other one named, remove the "
@@ -63,7 +64,8 @@ def check(view: View) -> Iterator[Finding]:
 
 def wider_pools(view: View) -> Mapping[str, tuple[str, ...]]:
     """Return, for each pool in force, those that can grant all that it can; never two pools for one another."""
-    pools = [row for row in view.snapshot.psls if row.status == "Active" and row.permissions]
+    running = [row for row in view.snapshot.psls if row.expires_on is None or view.today <= row.expires_on]
+    pools = [row for row in running if row.status == "Active" and row.permissions]
     found: dict[str, tuple[str, ...]] = {}
     for less in pools:
         wanted = frozenset(less.permissions)

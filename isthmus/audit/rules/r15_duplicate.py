@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -24,7 +24,8 @@ RULE: Final = Rule(
         "or federation identifier: grade B. By the same name and department or manager, with user names that differ "
         "only in endings such as .old, .admin or a number: grade C. Four or more users on one address, number or "
         "identifier are a shared mailbox, not a person; integrations (R09) often have their keeper's address, and are "
-        "not compared. Each sign has a weight (number and identifier 4, address 3, name 2): 3 or more is grade B. "
+        "not compared. Each sign that joins the seat used least recently to another one has a weight (number and "
+        "identifier 4, address 3, name 2): 3 or more is grade B. "
         "A number such as 0 or n/a stands for none. Traps: one of the accounts was created within 30 days, so that the "
         "person may be moving to it; an admin twin; an external and an internal identity; an account that "
         "only software uses; a role's address (support@) that several people may read; all accounts in use within 30 "
@@ -44,10 +45,11 @@ SCORE_MIN: Final = 3
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each person, about the seat that is used least recently."""
     users = {user.id: user for user in view.seat_holders() if not _is_integration(view, user)}
-    for members, reasons in clusters(list(users.values())):
+    for members, signs in clusters(list(users.values())):
         ordered = sorted((users[m] for m in members), key=lambda user: (_last(view, user), user.id))
         idle = ordered[0]
-        traps = _traps(view, ordered, reasons)
+        traps = _traps(view, ordered, frozenset[str]().union(*signs.values()))
+        reasons = signs[idle.id]
         score = sum(_WEIGHTS[reason] for reason in reasons)
         grade = Grade.B if score >= SCORE_MIN else Grade.C
         yield Finding(
@@ -71,8 +73,8 @@ def check(view: View) -> Iterator[Finding]:
         )
 
 
-def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]:
-    """Return the groups of users who seem to be one person each, with what joins them."""
+def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], Mapping[str, frozenset[str]]]]:
+    """Return the groups of users who seem to be one person each, with what joins each of them to others."""
     parent: dict[str, str] = {}
 
     def root(member: str) -> str:
@@ -80,7 +82,7 @@ def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]
             member = above
         return member
 
-    joins: list[tuple[str, str]] = []
+    signs: dict[str, frozenset[str]] = defaultdict(frozenset)
     for reason, key in _KEYS:
         for ids in _sharing(users, key):
             if len(ids) >= SHARED_MIN:
@@ -88,14 +90,12 @@ def clusters(users: Sequence[UserRow]) -> list[tuple[list[str], frozenset[str]]]
             for other in ids[1:]:
                 first, second = sorted((root(ids[0]), root(other)))
                 parent[second] = first
-            joins.append((ids[0], reason))
+            for member in ids:
+                signs[member] |= {reason}
     members: dict[str, list[str]] = defaultdict(list)
     for member in parent:
         members[root(member)].append(member)
-    reasons: dict[str, set[str]] = defaultdict(set)
-    for member, reason in joins:
-        reasons[root(member)].add(reason)
-    return [(sorted(ids), frozenset(reasons[top])) for top, ids in sorted(members.items())]
+    return [(sorted(ids), {member: signs[member] for member in ids}) for _, ids in sorted(members.items())]
 
 
 def _sharing(users: Sequence[UserRow], key: Callable[[UserRow], str]) -> list[list[str]]:
@@ -168,7 +168,7 @@ def _traps(view: View, members: Sequence[UserRow], reasons: frozenset[str]) -> t
     uses = [view.activity(user.id) for user in members]
     if any(use.machine_last is not None and use.human_last is None for use in uses):
         traps.append("one of them is used by software only")
-    if reasons == frozenset({"e-mail address"}) and all(is_role_address(user.email) for user in members):
+    if reasons == frozenset({"e-mail address"}) and all(is_role_address(normal_email(user.email)) for user in members):
         traps.append("joined by a role's address, which several people may read")
     if all(view.within(view.activity(user.id).human_last, IN_USE_DAYS) for user in members):
         traps.append("all of them were in use within 30 days")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -122,14 +121,14 @@ class Answer:
             return seasonal
         gone, last = away[of.order], seats.last_seen[of.order]
         count = np.add.reduceat(gone.astype(np.int64), of.starts)
-        first = np.minimum.reduceat(np.where(gone, last, self._now), of.starts)
-        final = np.maximum.reduceat(np.where(gone, last, NEVER), of.starts)
         some = count >= r08_inactive.SEASON_USERS_MIN
         most = count * 100 >= r08_inactive.SEASON_SHARE_PERCENT * of.sizes
-        span = r08_inactive.SEASON_SPAN // timedelta(microseconds=1)
-        # Where nobody is gone the span is meaningless, and `some` is false.
-        together = some & most & (np.where(some, final, 0) - np.where(some, first, 0) <= span)
-        seasonal[of.order] = np.repeat(together, of.sizes)
+        for number in np.flatnonzero(some & most):  # few departments
+            of_it = slice(int(of.starts[number]), int(of.starts[number] + of.sizes[number]))
+            places, lasts = of.order[of_it][gone[of_it]], last[of_it][gone[of_it]]
+            rising = np.argsort(lasts, kind="stable")
+            together = r08_inactive.went_together(lasts[rising].tolist(), int(of.sizes[number]))
+            seasonal[places[rising]] = np.array(together) > 0
         return seasonal
 
     def _granted(self, absent: Mapping[str, _Found]) -> dict[str, _Found]:
