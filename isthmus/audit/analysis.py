@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 from isthmus.audit.finding import Finding, GateResult, Grade, Saving, Severity, Subject, Verdict, Withhold
-from isthmus.audit.given.contract import ContractItem, in_force
+from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.exemptions import Exempt
 from isthmus.audit.given.history import History, PoolPoint
 from isthmus.audit.given.options import Thresholds
 from isthmus.audit.given.pricebook import PriceBook
-from isthmus.audit.given.prices import NEGOTIATED, UNPRICED, Price, named_price, price_of_license, price_of_psl
+from isthmus.audit.given.prices import GIVEN, NEGOTIATED, UNPRICED, Price, named_price, price_of_license, price_of_psl
 from isthmus.audit.given.snooze import Snoozes, put_off
 from isthmus.audit.model import LicenseRow, PslRow
 from isthmus.audit.money import ZERO, Less, Pool, PoolMoney, pool_money, valued_findings
@@ -25,6 +25,7 @@ from isthmus.audit.needed import base_need, known_weeks
 from isthmus.audit.rules.r09_integration import allot
 from isthmus.audit.rules.registry import CHECKS, DERIVED, GATES, RULES, SEAT_RULES
 from isthmus.audit.snapshot import Snapshot
+from isthmus.audit.terms import Terms
 from isthmus.audit.view import DISABLED, View
 
 AVERAGE_STEP: Final = Decimal("0.000001")
@@ -82,19 +83,16 @@ class Analysis:
 
 def analyse(snapshot: Snapshot, basis: Basis) -> Analysis:
     """Judge the snapshot. The same snapshot and basis give the same analysis, on any machine and in any time zone."""
-    prices, today = prices_of(snapshot, basis), basis.day(snapshot)
-    contracted = {
-        row.id: sum(item.quantity for item in items)
-        for row in snapshot.licenses
-        if (items := contract_now(row, basis.contract, today))
-    }
+    today = basis.day(snapshot)
+    terms = terms_of(snapshot, basis)
+    prices = prices_of(snapshot, basis, terms)
     view = View(
         snapshot,
         basis.thresholds,
         prices=prices,
         exempt=basis.exempt,
         history=basis.history,
-        contracted=contracted,
+        terms=terms,
         today=today,
     )
     gates = tuple(result for gate in GATES for result in gate.examine(view))
@@ -143,31 +141,24 @@ def excused(view: View, finding: Finding) -> Finding:
     )
 
 
-def contract_of(row: LicenseRow, contract: Sequence[ContractItem]) -> tuple[ContractItem, ...]:
-    """Return the contract's lines for this licence, by key or name, whenever their terms are."""
-    names = {text.strip().casefold() for text in (row.key, row.name, row.label) if text}
-    return tuple(item for item in contract if item.license.strip().casefold() in names)
+def terms_of(snapshot: Snapshot, basis: Basis) -> Terms:
+    """Return the contract's lines by pool, as they count on the day of the audit."""
+    return Terms(snapshot.licenses, snapshot.psls, basis.contract, basis.day(snapshot))
 
 
-def contract_now(row: LicenseRow, contract: Sequence[ContractItem], today: date) -> tuple[ContractItem, ...]:
-    """Return those of them that count on this day: quantities, minimums and prices of other terms are not added."""
-    return in_force(contract_of(row, contract), today)
-
-
-def prices_of(snapshot: Snapshot, basis: Basis) -> dict[str, Price]:
+def prices_of(snapshot: Snapshot, basis: Basis, terms: Terms) -> dict[str, Price]:
     """Return what a seat of each pool costs: your price, else the contract's, else a list price, else none."""
     book, on = basis.prices, basis.day(snapshot)
-    prices: dict[str, Price] = {}
-    for row in snapshot.licenses:
-        price = price_of_license(row, on, book.shipped, book.own)
-        by_contract = _contract_price(row, contract_now(row, basis.contract, on))
-        prices[row.id] = by_contract if by_contract is not None and price.basis != NEGOTIATED else price
-    for psl in snapshot.psls:
-        prices[psl.id] = price_of_psl(psl, on, book.shipped, book.own)
+    prices = {row.id: price_of_license(row, on, book.shipped, book.own) for row in snapshot.licenses}
+    prices |= {row.id: price_of_psl(row, on, book.shipped, book.own) for row in snapshot.psls}
+    for row in (*snapshot.licenses, *snapshot.psls):
+        by_contract = _contract_price(row, terms.now(row.id))
+        if by_contract is not None and prices[row.id].confidence != GIVEN:
+            prices[row.id] = by_contract
     return prices
 
 
-def _contract_price(row: LicenseRow, items: Sequence[ContractItem]) -> Price | None:
+def _contract_price(row: LicenseRow | PslRow, items: Sequence[ContractItem]) -> Price | None:
     """Return the contract's price of a seat; of several lines their average by quantity, so that sums stay right."""
     priced = [(item, item.unit_price) for item in items if item.unit_price is not None]
     if not priced:
@@ -179,12 +170,12 @@ def _contract_price(row: LicenseRow, items: Sequence[ContractItem]) -> Price | N
         told = ", ".join(f"{item.quantity} x {price} {item.currency}" for item, price in priced)
         if len({item.currency for item, _ in priced}) > 1:
             note = f"The contract has {told}: one price for both cannot be said. Give it with --prices."
-            return Price(row.id, product, None, None, UNPRICED, source, "given by you", None, note)
+            return Price(row.id, product, None, None, UNPRICED, source, GIVEN, None, note)
         seats = sum(item.quantity for item, _ in priced)
         whole = sum((price * item.quantity for item, price in priced), ZERO)
         amount = (whole / seats).quantize(AVERAGE_STEP, ROUND_HALF_UP).normalize() if seats else amount
         note = f"Average of the contract's lines, {told}: seats given back at the renewal may be the cheaper ones."
-    return Price(row.id, product, amount, first.currency, NEGOTIATED, source, "given by you", None, note)
+    return Price(row.id, product, amount, first.currency, NEGOTIATED, source, GIVEN, None, note)
 
 
 def _worth(finding: Finding, prices: Mapping[str, Price], basis: Basis) -> Decimal | None:
@@ -253,21 +244,33 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
     pools: list[Pool] = []
     utc_day = view.now.date()
     for row in view.snapshot.licenses:
-        items = contract_now(row, basis.contract, view.today)
-        contracted = sum(item.quantity for item in items) if items else None
-        minimum = sum(item.minimum_quantity for item in items)
         if view.categories[row.id].seat_costs and row.status != DISABLED:
-            sold = row.status == "Active"
             a, b, c, *_ = unused.get(row.id, (0, 0, 0))
             points = [*basis.history.points, PoolPoint(utc_day, row.id, row.total, row.used, a, b, c)]
+            items = view.terms.now(row.id)
             before = base_need(known_weeks(points, row.id, utc_day), items, view.today)
-            own = Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, before, count_surplus=sold)
-            pools.append(replace(own, hires=view.thresholds_of(row.id).hires))
-    for psl in view.snapshot.psls:
-        own = prices[psl.id].basis == NEGOTIATED and psl.status == "Active"
-        if psl.status != DISABLED:
-            pools.append(Pool(psl.id, _total(psl), psl.used, prices[psl.id], count_surplus=own))
+            own = _pool(view, row, prices)
+            pools.append(replace(own, needed_before=before, count_surplus=row.status == "Active"))
+    pools += [_add_on(view, row, prices) for row in view.snapshot.psls if row.status != DISABLED]
     return pools
+
+
+def _pool(view: View, row: LicenseRow | PslRow, prices: Mapping[str, Price]) -> Pool:
+    terms, hires = view.terms, view.thresholds_of(row.id).hires
+    contracted, minimum = terms.contracted(row.id), terms.minimum(row.id)
+    if contracted is None and row.total < 0:
+        contracted = 0  # a negative total is no count: nobody knows what is bought, so nothing is saved at the renewal
+    return Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, hires=hires)
+
+
+def _add_on(view: View, row: PslRow, prices: Mapping[str, Price]) -> Pool:
+    """Return the pool of a permission set licence: most come bundled, so what nobody holds counts only if it is bought.
+
+    Where the contract has it, no more seats are worth money than it has: others came with something else, or free.
+    """
+    own = _pool(view, row, prices)
+    bought = own.contracted is not None or own.price.basis == NEGOTIATED
+    return replace(own, count_surplus=bought and row.status == "Active", paid_max=view.terms.contracted(row.id))
 
 
 def _total(row: LicenseRow | PslRow) -> int:

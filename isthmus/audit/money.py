@@ -6,7 +6,8 @@ Three figures, never one, and never added up, for they overlap:
 of the past weeks needed.
 *at risk*: seats of grade C; ask first.
 Each seat is valued once, by the surest finding about it, and among equally sure ones by the first rule in priority:
-a hint never makes a certain saving doubtful. The sum of a pool is capped by the pool.
+a hint never makes a certain saving doubtful. No pool gives more than it has: where more seats are used than there are,
+seats that come back are nobody's saving until used seats and seats are level, for grade C as for A and B.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Pool:
     `needed_before`: seats that the weekly history asks for at the renewal (see `needed`), where there is enough of it.
     `hires`: seats promised to people who are still to come: they are needed at the renewal on top of all else.
     `count_surplus`: seats that nobody holds count at renewal too (not for permission set licences: most come bundled).
+    `paid_max`: no more of its seats are worth money than these, whatever is found.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Pool:
     needed_before: int = 0
     count_surplus: bool = True
     hires: int = 0
+    paid_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,15 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0
     if not pool.count_surplus:
         fewer = min(fewer, certain)
-    reclaim = _take(min(certain, room), found, less)
+    again = min(certain, room)
+    # Seats used beyond what there is come back first, whatever the grade of those that free them.
+    asked = min(found.c, pool.used - certain)
+    risk = max(0, min(asked, pool.total - pool.used + certain + asked - again))
+    if pool.paid_max is not None:
+        again, risk = min(again, pool.paid_max), min(risk, pool.paid_max)
+    reclaim = _take(again, found, less)
     renewal = _take(fewer, Split(surplus + found.a, found.b, found.c), less)
-    return PoolMoney(pool, reclaim, renewal, _worth_less(Split(c=found.c), found, less), in_use)
+    return PoolMoney(pool, reclaim, renewal, _worth_less(Split(c=risk), found, less), in_use)
 
 
 def _take(seats: int, of: Split, less: Less) -> Split:

@@ -20,6 +20,7 @@ from isthmus.audit.given.prices import Price
 from isthmus.audit.login_table import UserLogins
 from isthmus.audit.model import LicenseRow, PslAssignRow, PslRow, UserRow
 from isthmus.audit.snapshot import Snapshot
+from isthmus.audit.terms import Terms
 
 COUNTER_LAG_MAX = timedelta(hours=24)
 DISABLED: Final = "Disabled"
@@ -46,7 +47,7 @@ class Activity:
 NO_ACTIVITY = Activity()
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 NO_HISTORY = History()
-NOTHING_CONTRACTED: Mapping[str, int] = MappingProxyType({})
+NO_TERMS = Terms()
 NOBODY_EXEMPT = Exempt()
 
 
@@ -80,10 +81,10 @@ class View:
         prices: Mapping[str, Price] = NO_PRICES,
         exempt: Exempt = NOBODY_EXEMPT,
         history: History = NO_HISTORY,
-        contracted: Mapping[str, int] = NOTHING_CONTRACTED,
+        terms: Terms = NO_TERMS,
         today: date | None = None,
     ) -> None:
-        """Take them; everything else is derived when it is asked for. `prices` and seats `contracted` are by pool.
+        """Take them; everything else is derived when it is asked for. `prices` are by pool.
 
         `today` is the day where the operator is, for what is given as days; None: that of UTC.
         """
@@ -92,7 +93,7 @@ class View:
         self.prices = prices
         self.exempt = exempt
         self.history = history
-        self.contracted = contracted
+        self.terms = terms
         self.today = snapshot.reading.taken_at.date() if today is None else today
 
     def borrow(self, other: View) -> None:
@@ -122,12 +123,13 @@ class View:
         return min(self.thresholds.inactive_days, self.history_days)
 
     def thresholds_of(self, license_: str | None) -> Thresholds:
-        """The thresholds of one licence, by its id."""
+        """The thresholds of one licence or permission set licence, by its id."""
         return self._thresholds.get(license_ or "", self.thresholds)
 
     @cached_property
     def _thresholds(self) -> dict[str, Thresholds]:
-        return {row.id: self.thresholds.of(row.key, row.name, row.label) for row in self.snapshot.licenses}
+        rows = (*self.snapshot.licenses, *self.snapshot.psls)
+        return {row.id: self.thresholds.of(row.key, row.name, row.label) for row in rows}
 
     def inactive_days_of(self, license_: str | None) -> int:
         """The threshold in force for one licence, by its id; never longer than the history."""

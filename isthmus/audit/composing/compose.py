@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, contract_now, contract_of
+from isthmus.audit.analysis import Analysis
 from isthmus.audit.composing import renewal, texts
 from isthmus.audit.composing.cohorts import cohort_lines, cohort_months
 from isthmus.audit.composing.meters import meter_lines
@@ -285,9 +285,8 @@ def _price_lines(analysis: Analysis) -> tuple[PriceLine, ...]:
 def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
     view = analysis.view
     lines: list[ContractLine] = []
-    for row in view.snapshot.licenses:
-        items = contract_of(row, analysis.basis.contract)
-        now = contract_now(row, analysis.basis.contract, view.today)
+    for row in (*view.snapshot.licenses, *view.snapshot.psls):
+        items, now = view.terms.of(row.id), view.terms.now(row.id)
         contracted = sum(item.quantity for item in now)
         lines.extend(
             ContractLine(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, contract_now
+from isthmus.audit.analysis import Analysis
 from isthmus.audit.composing.moves import ALLOWANCE, Group, How, Limit, Source, Target, best, limits
 from isthmus.audit.figures import MoveLimitLine, MoveLine
 from isthmus.audit.finding import Finding, Grade, Saving, Withhold
@@ -100,8 +100,7 @@ def _is_release(finding: Finding) -> bool:
 
 
 def _minimum(analysis: Analysis, pool: str) -> int:
-    items = contract_now(analysis.view.licenses[pool], analysis.basis.contract, analysis.view.today)
-    return sum(item.minimum_quantity for item in items)
+    return analysis.view.terms.minimum(pool)
 
 
 def _name(analysis: Analysis, pool: str) -> str:

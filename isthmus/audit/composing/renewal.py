@@ -16,15 +16,15 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
 from isthmus.audit import money, needed
-from isthmus.audit.analysis import Analysis, contract_now, contract_of
+from isthmus.audit.analysis import Analysis
 from isthmus.audit.figures import LicenseLine
 from isthmus.audit.figures_renewal import ForecastLine, PlanLine, ReadinessLine, ScenarioLine
-from isthmus.audit.finding import Withhold
+from isthmus.audit.finding import Grade, Saving, Withhold
 from isthmus.audit.forecast import LEVEL_PERCENT, Forecast
 from isthmus.audit.given.contract import ContractItem
 from isthmus.audit.given.history import WEEKS_MIN, PoolPoint
-from isthmus.audit.given.prices import AT_LIST, price_of_license
-from isthmus.audit.model import LicenseRow
+from isthmus.audit.given.prices import AT_LIST, price_of_license, price_of_psl
+from isthmus.audit.model import LicenseRow, PslRow
 
 UPLIFTS: Final = (3, 6, 7, 10)
 TERMS_YEARS: Final = (1, 3)
@@ -34,20 +34,26 @@ TARGET_DAYS: Final = 182
 QUOTE_DAYS: Final = 90
 DECISION_DAYS: Final = 14
 INSUFFICIENT: Final = "insufficient history"
+NO_PAST: Final = "weekly seats of permission set licences are not kept, so peaks are not known; today's value only"
 
 
 def readiness(analysis: Analysis, licenses: Sequence[LicenseLine]) -> tuple[ReadinessLine, ...]:
-    """Return the required seats of each licence that is paid by the seat; nothing where activity is withheld."""
+    """Return the required seats of what is paid by the seat; nothing where activity is withheld.
+
+    Permission set licences follow, those under contract: by what is assigned today, for their past is not kept.
+    """
     if analysis.withheld(Withhold.ACTIVITY):
         return ()
     view = analysis.view
     today = view.now.date()
     points = [*analysis.basis.history.points, *(_point(line, today) for line in licenses)]
-    return tuple(
+    seats = [
         _readiness(analysis, view.licenses[line.id], needed.known_weeks(points, line.id, today))
         for line in licenses
         if view.categories[line.id].seat_costs and line.status == "Active" and line.purchased > 0
-    )
+    ]
+    bought = [row for row in view.snapshot.psls if row.status == "Active" and row.total > 0 and view.terms.now(row.id)]
+    return (*seats, *(_add_on(analysis, row) for row in sorted(bought, key=lambda row: (-row.used, row.id))))
 
 
 def known_weeks(analysis: Analysis, pool: str, licenses: Sequence[LicenseLine]) -> tuple[PoolPoint, ...]:
@@ -62,9 +68,9 @@ def _point(line: LicenseLine, day: date) -> PoolPoint:
 
 
 def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) -> ReadinessLine:
-    items = contract_now(row, analysis.basis.contract, analysis.view.today)
-    bought = sum(item.quantity for item in items) if items else row.total
-    minimum = sum(item.minimum_quantity for item in items)
+    terms = analysis.view.terms
+    contracted, minimum = terms.contracted(row.id), terms.minimum(row.id)
+    bought = row.total if contracted is None else contracted
     own = analysis.view.thresholds_of(row.id)
 
     def with_reserve(seats: int) -> int:
@@ -73,7 +79,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     def required(seats: int) -> int:
         return max(minimum, with_reserve(seats))
 
-    told = needed.forecast_of(known, items, analysis.view.today)
+    told = needed.forecast_of(known, terms.now(row.id), analysis.view.today)
     highest = told.high if isinstance(told, Forecast) else 0
     now = _needed_now(analysis, row, known)
     values, least = needed.case_values(known), (highest, max(highest, now or 0), 0)
@@ -113,6 +119,40 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     )
 
 
+def _add_on(analysis: Analysis, row: PslRow) -> ReadinessLine:
+    """Return what is required of a permission set licence: its assigned seats, less those of absent holders."""
+    terms, own = analysis.view.terms, analysis.view.thresholds_of(row.id)
+    released = sum(
+        finding.quantity
+        for position in analysis.valued
+        if (finding := analysis.findings[position]).pool == row.id
+        and finding.saving is Saving.PSL
+        and finding.grade in {Grade.A, Grade.B}
+    )
+    in_use = row.used - min(released, row.used)
+    kept = int((in_use * (1 + own.headroom)).to_integral_value(ROUND_CEILING)) + own.hires
+    bought, minimum = terms.contracted(row.id) or 0, terms.minimum(row.id)
+    spot = max(minimum, kept)
+    fewer = max(0, min(bought, row.total) - spot)
+    return ReadinessLine(
+        pool=row.id,
+        product=row.label,
+        weeks=0,
+        bought=bought,
+        assigned=row.used,
+        minimum=minimum,
+        spot=spot,
+        conservative=None,
+        base=None,
+        aggressive=None,
+        fewer_base=fewer,
+        break_even_percent=break_even(bought, bought - fewer),
+        note=NO_PAST,
+        forecast_note=f"no forecast: {NO_PAST}",
+        hires=own.hires,
+    )
+
+
 def _needed_now(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) -> int | None:
     """Return the seats in use today, as the cash at renewal has them; None if nothing is known of today."""
     pool = analysis.money.get(row.id)
@@ -144,8 +184,7 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
     """Return quantity x price x term for each contract line's licence that has a price."""
     found: list[ScenarioLine] = []
     for line in lines:
-        row = analysis.view.licenses[line.pool]
-        items = contract_now(row, analysis.basis.contract, analysis.view.today)
+        items = analysis.view.terms.now(line.pool)
         price = analysis.prices[line.pool]
         if not items or price.amount is None or price.currency is None:
             continue
@@ -156,7 +195,7 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
             quantities.append(("today", line.spot))
         today = money.annual(price.amount, line.bought)
         for case, quantity in quantities:
-            for label, unit in _prices(analysis, row, items, price.amount, price.currency):
+            for label, unit in _prices(analysis, line.pool, items, price.amount, price.currency):
                 yearly = money.annual(unit, quantity)
                 found.extend(
                     ScenarioLine(
@@ -179,7 +218,7 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
 
 
 def _prices(
-    analysis: Analysis, row: LicenseRow, items: Sequence[ContractItem], amount: Decimal, currency: str
+    analysis: Analysis, pool: str, items: Sequence[ContractItem], amount: Decimal, currency: str
 ) -> list[tuple[str, Decimal]]:
     """Return today's price with each uplift, and the list price at the renewal where one is known.
 
@@ -190,7 +229,10 @@ def _prices(
     for rise in UPLIFTS:
         beyond = ", above your cap" if cap is not None and rise > cap else ""
         found.append((f"+{rise} %{beyond}", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP)))
-    listed = price_of_license(row, min(item.end for item in items), analysis.basis.prices.shipped, ())
+    on, book, row = min(item.end for item in items), analysis.basis.prices.shipped, analysis.view.licenses.get(pool)
+    listed = (
+        price_of_psl(analysis.view.psls[pool], on, book, ()) if row is None else price_of_license(row, on, book, ())
+    )
     if listed.amount is not None and listed.currency == currency and listed.basis == AT_LIST:
         found.append(("list", listed.amount))
     return found
@@ -203,10 +245,10 @@ def plan(analysis: Analysis) -> tuple[PlanLine, ...]:
     """
     today = analysis.view.today
     found: set[tuple[date, str, str]] = set()
-    for row in analysis.view.snapshot.licenses:
-        now = contract_now(row, analysis.basis.contract, today)
-        for item in contract_of(row, analysis.basis.contract):
-            if item.end < today and item not in now:
+    view = analysis.view
+    for row in (*view.snapshot.licenses, *view.snapshot.psls):
+        for item in view.terms.of(row.id):
+            if item.end < today and item not in view.terms.now(row.id):
                 continue
             product = item.sku or row.label
             found.update((day, what, product) for day, what in _steps(item))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.analysis import contract_of
 from isthmus.audit.composing.pools import SEAT_RULES
 from isthmus.audit.composing.renewal import known_weeks
 from isthmus.audit.explain.model import How, Setting, Source
-from isthmus.audit.explain.rows import HISTORY, LOGINS, PRICES, USERS
+from isthmus.audit.explain.rows import ASSIGNS, HISTORY, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, decided, of_row, setting, words
 from isthmus.audit.figures_renewal import ReadinessLine
 from isthmus.audit.needed import case_values
+from isthmus.audit.rules.registry import PSL_PRIORITY
 
 _CASES: Final = ("conservative", "base", "aggressive")
 _PICKS: Final = MappingProxyType(
@@ -43,8 +43,7 @@ _CONTRACT_SETTINGS: Final = MappingProxyType(
 def contract_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
     """Return where a figure of the contract comes from."""
     line = ground.report.contract[at[0]]
-    row = ground.view.licenses[line.pool]
-    items = contract_of(row, ground.analysis.basis.contract)
+    items = ground.view.terms.of(line.pool)
     first = next(i for i, other in enumerate(ground.report.contract) if other.pool == line.pool)
     item = items[at[0] - first]
     number = ground.analysis.basis.contract.index(item)
@@ -85,14 +84,30 @@ def readiness_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
         return hires if field == "hires" else Source(How.SUM, parts=least[0], settings=least[1])
     if field == "fewer_base":
         which = "base" if line.base is not None else "spot"
-        there = ground.view.licenses[line.pool].total
+        there = (ground.view.licenses.get(line.pool) or ground.view.psls[line.pool]).total
         beyond = f", of which the org has {there}," if there < line.bought else ""
         said = f"{line.bought} bought{beyond} less {getattr(line, which)}, never below 0."
         return Source(How.RECKONED, said, parts=(f"{path}.bought", f"{path}.{which}"))
     if field == "break_even_percent":
         said = "The share f that need not be renewed, as f / (1 - f) in percent; none if nothing or all is given back."
         return Source(How.RECKONED, said, parts=(f"{path}.bought", f"{path}.fewer_base"))
-    return _required(ground, line, field)
+    return (_required_add_on if line.pool in ground.view.psls else _required)(ground, line, field)
+
+
+def _required_add_on(ground: Ground, line: ReadinessLine, field: str) -> Source:
+    headroom = ground.view.thresholds_of(line.pool).headroom
+    plus = f", + {line.hires} committed hires" if line.hires else ""
+    said = line.note
+    if field == "spot":
+        said = (
+            f"Its {line.assigned} used less those found with grade A or B, x (1 + {headroom}), rounded up{plus}, at "
+            f"least the minimum of {line.minimum}."
+        )
+    found = [p for p in ground.findings_of(PSL_PRIORITY, line.pool) if p in ground.analysis.valued]
+    settings = (setting("thresholds.headroom", headroom),)
+    parts = (ground.license_path(line.pool, "used"), *(f"findings[{p}].grade" for p in found))
+    rows, files = ground.pool(line.pool), (ASSIGNS, LOGINS)
+    return Source(How.RECKONED, said, rows, files, parts, rules=PSL_PRIORITY, settings=settings)
 
 
 def _required(ground: Ground, line: ReadinessLine, field: str) -> Source:

@@ -202,7 +202,7 @@ def _by(day: date, today: date) -> str:
 
 def _products(report: Report, lines: list[ContractLine]) -> str:
     """Return the products of contract lines, each with the licence that the page calls it by."""
-    licenses = {line.id: line.name for line in report.licenses}
+    licenses = {line.id: line.name for line in (*report.licenses, *report.psls)}
     names: dict[str, None] = {}
     for line in lines:
         known, name = shortened(line.product, NAME_LENGTH_MAX), licenses.get(line.pool, "")

@@ -99,12 +99,14 @@ def add_on_rows(report: Report) -> list[Row]:
     for line in report.findings:
         if line.valued and line.subject_kind == "psl_assignment":
             found.setdefault(line.pool, Counter())[line.grade] += line.quantity
-    rows = [_add_on(line, found.get(line.id, Counter())) for line in report.psls if line.unit_price is not None]
+    rows = [_add_on(report, line, found.get(line.id, Counter())) for line in report.psls if line.unit_price is not None]
     return sorted(rows, key=lambda row: (-(row.saved or 0), row.name))
 
 
-def _add_on(line: PslLine, found: Counter[str]) -> Row:
-    bought = 0 if line.status == DISABLED else line.purchased if line.purchased >= 0 else None
+def _add_on(report: Report, line: PslLine, found: Counter[str]) -> Row:
+    contract = [c.contracted for c in report.contract if c.pool == line.id and c.in_force]
+    there = 0 if line.status == DISABLED else line.purchased if line.purchased >= 0 else None
+    bought = sum(contract) if contract else there
     return Row(
         name=f"Add-on: {line.name}",
         contract="",
@@ -234,7 +236,7 @@ def _note(report: Report, main: MoneyTotal | None, rows: Sequence[Row], *, thous
         said.append(_prices_from(report))
         said.append(_worth_less(rows, main.currency))
     said.append(_drift(report))
-    if any(row.fewer is not None for row in rows) and not any(line.base is not None for line in report.readiness):
+    if any(row.fewer is not None for row in rows) and not any(line.base is not None for line in _ready(report)):
         said.append("Renew: the seats in use today with a reserve, at least the contract's minimum.")
     return " ".join(text for text in said if text)
 
@@ -274,7 +276,7 @@ def _worth_less(rows: Sequence[Row], currency: str) -> str:
 
 def _cases(report: Report, licenses: Sequence[Row]) -> list[list[str]]:
     """Return the seats to renew in three cases, or in one while there is too little history."""
-    lines = [line for line in report.readiness if line.spot is not None]
+    lines = [line for line in _ready(report) if line.spot is not None]
     if not lines:
         return []
     bought, used = _sum([row.bought for row in licenses]) or 0, _sum([row.renew for row in licenses])
@@ -295,12 +297,18 @@ def _cases(report: Report, licenses: Sequence[Row]) -> list[list[str]]:
     ]
 
 
+def _ready(report: Report) -> list[ReadinessLine]:
+    """Return what the user licences need: the cases are about these, permission set licences have no past."""
+    licenses = {line.id for line in report.licenses}
+    return [line for line in report.readiness if line.pool in licenses]
+
+
 def _case(name: str, seats: int | None, bought: int) -> list[str]:
     return [name, number(seats), NOT_PRINTED if seats is None else number(bought - seats)]
 
 
 def _cases_note(report: Report, licenses: Sequence[Row]) -> str:
-    lines = [line for line in report.readiness if line.spot is not None]
+    lines = [line for line in _ready(report) if line.spot is not None]
     if not lines:
         return "Not known." if report.seats_assigned else ""
     if any(line.base is None for line in lines):
@@ -320,7 +328,7 @@ def _base_of(report: Report, licenses: Sequence[Row]) -> str:
     rows = {row.name: row.renew for row in licenses}
     told = [
         f"{shortened(line.product, LICENSE_LENGTH_OF_MANY_MAX)} {number(line.base)} = {_made_of(line)}"
-        for line in report.readiness
+        for line in _ready(report)
         if line.base is not None and line.base_before is not None and rows.get(line.product) == line.base
     ]
     return f" Base here: {'; '.join(told)}." if told else ""

@@ -7,7 +7,6 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
-from isthmus.audit.model import PslRow
 from isthmus.audit.view import View
 
 RULE: Final = Rule(
@@ -27,7 +26,8 @@ RULE: Final = Rule(
 def check(view: View) -> Iterator[Finding]:
     """Yield one finding for each pool with a surplus."""
     for row in view.snapshot.licenses:
-        bought = min(row.total, view.contracted.get(row.id, row.total))
+        contracted = view.terms.contracted(row.id)
+        bought = row.total if contracted is None else min(row.total, contracted)
         kept = kept_free(row.used, view.thresholds_of(row.id).headroom)
         hires = view.thresholds_of(row.id).hires
         surplus = bought - row.used - kept - hires
@@ -44,7 +44,7 @@ def check(view: View) -> Iterator[Finding]:
             why=f"{bought} seats of {row.label}, {row.used} used: {surplus} more than needed with headroom.",
             facts=(
                 Fact("seats", row.total),
-                Fact("seats under your contract", view.contracted.get(row.id)),
+                Fact("seats under your contract", contracted),
                 Fact("used", row.used),
                 Fact("kept free as headroom", kept),
                 *((Fact("kept free for committed hires", hires),) if hires else ()),
@@ -54,11 +54,6 @@ def check(view: View) -> Iterator[Finding]:
             saving=Saving.SURPLUS,
             quantity=surplus,
         )
-
-
-def surplus_of(row: PslRow, headroom: Decimal) -> int:
-    """Return the unassigned seats beyond the headroom (may be negative)."""
-    return row.total - row.used - kept_free(row.used, headroom)
 
 
 def kept_free(used: int, headroom: Decimal) -> int:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from isthmus.audit import money
-from isthmus.audit.analysis import Analysis, Basis, pools_of, prices_of, seat_worth
+from isthmus.audit.analysis import Analysis, Basis, pools_of, prices_of, seat_worth, terms_of
 from isthmus.audit.composing.compose import SENSITIVITY_DAYS
 from isthmus.audit.composing.pools import SEAT_RULES
 from isthmus.audit.composing.totals import totals
@@ -58,9 +58,11 @@ class Answer:
         """Take what no setting changes, and the settings."""
         self._columns, self._lines, self._basis = columns, lines, basis
         snapshot = still.view.snapshot
-        self._prices = prices_of(snapshot, basis)
-        today = basis.day(snapshot)
-        self._view = View(snapshot, basis.thresholds, prices=self._prices, history=basis.history, today=today)
+        terms, today = terms_of(snapshot, basis), basis.day(snapshot)
+        self._prices = prices_of(snapshot, basis, terms)
+        self._view = View(
+            snapshot, basis.thresholds, prices=self._prices, history=basis.history, terms=terms, today=today
+        )
         self._still = replace(still, view=self._view, basis=basis, prices=self._prices)
         self._now = micros(self._view.now)
         self._kinds = self._exempt(basis.exempt)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
-from isthmus.audit.analysis import Analysis, Basis, prices_of, skipped_rules
+from isthmus.audit.analysis import Analysis, Basis, prices_of, skipped_rules, terms_of
 from isthmus.audit.composing.pools import license_line
 from isthmus.audit.figures import Report
 from isthmus.audit.given.exemptions import Directory, Exempt, Exemption
@@ -52,7 +52,7 @@ class WhatIfTable:
         self._columns = columns_of(view, skipped_rules(snapshot, gates))
         self._directory = Directory(snapshot.users)
         bare = replace(snapshot, users=(), logins=type(snapshot.logins)(), assigns=())
-        prices = prices_of(snapshot, basis)
+        prices = prices_of(snapshot, basis, terms_of(snapshot, basis))
         still = Analysis(view, basis, gates, (), frozenset(), frozenset(), prices, {})
         rows = sorted(snapshot.licenses, key=lambda row: (-row.used, row.id))
         self._lines = tuple(license_line(still, row) for row in rows)

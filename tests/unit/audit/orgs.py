@@ -44,6 +44,7 @@ CONTRACT = (
     ),
     ContractItem("SFDC", 5, date(2027, 6, 30), "Service Cloud", auto_renew=False),
     ContractItem("AUL", 3, date(2026, 10, 31), "Platform", Decimal(19), "EUR"),
+    ContractItem("CpqPsl", 45, date(2027, 1, 31), "CPQ", Decimal(70), "GBP", minimum_quantity=2),
 )
 PRICES = (
     CustomerPrice("SFDC", Decimal("128.50"), "USD"),

@@ -180,7 +180,7 @@ def test_a_slip_in_a_licence_s_name_does_not_pass_in_silence() -> None:
     )
     told = [text for text in compose(analysis, "acme").assumptions if text.startswith("Entries of the")]
     assert told == [
-        "Entries of the contract file that name no user licence of this org, and count for nothing: 1 (SFCD).",
+        "Entries of the contract file that name no licence of this org, or several, and count for nothing: 1 (SFCD).",
         "Entries of the price file that name nothing of this org, and count for nothing: 1 (Sales Force).",
         "Entries of the settings file that name no licence of this org, and count for nothing: 1 (AULL_IGHT).",
     ]
