@@ -53,7 +53,7 @@ async def read_portfolio(tx: TenantTx, now: datetime) -> Portfolio:
         left join lateral (
             select a.id, a.tenant_id from audit.audit a
             where a.tenant_id = c.tenant_id and a.connection_id = c.id and a.state = 'done'
-            order by a.taken_at desc, a.id limit 1
+            order by a.taken_at desc, a.finished_at desc, a.id desc limit 1
         ) a on true
         left join audit.summary s on s.tenant_id = a.tenant_id and s.audit_id = a.id
         order by o.alias
@@ -67,7 +67,7 @@ async def read_portfolio(tx: TenantTx, now: datetime) -> Portfolio:
             from audit.audit a
             join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
             join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
-            where a.state = 'done' order by c.org_id, a.taken_at desc, a.id
+            where a.state = 'done' order by c.org_id, a.taken_at desc, a.finished_at desc, a.id desc
         ), holder as materialized (
             select p.person_key as key, n.alias as org, p.user_id as "user", p.name, p.username, l.label as license,
                 p.last_login_at, p.last_human_at, n.taken_at, l.unit_price as price, l.currency

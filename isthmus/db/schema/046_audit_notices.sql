@@ -118,11 +118,11 @@ as $$
     from audit.notice n
     join audit.audit told on told.tenant_id = n.tenant_id and told.id = n.audit_id
     join audit.audit a on a.tenant_id = told.tenant_id and a.connection_id = told.connection_id and a.state = 'done'
-        and case when previous then (a.taken_at, a.finished_at) < (told.taken_at, told.finished_at)
+        and case when previous then (a.taken_at, a.finished_at, a.id) < (told.taken_at, told.finished_at, told.id)
             else a.id = told.id end
     join audit.document d on d.tenant_id = a.tenant_id and d.audit_id = a.id and d.kind::text = wanted
     where n.tenant_id = tenant and n.id = notice and audit.is_on_its_way(tenant, notice)
-    order by a.taken_at desc, a.finished_at desc, a.id limit 1
+    order by a.taken_at desc, a.finished_at desc, a.id desc limit 1
 $$;
 revoke execute on function audit.notice_document(uuid, uuid, text, boolean) from public;
 grant execute on function audit.notice_document(uuid, uuid, text, boolean) to isthmus_worker;
@@ -136,8 +136,8 @@ as $$
     with known as (
         select o.alias::text as alias, a.id, a.taken_at,
             row_number() over (partition by o.id, date_trunc('month', a.taken_at at time zone 'UTC')
-                order by a.taken_at desc, a.id) as in_month,
-            row_number() over (partition by o.id order by a.taken_at desc, a.id) as of_all
+                order by a.taken_at desc, a.finished_at desc, a.id desc) as in_month,
+            row_number() over (partition by o.id order by a.taken_at desc, a.finished_at desc, a.id desc) as of_all
         from audit.notice n
         join audit.audit a on a.tenant_id = n.tenant_id and a.state = 'done' and a.finished_at < n.until
             and a.taken_at > n.until - interval '12 months'

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg.sql import SQL
 
 from isthmus.notices.channels import Channels, read_channels
 from tests.integration.notices.test_sending import Hook, hook_server
@@ -113,6 +114,34 @@ async def test_documents_are_given_out_only_while_their_notice_is_on_its_way(pla
         await planted.admin.execute("update audit.delivery set next_try_at = now()")
         assert await tell(planted.herald(hooked(hook))) == 1
     assert await planted.count(asked) == 0
+
+
+async def test_of_audits_of_one_second_the_one_before_is_the_one_that_ended_before(planted: Planted) -> None:
+    """The org's clock counts seconds: audits that follow at once have one instant, and some end in one, too."""
+    taken = datetime.now(UTC) - timedelta(days=1)
+    await planted.audit(8, findings=1)
+    ended = [taken + timedelta(seconds=seconds) for seconds in (1, 2, 3, 3)]
+    audits = [
+        await planted.audit(1, findings=9, taken_at=taken, finished_at=at, requested_at=taken) for at in reversed(ended)
+    ]
+    twins, audits = sorted(audits[:2]), audits[:1:-1]  # the last two ended in one instant: their ids part them
+    before: list[bytes | None] = [None]
+    for number, audit in enumerate([*audits, *twins]):
+        await planted.admin.execute(
+            "update audit.document set content = %s where audit_id = %s and kind = 'report.pdf'",
+            (f"%PDF {number}".encode(), audit),
+        )
+        before.append(f"%PDF {number}".encode())
+    before[0] = f"%PDF {CANARY}".encode()  # the one of a week before
+    asked = "select content from audit.notice n, audit.notice_document(n.tenant_id, n.id, 'report.pdf', {})"
+    for number, audit in enumerate([*audits, *twins]):
+        await planted.admin.execute("delete from audit.notice")
+        await planted.notice(audit)
+        async with hook_server(status=503) as hook:
+            await tell(planted.herald(hooked(hook)))
+            for previous, expected in (("true", before[number]), ("false", before[number + 1])):
+                rows = await (await planted.admin.execute(SQL(asked).format(SQL(previous)))).fetchall()
+                assert [bytes(row[0]) for row in rows] == [expected], (number, previous)
 
 
 async def test_the_finance_summary_comes_once_a_month_with_the_trend_of_every_org(
