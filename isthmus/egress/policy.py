@@ -46,6 +46,7 @@ class Hole(StrEnum):
     VERSION = "version"
     API_NAME = "api_name"
     ID = "id"
+    IDS = "ids"
     INSTANT = "instant"
     HTTP_DATE = "http_date"
     LOCATOR = "locator"
@@ -136,6 +137,7 @@ class Denied:
 Decision: TypeAlias = Allowed | Denied
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_IDS = re.compile(r"[A-Za-z0-9]{18}(?:,[A-Za-z0-9]{18}){0,199}")
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _VERSION = re.compile(r"[1-9][0-9]\.0")
 _LOCATOR = re.compile(r"[A-Za-z0-9_=-]{1,256}")
@@ -204,6 +206,7 @@ def render_hole(kind: Hole, value: HoleValue) -> str | None:
         return str(value) if _reads_only(value) else None
     pattern = {
         Hole.ID: _ID,
+        Hole.IDS: _IDS,
         Hole.API_NAME: _API_NAME,
         Hole.VERSION: _VERSION,
         Hole.LOCATOR: _LOCATOR,

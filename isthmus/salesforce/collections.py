@@ -1,4 +1,4 @@
-"""Upserts of up to 200 records in one call; the result of each row is a value, not an exception."""
+"""Writing up to 200 records in one call; the result of each row is a value, not an exception."""
 
 from __future__ import annotations
 
@@ -85,6 +85,20 @@ async def update(session: Session, name: ApiName, records: Sequence[Record], *, 
     results = await session.json(route, list[_Result | None], None, body)
     if len(results) != len(records):
         raise Unexpected(route)
+    return [_row_result(result or _UNTOLD) for result in results]
+
+
+async def delete(session: Session, ids: Sequence[str]) -> list[RowResult]:
+    """Put up to `UPSERT_ROWS_MAX` records into the recycle bin; results in the order of `ids`.
+
+    Sent once: after `Transient` nobody knows which are deleted, and whether it may be done again is to be looked at.
+    """
+    if not 0 < len(ids) <= UPSERT_ROWS_MAX:
+        message = f"a call deletes 1 to {UPSERT_ROWS_MAX} records"
+        raise ValueError(message)
+    results = await session.json(routes.DELETE_ROWS, list[_Result | None], {"ids": ",".join(ids)})
+    if len(results) != len(ids):
+        raise Unexpected(routes.DELETE_ROWS)
     return [_row_result(result or _UNTOLD) for result in results]
 
 

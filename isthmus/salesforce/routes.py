@@ -50,6 +50,7 @@ UPSERT_DUPLICATES: Final = RouteName("upsert_duplicates")
 UPDATE: Final = RouteName("update")
 UPDATE_ONCE: Final = RouteName("update_once")
 UPDATE_UNCHANGED: Final = RouteName("update_unchanged")
+DELETE_ROWS: Final = RouteName("delete_rows")
 EXPORT_CREATE: Final = RouteName("export_create")
 EXPORT_STATE: Final = RouteName("export_state")
 EXPORT_PAGE: Final = RouteName("export_page")
@@ -103,6 +104,7 @@ def _table() -> Mapping[RouteName, Route]:
         Route(UPDATE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, request_bytes_max=32 * MB),
         Route(UPDATE_ONCE, PATCH, f"{_DATA}/composite/sobjects", SYNC, _V, body=JSON, headers=_QUIET, compress=True, idempotent=False, request_bytes_max=32 * MB),
         Route(UPDATE_UNCHANGED, PATCH, f"{_DATA}/sobjects/{{object}}/{{row}}", SYNC, {**_OBJECT, "row": Hole.ID, "unless_after": Hole.HTTP_DATE}, body=JSON, headers=(*_QUIET, ("If-Unmodified-Since", "{unless_after}")), idempotent=False, request_bytes_max=MB),
+        Route(DELETE_ROWS, DELETE, f"{_DATA}/composite/sobjects", SYNC, {**_V, "ids": Hole.IDS}, query=(("ids", "{ids}"), ("allOrNone", "false")), idempotent=False, reply_bytes_max=MB),
         Route(UPSERT_DUPLICATES, PATCH, f"{_DATA}/composite/sobjects/{{object}}/{{key}}", SYNC, {**_OBJECT, "key": Hole.API_NAME}, body=JSON, headers=_SAVE_DUPLICATES, compress=True, request_bytes_max=32 * MB),
         Route(INGEST_CREATE, POST, f"{_DATA}/jobs/ingest", SYNC, _V, body=JSON, request_bytes_max=4 * KB, idempotent=False),
         Route(INGEST_UPLOAD, PUT, f"{_DATA}/jobs/ingest/{{job}}/batches", SYNC, _JOB, body=CSV, compress=True, idempotent=False, request_bytes_max=100_000_000),

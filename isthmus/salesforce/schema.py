@@ -57,6 +57,13 @@ class RecordTypeDescribe(msgspec.Struct, frozen=True, kw_only=True):
     master: bool
 
 
+class ChildDescribe(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of `object` whose lookup `field` names a record are deleted along with it."""
+
+    object: str
+    field: str
+
+
 class ObjectDescribe(msgspec.Struct, frozen=True, kw_only=True):
     """One object with its fields, as the connected user sees it. `key_prefix` begins the ids of its records."""
 
@@ -71,6 +78,7 @@ class ObjectDescribe(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldDescribe, ...]
     record_types: tuple[RecordTypeDescribe, ...] = ()
     key_prefix: str | None = None
+    cascades: tuple[ChildDescribe, ...] = ()
 
     def field(self, name: str) -> FieldDescribe | None:
         """Return the field of that name in any case, or None."""
@@ -138,6 +146,12 @@ class _RecordType(msgspec.Struct, frozen=True, rename="camel"):
     master: bool = False
 
 
+class _Child(msgspec.Struct, frozen=True, rename="camel"):
+    child_s_object: str | None = msgspec.field(name="childSObject", default=None)
+    field: str | None = None
+    cascade_delete: bool = False
+
+
 class _Object(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     label: str
@@ -150,6 +164,7 @@ class _Object(msgspec.Struct, frozen=True, rename="camel"):
     key_prefix: str | None = None
     fields: tuple[_Field, ...] = ()
     record_type_infos: tuple[_RecordType, ...] = ()
+    child_relationships: tuple[_Child, ...] | None = None
 
 
 class _ObjectList(msgspec.Struct, frozen=True):
@@ -180,6 +195,11 @@ def parse_describe(body: bytes) -> ObjectDescribe:
                 master=each.master,
             )
             for each in found.record_type_infos
+        ),
+        cascades=tuple(
+            ChildDescribe(object=each.child_s_object, field=each.field)
+            for each in found.child_relationships or ()
+            if each.cascade_delete and each.child_s_object and each.field
         ),
     )
 

@@ -64,6 +64,8 @@ class Deletions:
     ids: tuple[str, ...]
     earliest: datetime
     covered: datetime
+    times: tuple[datetime, ...] = ()
+    """When each was deleted, where the list says so."""
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""
@@ -72,6 +74,7 @@ class Deletions:
 
 class _DeletedRow(msgspec.Struct, frozen=True):
     id: str
+    deleted_date: str | None = msgspec.field(name="deletedDate", default=None)
 
 
 class _Deleted(msgspec.Struct, frozen=True, rename="camel"):
@@ -245,6 +248,7 @@ class Session:
             tuple(row.id for row in found.deleted_records),
             _instant(routes.DELETED, found.earliest_date_available),
             _instant(routes.DELETED, found.latest_date_covered),
+            tuple(_instant(routes.DELETED, row.deleted_date) for row in found.deleted_records if row.deleted_date),
         )
 
     async def close(self) -> None:

@@ -17,14 +17,15 @@ has no value for the row. JOB_STUCK: a Bulk job made no progress."""
 _PAIRS_FIRST: Final = 40
 _PAIRS: Final = """
 CONFLICT_HELD CONFLICT_DECIDED ADOPTED AMBIGUOUS_MATCH COUNTERPART_DELETED COUNTERPART_MISSING ECHO_CHANGED
-CONFLICT_UNSURE
+CONFLICT_UNSURE DELETION_WAITS KEPT_FOR_CHILD
 """
 """Numbers 40 and on, of two-way syncs and adoption. CONFLICT_HELD: both records of the pair were changed, and a person
 is to decide. CONFLICT_DECIDED: the policy did. ADOPTED: a record of the target was taken for the row's own by its match
 field; AMBIGUOUS_MATCH: several could be. COUNTERPART_DELETED: the pair's other record was deleted, and stays so.
 COUNTERPART_MISSING: the other record is not to be found. ECHO_CHANGED: both records were last written by our own users,
 and differ. CONFLICT_UNSURE: a record lost to the other side that had most likely been carried before, but may have been
-committed late."""
+committed late. DELETION_WAITS: a deletion is not carried yet, because a record would go along whose other record lives.
+KEPT_FOR_CHILD: it is not carried, and its record is made again, because a record that belongs to it lives on."""
 
 _OURS_ROOM: Final = 100
 
@@ -212,6 +213,8 @@ class StatusCode(int):
     AMBIGUOUS_MATCH: ClassVar[StatusCode]
     COUNTERPART_DELETED: ClassVar[StatusCode]
     COUNTERPART_MISSING: ClassVar[StatusCode]
+    DELETION_WAITS: ClassVar[StatusCode]
+    KEPT_FOR_CHILD: ClassVar[StatusCode]
     ECHO_CHANGED: ClassVar[StatusCode]
     CONFLICT_UNSURE: ClassVar[StatusCode]
     DUPLICATE_VALUE: ClassVar[StatusCode]

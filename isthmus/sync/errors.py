@@ -31,6 +31,7 @@ NOTE_CODES: Final = frozenset(
         StatusCode.ADOPTED,
         StatusCode.COUNTERPART_DELETED,
         StatusCode.ECHO_CHANGED,
+        StatusCode.KEPT_FOR_CHILD,
     }
 )
 """Codes of rows that did not fail and are worth a note."""

@@ -201,6 +201,17 @@ class StepKind(StrEnum):
     DELETE = "delete"
 
 
+class Child(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Records of the target's object `target` whose `lookup` names a record go along when that is deleted.
+
+    `source` is the object of their counterparts.
+    """
+
+    source: str
+    target: str
+    lookup: str
+
+
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One object's part of a plan.
 
@@ -232,6 +243,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The step reads the sync's target and writes its source: its own source and target are the other way round."""
     pairing: Pairing | None = None
     """How the step looks at both records of a pair before it writes; None: it upserts without looking."""
+    children: tuple[Child, ...] = ()
+    """What the target would delete along with a record of a `DELETE` step, as far as the sync has it too."""
     critical: bool = False
     """The run stops after the step if one of its rows failed."""
 

@@ -1,6 +1,6 @@
 """Play many seeds and tell which laws were broken; a seed that breaks one is named and can be played alone.
 
-    python -m tests.simulation --seeds 2000 [--first 0] [--bug NAME] [--trace] [--pairs]
+    python -m tests.simulation --seeds 2000 [--first 0] [--bug NAME] [--trace] [--pairs | --deletions]
 
 Exits 1 if a law was broken (with `--bug`: if none was).
 """
@@ -29,12 +29,13 @@ def main() -> int:
     )
     parser.add_argument("--trace", action="store_true", help="print everything that happened in a seed")
     parser.add_argument("--pairs", action="store_true", help="a two-way sync")
+    parser.add_argument("--deletions", action="store_true", help="a two-way sync that carries deletions")
     given = parser.parse_args()
-    bugs = PAIR_BUGS if given.pairs else BUGS
+    bugs = PAIR_BUGS if given.pairs or given.deletions else BUGS
     began_s, broken, runs, frames = time.process_time(), 0, 0, 0
     for seed in range(given.first, given.first + given.seeds):
         plant = bugs[given.bug]() if given.bug else Plant()
-        told = play_seed(seed, plant, keep_notes=given.trace, pairs=given.pairs)
+        told = play_seed(seed, plant, keep_notes=given.trace, pairs=given.pairs, deletions=given.deletions)
         runs += told.runs
         frames += told.frames
         if given.trace:

@@ -124,11 +124,9 @@ class Jobs:
             row = job.uploaded[job.done]
             job.done += 1
             if job.wanted["operation"] == "delete":
-                there = org.tables[name].get(row["Id"])
-                if there is None or there.deleted_at is not None:
-                    job.failed.append((RowError("ENTITY_IS_DELETED", "entity is deleted"), row))
-                else:
-                    org.write(name, there.id, None)
+                refused = org.remove(name, row["Id"])
+                if refused is not None:
+                    job.failed.append((refused, row))
                 continue
             record: dict[str, Any] = {}
             for header, value in row.items():

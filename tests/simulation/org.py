@@ -27,6 +27,8 @@ class Row:
     versions: list[tuple[int, Fields]] = field(default_factory=list[tuple[int, Fields]])
     ours: bool = False
     """Whether our own user wrote it last."""
+    modified: int = 0
+    """When somebody wrote it last; the stamp also moves where the org itself touches the row."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +101,26 @@ class SimOrg:
             row = Row(row_id or self.new_id(name), {}, at)
             table[row.id] = row
         if fields is None:
-            row.deleted_at = row.stamp = at
+            row.deleted_at = row.stamp = row.modified = at
             key = row.fields.get(KEY)
             if key is not None:
                 self.keys[name].pop(key, None)
             return row
         row.fields = {**row.fields, **fields}
-        row.stamp = at
+        row.stamp = row.modified = at
         row.versions.append((at, dict(row.fields)))
         key = row.fields.get(KEY)
         if key is not None:
             self.keys[name][key] = row
         return row
+
+    def remove(self, name: str, row_id: str) -> RowError | None:
+        """Delete a row as a client does."""
+        row = self.tables[name].get(row_id)
+        if row is None or row.deleted_at is not None:
+            return RowError("ENTITY_IS_DELETED", "entity is deleted")
+        self.write(name, row_id, None)
+        return None
 
     def upsert(self, name: str, key: str, fields: Fields, parents: Mapping[str, str]) -> tuple[bool, RowError | None]:
         """Write a row as a client does; `parents` are lookups by the parent's key. Returns (created, error)."""

@@ -75,7 +75,7 @@ class PairFront(Front):
 
     def _record(self, row: Row, kept: Fields, select: tuple[str, ...]) -> dict[str, object]:
         found = super()._record(row, kept, tuple(name for name in select if "." not in name))
-        found |= {"LastModifiedDate": instant(row.stamp), "LastModifiedById": US if row.ours else SOMEBODY}
+        found |= {"LastModifiedDate": instant(row.modified), "LastModifiedById": US if row.ours else SOMEBODY}
         shape = next(shape for shape in SHAPES.values() if row.id.startswith(shape.prefix))
         for relationship, lookup in shape.relationships.items():
             parent = self.org.tables[shape.lookups[lookup]].get(kept.get(lookup) or "")
@@ -88,7 +88,7 @@ class PairFront(Front):
 
     def _changed(self, name: str, row_id: str, record: Mapping[str, Any]) -> dict[str, object]:
         row, shape = self.org.tables[name].get(row_id), self.org.shapes[name]
-        if row is None:
+        if row is None or row.deleted_at is not None:
             return result_of(False, RowError("ENTITY_IS_DELETED", "entity is deleted"))
         assert isinstance(self.org, PairOrg)
         if self.org.held(row_id) or (self.moods.lock and self._rng.random() < self.moods.lock):

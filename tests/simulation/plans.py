@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
+from isthmus.salesforce.schema import ChildDescribe, FieldDescribe, ObjectDescribe
 from isthmus.sync.model import Drawn, Plan
 from isthmus.sync.plan import draw_plan, schema_of
 from isthmus.sync.spec import parse_spec
@@ -50,6 +50,24 @@ PAIRS: Final = (
     + "  - {object: Contact, fields: {LastName: LastName, Rating: Rating, AccountId: AccountId}}\n"
 )
 
+_PAIRS_HEAD: Final = PAIRS.partition("  - ")[0]
+_BOTH_DELETE: Final = (
+    _PAIRS_HEAD
+    + "  - object: Account\n    fields: {Name: Name, Rating: Rating, ParentId: ParentId}\n"
+    + "    deletes: {action: delete}\n"
+    + "  - object: Contact\n    fields: {LastName: LastName, Rating: Rating, AccountId: AccountId}\n"
+    + "    deletes: {action: delete}\n"
+)
+DELETING: Final = (
+    _BOTH_DELETE,
+    _BOTH_DELETE,
+    _BOTH_DELETE,
+    _PAIRS_HEAD
+    + "  - object: Account\n    fields: {Name: Name, Rating: Rating}\n    deletes: {action: flag, field: Gone__c}\n",
+    _PAIRS_HEAD + "  - {object: Account, fields: {Name: Name, Rating: Rating}}\n",
+)
+"""What becomes of deletions both ways; most worlds carry them."""
+
 
 @lru_cache(maxsize=len(SPECS))
 def plan_of(number: int) -> Plan:
@@ -66,11 +84,11 @@ def schedule_of(number: int) -> bytes:
     return kept_schedule(parse_spec(SPECS[number])).content
 
 
-@lru_cache(maxsize=1)
-def pair_plan() -> Plan:
-    """Return the plan of the two-way sync."""
+@lru_cache(maxsize=1 + len(DELETING))
+def pair_plan(text: str = PAIRS) -> Plan:
+    """Return the plan of a two-way sync."""
     schema = schema_of(_described(shape, traced=True) for shape in SHAPES.values())
-    drawn = draw_plan(parse_spec(PAIRS), schema, schema)
+    drawn = draw_plan(parse_spec(text), schema, schema)
     assert isinstance(drawn, Drawn), drawn
     return drawn.plan
 
@@ -93,6 +111,7 @@ def _described(shape: ObjectShape, *, traced: bool = False) -> ObjectDescribe:
     return ObjectDescribe(
         name=shape.name, label=shape.name, custom=False, queryable=True, createable=True, updateable=True,
         deletable=True, replicateable=True, fields=tuple(fields),
+        cascades=(ChildDescribe(object="Contact", field="AccountId"),) if shape.name == "Account" else (),
     )  # fmt: skip
 
 

@@ -89,7 +89,9 @@ class Front:
         return {name: self._shown(row, kept, name) for name in select}
 
     def _shown(self, row: Row, kept: Fields, name: str) -> object:
-        if name in {"Id", "SystemModstamp", "IsDeleted"}:
+        if name == "IsDeleted":
+            return row.deleted_at is not None
+        if name in {"Id", "SystemModstamp"}:
             value = cell(row, name)
             return instant(value) if isinstance(value, int) else value
         return (kept if self.moods.stale_pages else row.fields).get(name)

@@ -13,7 +13,8 @@
 | clocks_are_one | the difference of the two orgs' clocks |
 | deletion_always_wins | a change after a deletion keeps the record |
 | newest_is_oldest | the later of two changes |
-| bereft_are_forgotten | children that went with a parent which we deleted |
+| bereft_are_forgotten | records that live on, though their counterparts are gone |
+| children_are_not_looked_at | children that would go along with their parent |
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from isthmus.sync.flow import counterparts, deciding, pairs, pump, removing_pairs
+from isthmus.sync.flow import counterparts, deciding, pairs, pump, removing_pairs, sparing
 from isthmus.sync.flow.both import Both
-from isthmus.sync.flow.removing import Removal
+from isthmus.sync.flow.removing_pairs import Left
 from tests.support import two_orgs
 
 Plant = Callable[[], AbstractContextManager[object]]
@@ -124,13 +125,19 @@ def _newest_is_oldest() -> AbstractContextManager[object]:
 
 
 def _bereft_are_forgotten() -> AbstractContextManager[object]:
-    look = pump.look_for_deleted_pairs
+    remove = pump.remove_pairs
 
-    async def forgetful(job: Any, window: Any, both: Any) -> Removal | None:
-        found = await look(job, window, both)
-        return None if found is None else Removal(found.found, found.watermark or window.until)
+    async def forgetful(*given: Any, **more: Any) -> Left:
+        return Left((), (await remove(*given, **more)).waiting)
 
-    return patch.object(pump, "look_for_deleted_pairs", forgetful)
+    return patch.object(pump, "remove_pairs", forgetful)
+
+
+def _children_are_not_looked_at() -> AbstractContextManager[object]:
+    async def nobody(*_: object, **__: object) -> sparing.Spared:
+        return sparing.Spared()
+
+    return patch.object(removing_pairs, "spared", nobody)
 
 
 PLANTS: Mapping[str, Plant] = {
@@ -146,4 +153,5 @@ PLANTS: Mapping[str, Plant] = {
     "deletion_always_wins": _deletion_always_wins,
     "newest_is_oldest": _newest_is_oldest,
     "bereft_are_forgotten": _bereft_are_forgotten,
+    "children_are_not_looked_at": _children_are_not_looked_at,
 }

@@ -82,8 +82,8 @@ async def move_pairs(
 
 
 async def move_bereft(job: StepJob, ids: Sequence[str], both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
-    """Write records that no window holds, by their ids: their counterparts went with a parent that we deleted."""
-    pairs = Pairs(job, both, tally, tools, adopting=False)
+    """Write records by their ids, although their counterparts were deleted: they live on (`sparing`)."""
+    pairs = Pairs(job, both, tally, tools, adopting=False, bereft=True)
     for lot in lots(ids, QUERY_CHARS_MAX - len(",".join(pairs.select))):
         records = await pairs.read(lot)
         tally.read(len(records))
@@ -104,8 +104,9 @@ class Pairs:
         adopting: bool,
         since: datetime | None = None,
         witness: Witness | None = None,
+        bereft: bool = False,
     ) -> None:
-        """Lay out the step; it must have a pairing. `witness` sees what a run only counts.
+        """Lay out the step; it must have a pairing. `witness` sees what a run only counts. `bereft`: see `move_bereft`.
 
         `since`: where the window begins that is read; it overlaps the last one up to `job.seen_until`.
         """
@@ -116,6 +117,7 @@ class Pairs:
         self._both = both
         self._tally = tally
         self._witness = witness
+        self._bereft = bereft
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
         self._counterparts = Counterparts(self._step, both, job.uncarried, job.overlap_since, job.unloaded)
@@ -174,8 +176,7 @@ class Pairs:
         rows, index = await self._looked_up(records)
         alone: dict[str, Row] = {}
         for row in rows:
-            found = self._live(row, index)
-            if found is not None:
+            if (found := self._live(row, index)) is not None:
                 self._meet(row, found)
             elif self._step.kind is StepKind.LOAD:
                 self._miss(row, index, alone)
@@ -259,15 +260,14 @@ class Pairs:
     def _miss(self, row: Row, index: Index, alone: dict[str, Row]) -> None:
         """The other record is not there: never was, or was deleted."""
         gone = self._gone(row, index)
-        if gone is None and row.linked is not None:
+        if gone is None and row.linked is not None and not self._bereft:
             self._stuck(row, StatusCode.COUNTERPART_MISSING)
-        elif gone is None:
+        elif gone is None and row.linked is None:
             alone[row.key] = row
-        elif row.trace is not None and not self._again(row.trace, gone):
+        elif gone is not None and row.trace is not None and not self._again(row.trace, gone):
             self._tally.noted(StatusCode.COUNTERPART_DELETED)
         else:
-            if row.linked is not None:
-                self._freed.append({ID: row.key, self._step.key: None})
+            self._freed += [] if row.linked is None else [{ID: row.key, self._step.key: None}]
             self._creates.append(row.mapped)
 
     def _update(self, row: Row, values: Record) -> None:
@@ -292,7 +292,7 @@ class Pairs:
 
     def _again(self, trace: Trace, gone: Counterpart) -> bool:
         """Whether a row is made again: its counterpart was deleted by us for a row that lives again, or before it."""
-        return self._pairing.recreates and (gone.trace.ours or outlives(trace, gone.trace.modified))
+        return self._pairing.recreates and (self._bereft or gone.trace.ours or outlives(trace, gone.trace.modified))
 
     async def _adopt(self, alone: dict[str, Row]) -> None:
         found = await self._adopter.found({key: row.mapped for key, row in alone.items()}) if self._adopter else {}

@@ -14,6 +14,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from isthmus.salesforce.query import Compare, FieldPath, count, soql_select
+from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
 from isthmus.sync.flow.both import Both, look_at_both
 from isthmus.sync.flow.computed import NO_TOOLS, tools_for
@@ -26,8 +27,8 @@ from isthmus.sync.flow.pairs import move_bereft, move_pairs
 from isthmus.sync.flow.paths import choose_path
 from isthmus.sync.flow.probing import probe
 from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
-from isthmus.sync.flow.removing import look_for_deleted, remove
-from isthmus.sync.flow.removing_pairs import look_for_deleted_pairs
+from isthmus.sync.flow.removing import Removal, look_for_deleted, remove
+from isthmus.sync.flow.removing_pairs import look_for_deleted_pairs, remove_pairs
 from isthmus.sync.flow.sides import Stopped, asking, first_stop, turned
 from isthmus.sync.flow.small import SmallWriter, move_small
 from isthmus.sync.flow.swaps import swapped
@@ -202,12 +203,27 @@ class _Pump:
         path = Path.COLLECTIONS if found else Path.NONE
         await send(self._report, [WindowFixed(job.ordinal, window, path, len(found))])
         own = retry == 0 and not self._job.dry_run
+        watermark = removal.watermark if removal is not None and own else None
         if removal is not None and not self._job.dry_run:
             tally = self._tally(job)
-            await remove(job.step, removal, both.sessions[TARGET], tally)
-            self._bereft[not job.step.backward, job.step.target] = removal.bereft
-        watermark = removal.watermark if removal is not None and own else None
+            if job.step.pairing is None or job.step.flag is not None:
+                await remove(job.step, removal, both.sessions[TARGET], tally)
+            elif await self._remove_pairs(job.step, removal, tally, retry) and own:
+                watermark = None
         await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, retry, watermark)])
+
+    async def _remove_pairs(self, step: Step, removal: Removal, tally: Tally, retry: int) -> bool:
+        """Delete; say whether records are left whose counterparts the other direction has to make again."""
+        kept = {row_id for child in step.children for row_id in self._bereft.get((not step.backward, child.target), ())}
+        left = await remove_pairs(step, removal, self._sides(), tally, again=retry > 0, kept=kept)
+        place = (not step.backward, step.target)
+        self._bereft[place] = (*self._bereft.get(place, ()), *left.bereft)
+        # Where a window of its own stays open it is looked at again whatever waits; any other has to be kept as failed.
+        rows = left.waiting + (len(left.bereft) if retry else 0)
+        if rows and (retry or not left.bereft):
+            tally.failed(StatusCode.DELETION_WAITS, None, rows)
+            await tally.flush()
+        return bool(left.bereft)
 
     async def _count(self, job: StepJob, bounds: Window | None, window: Window) -> int:
         """A second pass needs no question where the first one found nothing in the same window."""

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,7 @@ from isthmus.salesforce.query import Compare, Condition, FieldPath, OneOf, pages
 from isthmus.salesforce.session import Deletions, Session
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.job import SOURCE, TARGET
-from isthmus.sync.flow.reading import began
+from isthmus.sync.flow.reading import IDLE_OVERLAP, began
 from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.flow.tally import Tally
 from isthmus.sync.model import EndReason, Step, Window
@@ -30,7 +30,7 @@ from isthmus.values import ApiName
 MINUTE: Final = timedelta(minutes=1)
 BIN_DAYS: Final = timedelta(days=15)
 """How long an org keeps what was deleted, in its bin and in its list."""
-_GONE: Final = frozenset(
+GONE: Final = frozenset(
     map(StatusCode.parse, ("ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND", "RECORD_NOT_FOUND"))
 )
 """What an org says of a record that somebody else has deleted meanwhile: what was wanted is so already."""
@@ -40,12 +40,14 @@ _GONE: Final = frozenset(
 class Removal:
     """What a window deletes: pairs of the key and the target's id; and where the next window may begin.
 
-    `bereft` are ids of records of the target whose counterparts went with a parent that we deleted: see `pairs`.
+    `bereft` are ids of records of the target that live on, and whose counterparts are gone: see `pairs`. Of a step
+    that looks at pairs, `found` holds the deleted record's id in the place of the key, and `gone_at` says when.
     """
 
     found: tuple[tuple[str, str], ...]
     watermark: datetime | None
     bereft: tuple[str, ...] = ()
+    gone_at: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
     def __repr__(self) -> str:
         """Show the count, nothing more."""
@@ -58,7 +60,7 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     Raises `Stopped` if the source no longer knows, or if there is more than the step's ceiling.
     """
     if window.since is None:
-        return Removal((), whole_minute(began(window)))
+        return await from_now_on(step, window, sessions[SOURCE])
     deletions = await deletions_in(step, window, sessions[SOURCE])
     if deletions is None:
         return None
@@ -71,6 +73,18 @@ async def look_for_deleted(step: Step, window: Window, sessions: tuple[Session, 
     if step.ceiling is not None and len(found) > step.ceiling:
         raise Stopped(EndReason.DELETES_ABOVE_CEILING)
     return Removal(tuple(found), max(min(deletions.covered, whole_minute(began(window))), window.since))
+
+
+async def from_now_on(step: Step, window: Window, source: Session) -> Removal:
+    """Return where deletions begin to count: before those that lie in a transaction which is still open."""
+    now = whole_minute(began(window))
+    try:
+        asked = await deletions_in(step, Window(now - MINUTE, window.until), source)
+    except Stopped as stop:
+        if stop.reason is not EndReason.DELETES_UNPROVEN:
+            raise
+        asked = None  # nothing is concluded from the list here, so nothing stands in the way of the first rows
+    return Removal((), now - IDLE_OVERLAP if asked is None else min(asked.covered, now))
 
 
 async def deletions_in(step: Step, window: Window, source: Session) -> Deletions | None:
@@ -104,7 +118,8 @@ async def _in_the_bin(step: Step, window: Window, source: Session) -> Deletions:
         soql = soql_select(ApiName.parse(step.source), [FieldPath.of("Id")], where)
         async for batch in pages(source, soql, deleted=True):
             ids += [row_id for record in batch.reveal() if isinstance(row_id := record.get("Id"), str)]
-    return Deletions(tuple(ids), window.until - BIN_DAYS, window.until)
+    # What is committed later than it is stamped is found where the next window looks back; that costs nothing.
+    return Deletions(tuple(ids), window.until - BIN_DAYS, window.until - IDLE_OVERLAP)
 
 
 async def remove(step: Step, removal: Removal, target: Session, tally: Tally) -> None:
@@ -117,7 +132,7 @@ async def remove(step: Step, removal: Removal, target: Session, tally: Tally) ->
                 outcome = await delete(target, name, [row_id for _, row_id in removal.found])
             tally.written(outcome.processed - outcome.failed)
             for (code, _), rows in outcome.failures.items():
-                if code in _GONE:
+                if code in GONE:
                     tally.written(rows)
                 else:
                     tally.failed(code, None, rows)
@@ -128,7 +143,7 @@ async def remove(step: Step, removal: Removal, target: Session, tally: Tally) ->
             with asking(TARGET):
                 results = await update(target, name, [{"Id": row_id, step.flag: True} for row_id in lot])
             for result in results:
-                if result.ok or result.code in _GONE:
+                if result.ok or result.code in GONE:
                     tally.written(1)
                 else:
                     tally.failed(result.code or StatusCode.OTHER, None)
@@ -140,7 +155,7 @@ async def pairs_of(
 ) -> list[tuple[str, str]]:
     """Return (key, id) of the records that have one of `keys` and are as `more` says."""
     found: list[tuple[str, str]] = []
-    select = [FieldPath.of(field) for field in dict.fromkeys((key, "Id"))]
+    select = [FieldPath.of(each) for each in dict.fromkeys((key, "Id"))]
     for lot in _lots(list(keys)):
         soql = soql_select(ApiName.parse(name), select, [OneOf(FieldPath.of(key), lot), *more])
         with asking(side):

@@ -16,6 +16,7 @@ import msgspec
 from isthmus.salesforce.schema import FieldDescribe, ObjectDescribe
 from isthmus.sync.model import (
     STEPS_MAX,
+    Child,
     Column,
     ColumnKind,
     Drawn,
@@ -71,6 +72,7 @@ def draw_both(spec: SyncSpec, source: Schema, target: Schema, draw: Draw) -> Dra
         for step in found.plan.steps
     ]
     steps = [step for step in drawn if step.links or step.kind is not StepKind.LINK]
+    steps = [_with_children(step, steps, source if step.backward else target) for step in steps]
     if len(steps) > STEPS_MAX:
         issues.append(error("too_many_steps", "steps", "the sync has too many steps", "Split it into several syncs."))
     if any(issue.severity is Severity.ERROR for issue in issues):
@@ -93,6 +95,21 @@ def opposite(plan: Plan, number: int, kind: StepKind | None = None) -> int | Non
         if same and each.backward is not step.backward:
             return other
     return None
+
+
+def _with_children(step: Step, steps: Sequence[Step], there: Schema) -> Step:
+    """Tell a step that deletes which records of the sync the org it writes would delete along."""
+    describe = there.get(step.target.casefold())
+    if step.kind is not StepKind.DELETE or step.flag is not None or describe is None:
+        return step
+    loads = {
+        each.target.casefold(): each for each in steps if each.kind is StepKind.LOAD and each.backward is step.backward
+    }
+    found = ((loads.get(each.object.casefold()), each.field) for each in describe.cascades)
+    children = tuple(
+        Child(source=load.source, target=load.target, lookup=lookup) for load, lookup in found if load is not None
+    )
+    return msgspec.structs.replace(step, children=children)
 
 
 def _refusals(spec: SyncSpec, source: Schema, target: Schema) -> Iterator[Issue]:

@@ -293,24 +293,6 @@ def test_what_is_changed_after_its_counterpart_was_deleted_lives_in_both_orgs_ag
     between(story, more="    deletes: {action: delete}\n")
 
 
-def test_a_child_that_went_with_a_parent_which_we_deleted_is_made_again() -> None:
-    async def story(world: TwoOrgs) -> None:
-        left, right = await pair(world)
-        child = world.left.insert("Contact", {"LastName": "Moved"})
-        for _ in range(4):  # until the copy lies in no window any more
-            await world.cycle()
-            world.pass_time(600)
-        world.left.update("Contact", child, {"AccountId": left})
-        world.right.delete("Account", right)
-        for _ in range(3):
-            await world.cycle()
-        assert [len(side.live("Account")) for side in world.sides] == [0, 0]
-        assert [[row["LastName"] for row in side.live("Contact").values()] for side in world.sides] == [["Moved"]] * 2
-
-    contact = "  - {object: Contact, fields: {LastName: LastName, AccountId: AccountId}, deletes: {action: delete}}\n"
-    between(story, more="    deletes: {action: delete}\n" + contact)
-
-
 def test_the_first_run_adopts_what_both_orgs_have_already() -> None:
     async def story(world: TwoOrgs) -> None:
         same = world.left.insert("Account", {"Name": "Left", "Site": "acme.example", "Phone": "1"})
