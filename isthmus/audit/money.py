@@ -151,7 +151,8 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     asked = min(found.c, pool.used - certain)
     risk = max(0, min(asked, pool.total - pool.used + certain + asked - again))
     if pool.paid_max is not None:
-        again, risk = min(again, pool.paid_max), min(risk, pool.paid_max)
+        again = min(again, pool.paid_max)
+        risk = min(risk, pool.paid_max - again)
     reclaim = _take(again, found, less)
     renewal = _take(fewer, Split(surplus + found.a, found.b, found.c), less)
     return PoolMoney(pool, reclaim, renewal, _worth_less(Split(c=risk), found, less), in_use)

@@ -29,14 +29,30 @@ def test_hints_about_seats_used_beyond_what_there_is_are_no_money_at_risk() -> N
     assert (total.reclaim_seats, total.risk_seats, total.at_risk) == (0, 3, 3 * 100 * 12)
 
 
-def test_no_more_grants_are_at_risk_than_the_org_counts_as_used() -> None:
+@pytest.mark.parametrize(("total", "used"), [(5, 1), (1, 2), (2, 3)])
+def test_no_more_grants_are_at_risk_than_the_org_has_and_counts_as_used(total: int, used: int) -> None:
     org = Org()
     org.regulars(20)
-    psl = org.psl(total=5, used=1)
+    psl = org.psl(total=total, used=used)
     for number in range(3):
         org.grant(org.user(f"Gone {number}", active=False, last=200), psl, 100)  # grade C: the count explains nothing
-    (total,) = compose(org.analyse(prices=(CustomerPrice("CpqPsl", Decimal(10), "EUR"),)), "acme").money[-1:]
-    assert (total.currency, total.risk_seats, total.at_risk) == ("EUR", 1, 120)
+    least = min(total, used)
+    (money,) = compose(org.analyse(prices=(CustomerPrice("CpqPsl", Decimal(10), "EUR"),)), "acme").money[-1:]
+    assert (money.currency, money.risk_seats, money.at_risk) == ("EUR", least, 120 * least)
+
+
+def test_no_more_seats_of_an_add_on_are_worth_money_than_its_contract_has() -> None:
+    """Three are certain and two are asked about; the contract has four."""
+    org = Org()
+    org.regulars(20)
+    psl = org.psl(total=30, used=10)
+    for number in range(3):
+        org.grant(org.user(f"Never {number}", last=None, created=200), psl, 100)
+    for number in range(2):
+        org.grant(org.user(f"Gone {number}", active=False, last=200), psl, 100)
+    line = ContractItem("CpqPsl", 4, date(2027, 1, 31), unit_price=Decimal(10), currency="EUR")
+    (total,) = (t for t in compose(org.analyse(contract=(line,)), "acme").money if t.currency == "EUR")
+    assert (total.reclaim_seats, total.risk_seats) == (3, 1)
 
 
 def test_an_empty_price_of_yours_is_not_overruled_by_the_contract() -> None:
