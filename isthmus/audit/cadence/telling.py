@@ -15,12 +15,28 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from isthmus.audit.cadence.change import Change, ToldReport, ToldSummary, change_between, money_changes
+from isthmus.audit.cadence.telling_pages import (
+    OVERLAP,
+    WITHHELD,
+    deadlines_grid,
+    money_blocks,
+    paragraphs,
+    plain_money,
+    seats_grid,
+    signed,
+)
 from isthmus.audit.failures import Failure, explain
 from isthmus.notices.model import ATTACHMENT_BYTES_MAX, Attachment, Delivery, Notice, Span
+from isthmus.notices.page import Block, Grid, Heading, Paragraph, html_page
 
 FINANCE_AT: Final = time(7)
 """When a finance summary is made, by the channel's zone."""
-_MINUS: Final = "\N{MINUS SIGN}"
+NO_AUDIT: Final = "No org has an audit in this time."
+NOT_KEPT: Final = "Its figures are not kept."
+UNPRICED: Final = "No unused seat has a known price."
+NO_MONEY: Final = "Money is withheld."
+NO_REPORT: Final = "Its report is not kept any more, so no contract's days are known."
+NO_NOTICE: Final = "No notice day ahead is known: give its contract file."
 _MEDIA_TYPES: Final = {
     "report.pdf": "application/pdf",
     "report.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -82,18 +98,24 @@ def result_notice(facts: AuditDelivery, told: Told, public_url: str, zone: ZoneI
         subject = f"{org}: audit finished"
         return Notice(subject, "\n".join(lines), link=link, key=str(facts.notice_id), event=event, facts={"org": org})
     change = None if was is None else change_between(was, now)
-    lines += [_change_line(change, zone), *_money_lines(was, now), _figures_line(now, len(now.findings))]
-    lines += [f"Withheld: {text}" for text in now.withheld]
-    if change is not None and change.rules_left_out:
-        lines.append(f"Not compared, because one of the two audits could not run them: {_joined(change)}.")
-    lines += _deadline_lines(now, facts.made_at.astimezone(zone).date())
+    today = facts.made_at.astimezone(zone).date()
     attached, too_large = _attachments(org, told.files)
-    if attached:
-        lines.append(f"Attached, with names: {', '.join(file.name for file in attached)}.")
-    lines += [f"{name} is too large for a mail; it is in Isthmus." for name in too_large]
+    first, last = [*lines, _change_line(change, zone)], _documents_lines(now, attached, too_large)
+    unsaid = _unsaid_lines(now, change)
+    figures = [*_money_lines(was, now), _figures_line(now, len(now.findings))]
+    subject = f"{org}: {_short(change, now)}"
+    blocks = [
+        *paragraphs(first),
+        seats_grid(now, len(now.findings), change, "" if change is None else _day(change.since, zone)),
+        *_money_blocks(was, now),
+        *paragraphs(unsaid),
+        *deadlines_grid(_ahead(now, today)),
+        *paragraphs(last),
+    ]
     return Notice(
-        subject=f"{org}: {_short(change, now)}",
-        text="\n".join(lines),
+        subject=subject,
+        text="\n".join([*first, *figures, *unsaid, *_deadline_lines(now, today), *last]),
+        html=html_page(subject, blocks, link),
         attachments=attached,
         link=link,
         key=str(facts.notice_id),
@@ -102,16 +124,31 @@ def result_notice(facts: AuditDelivery, told: Told, public_url: str, zone: ZoneI
     )
 
 
+def _unsaid_lines(now: ToldReport, change: Change | None) -> list[str]:
+    lines = [f"Withheld: {text}" for text in now.withheld]
+    if change is not None and change.rules_left_out:
+        lines.append(f"Not compared, because one of the two audits could not run them: {_joined(change)}.")
+    return lines
+
+
+def _documents_lines(now: ToldReport, attached: Sequence[Attachment], too_large: Sequence[str]) -> list[str]:
+    whose = "with pseudonyms for names" if now.pseudonymous else "with names"
+    lines = [f"Attached, {whose}: {', '.join(file.name for file in attached)}."] if attached else []
+    return lines + [f"{name} is too large for a mail; it is in Isthmus." for name in too_large]
+
+
 def failure_notice(facts: AuditDelivery, public_url: str, zone: ZoneInfo) -> Notice:
     """Return the notice of an audit that failed: cause and remedy, and since when there is no new audit."""
     org = facts.alias or "The org"
     failure = Failure(facts.failure or Failure.INTERNAL.value)
     good = "There is no earlier one." if facts.good_at is None else f"The last good one: {_at(facts.good_at, zone)}."
-    text = explain(failure, facts.failure_object)
+    subject, link = f"{org}: the audit has failed", f"{public_url}/audits/{facts.audit_id}"
+    lines = [f"The audit of {org} has failed: {explain(failure, facts.failure_object)}", good]
     return Notice(
-        subject=f"{org}: the audit has failed",
-        text=f"The audit of {org} has failed: {text}\n{good}",
-        link=f"{public_url}/audits/{facts.audit_id}",
+        subject=subject,
+        text="\n".join(lines),
+        html=html_page(subject, list(paragraphs(lines)), link),
+        link=link,
         key=str(facts.notice_id),
         event="failure",
         facts={"org": org, "failure": failure.value},
@@ -122,24 +159,30 @@ def finance_notice(facts: AuditDelivery, months: Sequence[Month], public_url: st
     """Return the finance summary: per org the three figures, the seats, how they went, and what has to be decided."""
     today = (facts.until or facts.made_at).astimezone(zone).date()
     span = f"{_day(facts.since, zone)} to {_day(facts.until, zone)}"
-    lines: list[str] = []
+    intro = f"Finance summary, {span}. Figures are per year; they overlap, so do not add them up."
+    lines: list[str] = [intro]
+    blocks: list[Block] = [Paragraph(intro)]
     orgs: list[dict[str, str | int]] = []
     for alias, group in groupby(months, key=lambda month: month.alias):
         found = list(group)
         latest = found[-1]
-        lines += ["", f"{alias}, as of {_day(latest.taken_at, zone)}:", *_org_lines(latest, today)]
+        title = f"{alias}, as of {_day(latest.taken_at, zone)}"
+        lines += ["", f"{title}:", *_org_lines(latest, today)]
+        blocks += [Heading(title), *_org_blocks(latest, today)]
         if len(found) > 1:
             lines.append("By month (last audit of each):")
             lines += [_month_line(month) for month in found]
+            blocks.append(_months_grid(found))
         orgs.append({"org": alias, "seats": 0 if latest.summary is None else latest.summary.seats_assigned})
     if not orgs:
-        lines += ["", "No org has an audit in this time."]
+        lines += ["", NO_AUDIT]
+        blocks.append(Paragraph(NO_AUDIT))
+    subject, link = f"Licences of {facts.tenant_name}: finance summary to {today:%Y-%m-%d}", f"{public_url}/audits"
     return Notice(
-        subject=f"Licences of {facts.tenant_name}: finance summary to {today:%Y-%m-%d}",
-        text="\n".join(
-            [f"Finance summary, {span}. Figures are per year; they overlap, so do not add them up.", *lines]
-        ),
-        link=f"{public_url}/audits",
+        subject=subject,
+        text="\n".join(lines),
+        html=html_page(subject, blocks, link),
+        link=link,
         key=str(facts.notice_id),
         event="audit",
         facts={"tenant": facts.tenant_name, "orgs": orgs},
@@ -172,13 +215,12 @@ def _findings(change: Change) -> str:
 def _seats(word: str, by: int | None) -> str:
     if by is None:
         return f"{word} withheld"
-    sign = "+" if by > 0 else _MINUS if by < 0 else "\N{PLUS-MINUS SIGN}"
-    return f"{sign}{abs(by):,} {word}"
+    return f"{signed(by)} {word}"
 
 
 def _money_lines(was: ToldReport | None, now: ToldReport) -> list[str]:
     if now.money_withheld:
-        return ["Money is withheld."]
+        return [NO_MONEY]
     lines = [
         f"Reclaim now {change.now.reclaim_now:,.0f} {change.now.currency} a year"
         f"{_was(change.was and change.was.reclaim_now)}, "
@@ -186,7 +228,13 @@ def _money_lines(was: ToldReport | None, now: ToldReport) -> list[str]:
         f"at risk {change.now.at_risk:,.0f}{_was(change.was and change.was.at_risk)}."
         for change in money_changes(was, now)
     ]
-    return lines or ["No unused seat has a known price."]
+    return [*lines, OVERLAP] if lines else [UNPRICED]
+
+
+def _money_blocks(was: ToldReport | None, now: ToldReport) -> list[Block]:
+    if now.money_withheld:
+        return [Paragraph(NO_MONEY)]
+    return list(money_blocks(money_changes(was, now))) or [Paragraph(UNPRICED)]
 
 
 def _was(amount: Decimal | None) -> str:
@@ -196,20 +244,24 @@ def _was(amount: Decimal | None) -> str:
 def _figures_line(now: ToldReport | ToldSummary, findings: int) -> str:
     return (
         f"Now: {now.seats_purchased:,} paid seats, {now.seats_assigned:,} assigned, "
-        f"{_count(now.seats_active)} active, {_count(now.seats_unused)} unused; {findings:,} findings."
+        f"{_count(now.seats_active, 'active')}, {_count(now.seats_unused, 'unused')}; {findings:,} findings."
     )
 
 
-def _count(figure: int | None) -> str:
-    return "(withheld)" if figure is None else f"{figure:,}"
+def _count(figure: int | None, word: str) -> str:
+    return f"{word} {WITHHELD}" if figure is None else f"{figure:,} {word}"
+
+
+def _ahead(now: ToldReport, today: date) -> list[tuple[str, date, int, date]]:
+    """Return the notice days that are still to come, the next one first: product, day, days left, end."""
+    ahead = sorted((line for line in now.contract if line.notice_deadline >= today), key=lambda c: c.notice_deadline)
+    return [(line.product, line.notice_deadline, (line.notice_deadline - today).days, line.end) for line in ahead]
 
 
 def _deadline_lines(now: ToldReport, today: date) -> list[str]:
-    ahead = sorted((line for line in now.contract if line.notice_deadline >= today), key=lambda c: c.notice_deadline)
     return [
-        f"Notice for {line.product} by {line.notice_deadline} ({(line.notice_deadline - today).days:,} days left); "
-        f"its contract ends {line.end}."
-        for line in ahead
+        f"Notice for {product} by {day} ({left:,} day{'' if left == 1 else 's'} left); its contract ends {end}."
+        for product, day, left, end in _ahead(now, today)
     ]
 
 
@@ -260,28 +312,56 @@ def _facts(org: str, change: Change | None, now: ToldReport) -> dict[str, str | 
 
 def _org_lines(latest: Month, today: date) -> list[str]:
     if latest.summary is None:
-        return ["Its figures are not kept."]
+        return [NOT_KEPT]
     lines = [_figures_line(latest.summary, latest.summary.findings)]
     if latest.summary.money_withheld:
-        lines.append("Money is withheld.")
+        lines.append(NO_MONEY)
     lines += [
         f"{total.currency} a year: reclaim now {total.reclaim_now:,.0f}, cash at renewal {total.cash_at_renewal:,.0f}, "
         f"at risk {total.at_risk:,.0f}."
         for total in (() if latest.summary.money_withheld else latest.summary.money)
     ]
     if latest.report is None:
-        return [*lines, "Its report is not kept any more, so no contract's days are known."]
-    return lines + (_deadline_lines(latest.report, today) or ["No notice day ahead is known: give its contract file."])
+        return [*lines, NO_REPORT]
+    return lines + (_deadline_lines(latest.report, today) or [NO_NOTICE])
+
+
+def _org_blocks(latest: Month, today: date) -> list[Block]:
+    seen, shown = latest.summary, latest.report
+    if seen is None:
+        return [Paragraph(NOT_KEPT)]
+    money = [Paragraph(NO_MONEY)] if seen.money_withheld else money_blocks(plain_money(seen.money))
+    ahead = [] if shown is None else _ahead(shown, today)
+    days = list(deadlines_grid(ahead)) or [Paragraph(NO_REPORT if shown is None else NO_NOTICE)]
+    return [seats_grid(seen, seen.findings, None, ""), *money, *days]
+
+
+def _months_grid(months: Sequence[Month]) -> Grid:
+    head = ("Month", "Assigned", "Active", "Unused", "Reclaim now")
+    return Grid("By month (last audit of each)", head, tuple(_month_cells(month) for month in months))
+
+
+def _month_cells(month: Month) -> tuple[str, ...]:
+    seen = month.summary
+    if seen is None:
+        return (f"{month.taken_at:%Y-%m}", *("not kept",) * 4)
+    counts = (WITHHELD if n is None else f"{n:,}" for n in (seen.seats_assigned, seen.seats_active, seen.seats_unused))
+    return (f"{month.taken_at:%Y-%m}", *counts, _reclaim(seen))
+
+
+def _reclaim(seen: ToldSummary) -> str:
+    if seen.money_withheld:
+        return WITHHELD
+    return ", ".join(f"{total.reclaim_now:,.0f} {total.currency}" for total in seen.money) or "not priced"
 
 
 def _month_line(month: Month) -> str:
     seen = month.summary
     if seen is None:
         return f"  {month.taken_at:%Y-%m}: not kept"
-    seats = f"{seen.seats_assigned:,} assigned, {_count(seen.seats_active)} active, {_count(seen.seats_unused)} unused"
-    money = ", ".join(f"{total.reclaim_now:,.0f} {total.currency}" for total in seen.money)
-    reclaim = "withheld" if seen.money_withheld else money or "not priced"
-    return f"  {month.taken_at:%Y-%m}: {seats}, reclaim now {reclaim}"
+    active, unused = _count(seen.seats_active, "active"), _count(seen.seats_unused, "unused")
+    seats = f"{seen.seats_assigned:,} assigned, {active}, {unused}"
+    return f"  {month.taken_at:%Y-%m}: {seats}, reclaim now {_reclaim(seen)}"
 
 
 def _month_before(day: date) -> date:

@@ -48,7 +48,10 @@ async def test_a_mail_has_the_change_first_the_report_attached_and_no_name_in_it
     assert text.splitlines()[0].startswith("Since ")
     assert "Reclaim now 12,600 USD a year (was 12,600)" in text
     assert "Notice for Sales Cloud by 2199-07-02" in text
-    assert CANARY not in text
+    page = mail.get_body(("html",))
+    assert page is not None
+    assert "Since " in page.get_content()
+    assert CANARY not in text + page.get_content()
     attached = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
     assert attached == {"prod-report.pdf": f"%PDF {CANARY}".encode()}
 
@@ -162,7 +165,11 @@ async def test_the_finance_summary_comes_once_a_month_with_the_trend_of_every_or
         again = planted.herald(mailed(server, ", tenant: Acme, audit: {monthly: yes}"), next_first - now)
         assert await tell(again) == 0, "the same channel, the same month"
     (mail,) = server.mails
-    text = mail.get_content()
+    body, page = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert body is not None
+    assert page is not None
+    assert CANARY not in page.get_content()
+    text = body.get_content()
     assert str(mail["Subject"]).startswith("Licences of Acme: finance summary to")
     assert "prod, as of" in text
     assert "uat, as of" in text
