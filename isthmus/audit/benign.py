@@ -23,6 +23,11 @@ _OWNER: Final = re.compile(
 _ROLE: Final = re.compile(
     r"(?:info|contact|office|team|desk|helpdesk|support|service|sales|marketing|billing|accounts|admin|hr|it)[0-9]*"
 )
+_PLACEHOLDER: Final = re.compile(
+    r"(?:no|not|do[-_.]?not)[-_.]?reply|nobody|none|null|nil|n[-_.]?a|unknown|dummy|placeholder|changeme|"
+    r"(?:test|user|example|sample|x+|a)[-_.]?[0-9]*"
+)
+_EXAMPLES: Final = frozenset({"example.com", "example.net", "example.org", "test.com", "localhost"})
 
 
 def named_for_software(user: UserRow) -> bool:
@@ -33,6 +38,12 @@ def named_for_software(user: UserRow) -> bool:
 def is_role_address(email: str) -> bool:
     """Whether the address is a role's (support@, sales@ ...), which several people may read."""
     return _ROLE.fullmatch(email.strip().casefold().partition("@")[0]) is not None
+
+
+def is_placeholder_address(email: str) -> bool:
+    """Whether the address stands for none (noreply@, test@, anything at example.com), and says nothing of a person."""
+    local, _, domain = email.strip().casefold().partition("@")
+    return _PLACEHOLDER.fullmatch(local.partition("+")[0]) is not None or domain in _EXAMPLES
 
 
 def reactivated(view: View, user: UserRow) -> Iterator[str]:

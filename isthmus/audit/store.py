@@ -19,7 +19,8 @@ from isthmus.audit.given.history import History, PoolPoint, SeenDeactivated
 from isthmus.audit.given.snooze import Snooze
 from isthmus.audit.judge import Judged
 from isthmus.audit.money import annual
-from isthmus.audit.portfolio.portfolio import person_key, summary_of
+from isthmus.audit.portfolio.persons import keys_of
+from isthmus.audit.portfolio.portfolio import summary_of
 from isthmus.audit.store_weeks import load_weeks
 from isthmus.db.database import TenantTx
 from isthmus.db.storable import AuditText, Blob
@@ -307,7 +308,9 @@ async def save_people(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -
             "name": _short(user.name),
             "username": _short(user.username),
             "email": _short(user.email),
-            "key": _short(person_key(user.email, pseudonymous=judged.report.pseudonymous)),
+            "key": _short(keys.email),
+            "federation": _short(keys.federation),
+            "number": _short(keys.number),
             "license": user.license,
             "active": user.active,
             "created_at": user.created_at,
@@ -316,17 +319,18 @@ async def save_people(tx: TenantTx, audit: UUID, attempt: int, judged: Judged) -
             "machine_at": view.activity(user.id).machine_last,
         }
         for user in view.snapshot.users
+        for keys in (keys_of(user, pseudonymous=judged.report.pseudonymous),)
     )
     async for part in _parts(rows):
         await tx.execute(
             """
-            insert into audit.person (audit_id, user_id, name, username, email, person_key, license_id, active,
-                created_at, last_login_at, last_human_at, last_machine_at)
-            select %(audit)s, r.id, r.name, r.username, r.email, r.key, r.license, r.active, r.created_at,
-                r.last_login_at, r.human_at, r.machine_at
+            insert into audit.person (audit_id, user_id, name, username, email, person_key, federation_key, number_key,
+                license_id, active, created_at, last_login_at, last_human_at, last_machine_at)
+            select %(audit)s, r.id, r.name, r.username, r.email, r.key, r.federation, r.number, r.license, r.active,
+                r.created_at, r.last_login_at, r.human_at, r.machine_at
             from jsonb_to_recordset(%(rows)s::jsonb) as r(id text, name text, username text, email text, key text,
-                license text, active boolean, created_at timestamptz, last_login_at timestamptz, human_at timestamptz,
-                machine_at timestamptz)
+                federation text, number text, license text, active boolean, created_at timestamptz,
+                last_login_at timestamptz, human_at timestamptz, machine_at timestamptz)
             """,
             audit=audit,
             rows=part,

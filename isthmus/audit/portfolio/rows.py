@@ -16,7 +16,8 @@ from isthmus.audit.evidence.bundle import FIGURES, BundleInvalid, read_bundle
 from isthmus.audit.evidence.places import bundle_at
 from isthmus.audit.evidence.verify import check_hashes
 from isthmus.audit.figures import Report
-from isthmus.audit.portfolio.portfolio import Holder, Org, Portfolio, Summary, holders_of, portfolio, summary_of
+from isthmus.audit.portfolio.persons import Holder
+from isthmus.audit.portfolio.portfolio import Org, Portfolio, Summary, holders_of, portfolio, summary_of
 from isthmus.db.database import TenantTx
 
 
@@ -41,6 +42,8 @@ class _HolderRow:
     taken_at: datetime
     price: Decimal | None
     currency: str | None
+    federation_key: str
+    number_key: str
 
 
 async def read_portfolio(tx: TenantTx, now: datetime) -> Portfolio:
@@ -70,15 +73,23 @@ async def read_portfolio(tx: TenantTx, now: datetime) -> Portfolio:
             where a.state = 'done' order by c.org_id, a.taken_at desc, a.finished_at desc, a.id desc
         ), holder as materialized (
             select p.person_key as key, n.alias as org, p.user_id as "user", p.name, p.username, l.label as license,
-                p.last_login_at, p.last_human_at, n.taken_at, l.unit_price as price, l.currency
+                p.last_login_at, p.last_human_at, n.taken_at, l.unit_price as price, l.currency, p.federation_key,
+                p.number_key
             from newest n
             join audit.license_pool l on l.tenant_id = n.tenant_id and l.audit_id = n.id and l.seat_costs
             join audit.person p on p.tenant_id = n.tenant_id and p.audit_id = n.id and p.license_id = l.license_id
-            where p.active and p.person_key <> ''
+            where p.active and (p.person_key <> '' or p.federation_key <> '' or p.number_key <> '')
+        ), twice as materialized (
+            select k from (
+                select 'e' || key as k, org from holder where key <> ''
+                union all select 'f' || federation_key, org from holder where federation_key <> ''
+                union all select 'n' || number_key, org from holder where number_key <> '') keys
+            group by k having count(distinct org) > 1
         )
         select holder.* from holder
-        join (select key from holder group by key having count(distinct org) > 1) twice using (key)
-        order by key, org, "user"
+        where 'e' || key in (select k from twice) or 'f' || federation_key in (select k from twice)
+            or 'n' || number_key in (select k from twice)
+        order by org, "user"
         """,
         row=_HolderRow,
     )
@@ -141,6 +152,8 @@ def _holder(row: _HolderRow) -> Holder:
         taken_at=row.taken_at.astimezone(UTC),
         price=row.price,
         currency=row.currency,
+        federation_key=row.federation_key,
+        number_key=row.number_key,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.audit.benign import is_role_address
+from isthmus.audit.benign import is_placeholder_address, is_role_address
 from isthmus.audit.finding import Fact, Finding, Grade, Rule, Saving, Severity, Subject
 from isthmus.audit.model import UserRow
 from isthmus.audit.people import normal_email, normal_name, normal_number, username_stem
@@ -26,10 +26,10 @@ RULE: Final = Rule(
         "identifier are a shared mailbox, not a person; integrations (R09) often have their keeper's address, and are "
         "not compared. Each sign that joins the seat used least recently to another one has a weight (number and "
         "identifier 4, address 3, name 2): 3 or more is grade B. "
-        "A number such as 0 or n/a stands for none. Traps: one of the accounts was created within 30 days, so that the "
-        "person may be moving to it; an admin twin; an external and an internal identity; an account that "
-        "only software uses; a role's address (support@) that several people may read; all accounts in use within 30 "
-        "days. In pseudonymous reports names are not compared."
+        "A number such as 0 or n/a and an address such as noreply@ stand for none. Traps: one of the accounts was "
+        "created within 30 days, so that the person may be moving to it; an admin twin; an external and an internal "
+        "identity; an account that only software uses; a role's address (support@) that several people may read; all "
+        "accounts in use within 30 days. In pseudonymous reports names are not compared."
     ),
     remedy="Ask the person which account is needed; move its records and deactivate the other.",
 )
@@ -110,7 +110,7 @@ def _sharing(users: Sequence[UserRow], key: Callable[[UserRow], str]) -> list[li
 
 
 def _email(user: UserRow) -> str:
-    return normal_email(user.email) if user.email else ""
+    return "" if not user.email or is_placeholder_address(user.email) else normal_email(user.email)
 
 
 def _employee(user: UserRow) -> str:

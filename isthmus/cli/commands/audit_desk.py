@@ -221,11 +221,18 @@ def _print_persons(found: Portfolio) -> None:
             style="yellow",
         )
     rows = [
-        (p.grade, p.email, ", ".join(sorted({s.org for s in p.seats})), p.idle_org, _money(p.annual, p.currency))
+        (
+            p.grade,
+            p.email or p.seats[0].name,
+            ", ".join(p.basis),
+            ", ".join(sorted({s.org for s in p.seats})),
+            p.idle_org,
+            _money(p.annual, p.currency),
+        )
         for p in persons.persons[:PERSONS_SHOWN]
     ]
     if rows:
-        print_table("Persons", ("grade", "e-mail", "orgs", "used least in", "a year"), rows)
+        print_table("Persons", ("grade", "person", "joined by", "orgs", "used least in", "a year"), rows)
 
 
 def _count(count: int | None) -> str:

@@ -250,8 +250,8 @@ grant select, delete, insert (audit_id, psl_id, psl_key, label, purchased, used,
     on audit.psl_pool to isthmus_worker;
 
 -- The users of an org at the instant of an audit, with when each was last there: first seen active, gaps of more than
--- six months and re-activations can be known from these alone. `person_key` is the address as persons are compared by
--- over orgs, empty where names were replaced by pseudonyms.
+-- six months and re-activations can be known from these alone. The keys are what persons are compared by over orgs
+-- (address; federation identifier; employee number and name), empty where names were replaced by pseudonyms.
 create table audit.person (
     tenant_id uuid not null default ctx.tenant(),
     audit_id uuid not null,
@@ -260,6 +260,8 @@ create table audit.person (
     username audit.short_text not null,
     email audit.short_text not null,
     person_key audit.short_text not null default '',
+    federation_key audit.short_text not null default '',
+    number_key audit.short_text not null default '',
     license_id audit.short_text,
     active boolean not null,
     created_at timestamptz not null,
@@ -278,8 +280,8 @@ create policy own_insert on audit.person for insert to isthmus_worker
 create policy own_delete on audit.person for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.person to isthmus_portal;
-grant select, delete, insert (audit_id, user_id, name, username, email, person_key, license_id, active, created_at,
-    last_login_at, last_human_at, last_machine_at) on audit.person to isthmus_worker;
+grant select, delete, insert (audit_id, user_id, name, username, email, person_key, federation_key, number_key,
+    license_id, active, created_at, last_login_at, last_human_at, last_machine_at) on audit.person to isthmus_worker;
 
 -- An unfinished reading, in compressed pieces, so that the next attempt at the audit goes on from it. It names people, as
 -- the finished audit will; it is gone when the audit ends, whoever ends it and however.

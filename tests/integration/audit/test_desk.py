@@ -209,6 +209,10 @@ async def test_a_day_or_a_reason_that_makes_no_sense_is_refused(desk: Desk) -> N
 async def test_the_portfolio_puts_orgs_side_by_side_and_finds_who_is_paid_for_twice(desk: Desk) -> None:
     north, south = company(host="north.my.salesforce.com"), company(host="south.my.salesforce.com")
     south.user("Only South", last=2)
+    for org in (north, south):
+        own = org.host.partition(".")[0]
+        org.user("Fe Derated", last=100, email=f"fe@{own}.example", federation_id="Fe@idp.example")
+        org.user("Nu Mbered", last=100, email=f"nu@{own}.example", employee_number="E-17")
     dollars = AuditOptions(prices=(CustomerPrice("SFDC", Decimal(150), "USD", "quote"),))
     for org, alias, options in ((north, "north", EURO), (north, "north", EURO), (south, "south", dollars)):
         newest = await desk.audit(org, alias=alias, options=options)
@@ -231,8 +235,14 @@ async def test_the_portfolio_puts_orgs_side_by_side_and_finds_who_is_paid_for_tw
     persons = found["persons"]
     assert {seat["org"] for person in persons["persons"] for seat in person["seats"]} >= {"north", "south"}
     assert not any("only.south" in person["email"] for person in persons["persons"])
-    assert {person["grade"] for person in persons["persons"]} == {"C"}
-    assert "who is active cannot be seen in blind" in persons["persons"][0]["traps"]
+    by = {tuple(person["basis"]): person for person in persons["persons"]}
+    assert {basis: person["grade"] for basis, person in by.items()} == {
+        ("e-mail address",): "C",
+        ("federation identifier",): "B",
+        ("employee number and name",): "C",
+    }
+    assert "who is active cannot be seen in blind" in by["e-mail address",]["traps"]
+    assert [seat["name"] for seat in by["federation identifier",]["seats"]] == ["Fe Derated", "Fe Derated"]
     assert "do not add them" in persons["note"]
 
 

@@ -13,7 +13,8 @@ from isthmus.audit.evidence.bundle import BundleInvalid, zipped
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.given.prices import CustomerPrice
 from isthmus.audit.judge import Judged, judge
-from isthmus.audit.portfolio.portfolio import Holder, Org, Portfolio, portfolio, summary_of
+from isthmus.audit.portfolio.persons import Holder, Keys, keys_of
+from isthmus.audit.portfolio.portfolio import Org, Portfolio, portfolio, summary_of
 from isthmus.audit.portfolio.rows import portfolio_of
 from isthmus.values import Secret
 from tests.unit.audit.world import NOW, ago, example
@@ -109,11 +110,11 @@ def test_prices_that_are_missing_or_of_two_currencies_make_no_money() -> None:
         assert [(risk.currency, risk.annual, risk.seats) for risk in found.at_risk] == [(None, None, 1)]
 
 
-def test_addresses_are_compared_without_tag_ending_and_case(tmp_path: Path) -> None:
+def test_addresses_are_compared_without_tag_and_case(tmp_path: Path) -> None:
     org = example()
     org.host = "sandbox-like.my.salesforce.com"
     org.users = [
-        msgspec.structs.replace(user, email=user.email.upper().replace("@", "+crm@") + ".INVALID")
+        msgspec.structs.replace(user, email=user.email.upper().replace("@", "+crm@"))
         if user.name == "Ivan Inactive"
         else msgspec.structs.replace(user, email=f"x{n}@other.example")
         for n, user in enumerate(org.users)
@@ -164,16 +165,101 @@ def test_a_sandbox_s_seats_cost_nothing_so_nobody_is_paid_twice_in_it() -> None:
     assert (found.count, found.at_risk, found.not_compared) == (0, (), ("uat",))
 
 
-def test_a_role_s_address_and_an_account_of_software_lower_the_grade() -> None:
-    desk = persons(holder("north", key="support@acme.example", last_human_at=ago(90)), holder("south")).persons
-    assert desk.count == 0  # another address
-    for key, human, trap in (
-        ("support@acme.example", ago(90), "a role's address"),
-        ("nora@acme.example", None, "software only"),
-    ):
-        (person,) = persons(holder("north", key=key, last_human_at=human), holder("south", key=key)).persons.persons
-        assert (person.grade, len(person.traps)) == ("C", 1)
+def test_an_account_of_software_and_other_names_lower_the_grade() -> None:
+    software = persons(holder("north", last_human_at=None), holder("south")).persons
+    other = persons(holder("north", last_human_at=ago(90)), holder("south", name="Ivan")).persons
+    for found, trap in ((software, "software only"), (other, "their names differ")):
+        (person,) = found.persons
+        assert (person.grade, person.basis, len(person.traps)) == ("C", ("e-mail address",), 1)
         assert trap in person.traps[0]
+
+
+KNOWN = next(user for user in example().users if user.name == "Nora Never")
+
+
+@pytest.mark.parametrize(
+    ("fields", "keys"),
+    [
+        ({"email": "Nora+x@Acme.Example"}, Keys(email="nora@acme.example")),
+        ({"email": "admin@acme.com"}, Keys()),
+        ({"email": "support2@acme.com"}, Keys()),
+        ({"email": "noreply@acme.com"}, Keys()),
+        ({"email": "No-Reply+crm@acme.com"}, Keys()),
+        ({"email": "do.not.reply@acme.com"}, Keys()),
+        ({"email": "test1@acme.com"}, Keys()),
+        ({"email": "nora@example.com"}, Keys()),
+        ({"email": "nora@acme.com.invalid"}, Keys()),
+        ({"email": "nobody@nowhere"}, Keys()),
+        ({"email": "nora"}, Keys()),
+        ({"email": "a" * 300 + "@acme.com"}, Keys()),
+        ({"federation_id": "Nora@Acme.com"}, Keys(federation="nora@acme.com")),
+        ({"federation_id": "nora@acme.com.invalid"}, Keys()),
+        ({"federation_id": "noreply@acme.com"}, Keys()),
+        ({"federation_id": "E-1001"}, Keys(federation="e-1001|nora never")),
+        ({"federation_id": "n/a"}, Keys()),
+        ({"employee_number": "1001"}, Keys(number="1001|nora never")),
+        ({"employee_number": "0000"}, Keys()),
+        ({"employee_number": "1001", "name": ""}, Keys()),
+    ],
+)
+def test_what_a_person_is_compared_by(fields: dict[str, str], keys: Keys) -> None:
+    user = msgspec.structs.replace(KNOWN, **{"email": "", **fields})
+    assert keys_of(user, pseudonymous=False) == keys
+    assert keys_of(user, pseudonymous=True) == Keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "grade", "basis"),
+    [
+        ({"federation_key": "nora@acme.com"}, "B", ("federation identifier",)),
+        ({"number_key": "1001|nora"}, "C", ("employee number and name",)),
+        (
+            {"number_key": "1001|nora", "federation_key": "e1|nora"},
+            "B",
+            ("federation identifier", "employee number and name"),
+        ),
+        ({"number_key": "1001|nora", "key": "n@acme.com"}, "B", ("e-mail address", "employee number and name")),
+    ],
+)
+def test_the_grade_says_by_what_persons_are_joined(fields: dict[str, str], grade: str, basis: tuple[str, ...]) -> None:
+    seats = [
+        holder("north", **{"key": "", "last_human_at": ago(90), **fields}),
+        holder("south", **{"key": "", **fields}),
+    ]
+    (person,) = persons(*seats).persons.persons
+    assert (person.grade, person.basis, person.email) == (grade, basis, fields.get("key", ""))
+    assert any("two companies" in trap for trap in person.traps) is (grade == "C")
+
+
+def test_seats_are_joined_through_one_another_and_not_by_what_many_share() -> None:
+    three = [
+        holder("north", key="nora@a.com", federation_key="f@a.com"),
+        holder("south", key="", federation_key="f@a.com", number_key="7|nora"),
+        holder("west", key="", number_key="7|nora"),
+    ]
+    (person,) = persons(*three).persons.persons
+    assert [seat.org for seat in person.seats] == ["north", "south", "west"]
+    assert person.basis == ("federation identifier", "employee number and name")
+    shared = [holder("north", key="", user=str(n), federation_key="kiosk@a.com") for n in range(4)]
+    assert persons(*shared, holder("south", key="", federation_key="kiosk@a.com")).persons.count == 0
+
+
+def test_orgs_of_two_companies_with_the_same_numbers_share_nobody(tmp_path: Path) -> None:
+    for name, first in (("north", "Nora"), ("south", "Ivan")):
+        org = example()
+        org.host = f"{name}.my.salesforce.com"
+        org.users = [
+            msgspec.structs.replace(
+                user,
+                name=f"{first} {n}",
+                email=f"noreply@{name}.com" if n % 2 else f"{n}@x.com.invalid",
+                employee_number=str(1000 + n),
+                federation_id=str(n),
+            )
+            for n, user in enumerate(org.users)
+        ]
+        (tmp_path / f"{name}.zip").write_bytes(zipped(judge(org.snapshot(), AuditOptions(), name).bundle))
+    assert portfolio_of([tmp_path / "north.zip", tmp_path / "south.zip"], NOW).persons.count == 0
 
 
 def test_a_sandbox_s_seats_are_not_added_to_those_of_the_production_org() -> None:
