@@ -25,3 +25,15 @@ def only_one(settings: Settings) -> Generator[None]:
                 "Stop that one first (Ctrl-C where it runs), or set ISTHMUS_HOME to another place.",
             )
         yield
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether an `isthmus up` (or key rotation) holds the installation's lock just now."""
+    try:
+        with Path(settings.home / "up.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Never, TypeVar
 
 from isthmus.cli.headless import HeadlessOrg
+from isthmus.cli.only_one import is_up
 from isthmus.cli.output import refuse
 from isthmus.config import Settings, SettingsInvalid, read_settings
-from isthmus.db.errors import DatabaseError
+from isthmus.db.errors import DatabaseError, Unavailable
 from isthmus.egress.hosts import HostDenied, parse_login_host
-from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable, NoTenant
+from isthmus.orgs.keeper_client import DatabaseAway, KeeperRefused, KeeperUnavailable, NoTenant
 from isthmus.values import OrgHost
 from isthmus.wiring.installation import Installation, open_installation
 
@@ -43,7 +44,14 @@ def with_installation(work: Callable[[Installation], Awaitable[Result]], tenant:
 
     try:
         return asyncio.run(go())
+    except (DatabaseAway, Unavailable):
+        _refuse_without_database(settings)
     except KeeperUnavailable:
+        if is_up(settings):
+            refuse(
+                "Isthmus is running here, but its keeper does not answer: it starts, or waits for PostgreSQL.",
+                f"Try again in a moment. If it stays so, {settings.log_dir / 'keeper.log'} says why.",
+            )
         refuse(
             f"No Isthmus is running here (looked in {settings.run_dir}).",
             "Start it with `isthmus up`, or set ISTHMUS_HOME to where it runs.",
@@ -54,6 +62,15 @@ def with_installation(work: Callable[[Installation], Awaitable[Result]], tenant:
         refuse(f"The keeper refuses: {refused}.", "Run the command as the user that runs `isthmus up`.")
     except DatabaseError as error:
         refuse(f"The database does not serve this: {error}.", "Run `isthmus doctor`; it says what is wrong.")
+
+
+def _refuse_without_database(settings: Settings) -> Never:
+    remedy = (
+        f"If it stays so, {settings.log_dir / 'postgres.log'} says why."
+        if settings.database_url is None
+        else "Start your server, or look at the way to it; `isthmus doctor` says what is wrong."
+    )
+    refuse("PostgreSQL does not answer. Isthmus goes on by itself when it is back.", remedy)
 
 
 def judged_host(org: HeadlessOrg, settings: Settings) -> OrgHost:

@@ -31,6 +31,15 @@ DATABASE_VARIABLE: Final = "ISTHMUS_DATABASE_URL"
 OWNER_VARIABLES: Final = frozenset({"PGUSER", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS"})
 """What libpq would read from the environment that concerns the operator's account only."""
 
+SILENCE_LIMITS: Final[Mapping[str, str]] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""A server whose host vanished, or a firewall that forgot us, is noticed in a minute; the address may say otherwise."""
+
 LOGIN_ROLES: Final = (MIGRATE, *(role.value for role in Role))
 
 
@@ -40,7 +49,7 @@ def connect_arguments(settings: Settings, role: str) -> dict[str, str]:
     own["password"] = ""  # said, or libpq would take that of PGPASSWORD or of a service file: it is the owner's
     if settings.database_url is None:
         return {"host": str(settings.run_dir), "dbname": DATABASE_NAME, **own}
-    return {**_own_server(settings.database_url), **own}
+    return {**SILENCE_LIMITS, **_own_server(settings.database_url), **own}
 
 
 def owner_arguments(settings: Settings) -> dict[str, str]:

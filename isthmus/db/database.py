@@ -6,9 +6,13 @@ without any tenant, in which only definer functions show anything. There is no t
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, LiteralString, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -29,7 +33,11 @@ Arguments = Mapping[LiteralString, Storable | Secret]
 """What a definer function is called with, by the names of its parameters."""
 POOL_SIZE_MAX: Final = 8
 POOL_WAIT_S: Final = 20.0
-CONNECT_TIMEOUT_S: Final = 10
+"""Also how long a pool tries to connect, at growing intervals: after an outage nobody may wait for a late attempt."""
+POOL_WAIT_AGAIN_S: Final = 2.0
+"""Who comes after somebody that waited in vain need not wait as long to hear that the database is away."""
+CONNECT_TIMEOUT_S: Final = "10"
+ANSWER_S: Final = 5.0
 _CONFLICTS: Final = ("23505", "23P01")
 _UNAVAILABLE: Final = ("08", "57", "53")
 
@@ -96,6 +104,7 @@ class Database:
     def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[object, ...]]], role: Role) -> None:
         """Take an open pool; `open` makes one."""
         self._pool = pool
+        self._wait_s = POOL_WAIT_S
         self.role = role
 
     @classmethod
@@ -103,15 +112,16 @@ class Database:
         cls, settings: Settings, role: Role, *, size_max: int = POOL_SIZE_MAX, wait_s: float = POOL_WAIT_S
     ) -> Database:
         """Connect as `role`. Raises `Unavailable`, or `DatabaseUnusable` where waiting cannot help."""
-        arguments = {**connect_arguments(settings, role), "connect_timeout": str(CONNECT_TIMEOUT_S)}
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **connect_arguments(settings, role)}
         pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[object, ...]]] = AsyncConnectionPool(
             "",
             kwargs={**arguments, "prepare_threshold": None},
             min_size=1,
             max_size=size_max,
             timeout=POOL_WAIT_S,
+            reconnect_timeout=POOL_WAIT_S,
             # After the server was restarted a pool is full of dead connections: one question finds and replaces them.
-            check=AsyncConnectionPool.check_connection,
+            check=still_answers,
             open=False,
         )
         try:
@@ -149,13 +159,29 @@ class Database:
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[psycopg.AsyncConnection[tuple[object, ...]]]:
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout=self._wait_s) as connection:
+                self._wait_s = POOL_WAIT_S
                 yield connection
         except (PoolTimeout, PoolClosed):
+            self._wait_s = POOL_WAIT_AGAIN_S
             message = "no connection to PostgreSQL is free"
             raise Unavailable(message) from None
         except psycopg.Error as error:
             raise translated(error) from None
+
+
+async def still_answers(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise `OperationalError` unless the server answers on this connection, and does so soon.
+
+    A server that stands still (a frozen machine, a disk that hangs) keeps its connections open and says nothing. The
+    wait for it cannot be cancelled, the driver would wait for the cancellation; so the line is cut.
+    """
+    asking = asyncio.ensure_future(AsyncConnectionPool.check_connection(connection))
+    done, _ = await asyncio.wait({asking}, timeout=ANSWER_S)
+    if not done:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+    await asking
 
 
 async def _ask_why(arguments: Mapping[str, str], settings: Settings, role: Role) -> None:

@@ -267,7 +267,7 @@ async def _connected(settings: Settings, role: str | None, database: str | None 
         arguments["dbname"] = database
     try:
         connection = await psycopg.AsyncConnection.connect(
-            make_conninfo("", **arguments, connect_timeout=CONNECT_TIMEOUT_S), autocommit=True
+            make_conninfo("", **{"connect_timeout": CONNECT_TIMEOUT_S, **arguments}), autocommit=True
         )
     except psycopg.OperationalError as error:
         raise not_let_in(error, settings, role) from None

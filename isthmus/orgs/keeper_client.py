@@ -26,6 +26,7 @@ __all__ = [
     "AuthorizationBegun",
     "AuthorizationWanted",
     "Custody",
+    "DatabaseAway",
     "KeeperClient",
     "KeeperRefused",
     "KeeperUnavailable",
@@ -43,6 +44,10 @@ _answers = msgspec.json.Decoder(wire.Answer)
 
 class KeeperUnavailable(Exception):
     """The keeper does not answer. `isthmus up` starts it."""
+
+
+class DatabaseAway(KeeperUnavailable):
+    """The keeper answers, but its database does not; it goes on by itself when that is back."""
 
 
 class KeeperRefused(Exception):
@@ -191,5 +196,5 @@ async def _readable(connection: socket.socket) -> None:
 def _failure(answer: wire.Failed) -> Exception:
     if answer.code in CONNECTING_FAILURES:
         return CONNECTING_FAILURES[answer.code](answer.message)
-    kind = {"no_session": NoSession, "no_tenant": NoTenant, "unavailable": KeeperUnavailable}.get(answer.code)
+    kind = {"no_session": NoSession, "no_tenant": NoTenant, "unavailable": DatabaseAway}.get(answer.code)
     return (kind or KeeperRefused)(answer.message)

@@ -1,7 +1,8 @@
 """Live pages: a stream of server-sent events that repeats a fragment whenever the rows behind it have changed.
 
 The stream reads the database again and again with a ticket that it renews through the session, so a member who signs
-out, or a session that ends, ends the stream too.
+out, or a session that ends, ends the stream too. Where database or keeper are away it stops without the event `end`:
+the browser comes again by itself until they are back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from litestar.response import Stream
 
 from isthmus.clock import Clock
+from isthmus.db.errors import DatabaseError
 from isthmus.db.ticket import Ticket
 from isthmus.orgs.keeper_client import KeeperClient, KeeperRefused, KeeperUnavailable
 from isthmus.portal.visitors import Visitor
@@ -40,7 +42,7 @@ def stream(visitor: Visitor, keeper: KeeperClient, clock: Clock, look: Looker) -
     """Return the answer that streams fragments until `look` says that it is finished; then the event `end`."""
     return Stream(
         _events(visitor, keeper, clock, look),
-        media_type="text/event-stream; charset=utf-8",
+        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -52,10 +54,15 @@ async def _events(visitor: Visitor, keeper: KeeperClient, clock: Clock, look: Lo
         if clock.monotonic_s() - renewed > TICKET_RENEWED_AFTER_S:
             try:
                 ticket = await keeper.ticket_for_session(visitor.session)
-            except (KeeperRefused, KeeperUnavailable):
+            except KeeperRefused:
                 break
+            except KeeperUnavailable:
+                return
             renewed = clock.monotonic_s()
-        seen = await look(ticket)
+        try:
+            seen = await look(ticket)
+        except DatabaseError:
+            return
         if seen.fragment != shown:
             shown, sent = seen.fragment, clock.monotonic_s()
             yield message(seen.fragment)

@@ -6,16 +6,20 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import procrastinate
+import psycopg
+from procrastinate.exceptions import ProcrastinateException
+from psycopg_pool import AsyncConnectionPool
 
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.perform import AuditApp
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.address import Role, connect_arguments
-from isthmus.db.database import Database
+from isthmus.db.database import POOL_WAIT_S, Database, still_answers
+from isthmus.db.errors import Unavailable
 from isthmus.db.gate import require_sound
 from isthmus.egress.outside import OutsideDialer
 from isthmus.egress.tls import tls_context
@@ -38,6 +42,8 @@ POLL_S: Final = 1.0
 """A job that waits for its lock is looked at this often."""
 HEARTBEAT_S: Final = 4.0
 STOP_GRACE_S: Final = 10.0
+QUEUE_AGAIN_S: Final = 2.0
+"""Between two attempts at a queue whose database is away."""
 
 
 async def run_worker(settings: Settings, *, clock: Clock, journal: Journal, pid: int, stop: asyncio.Event) -> None:
@@ -64,18 +70,26 @@ async def _serve(
     )
     app = queue_app(settings)
     register(app, WorkerServices(sync, audit, journal))
+    by_the_clock = tickers(app, database, settings, clock)
     try:
-        async with app.open_async():
-            journal.emit(ProcessStarted(pid))
-            await _work(app, tickers(app, database, settings, clock), journal, stop)
+        await app.open_async()
+    except (ProcrastinateException, psycopg.OperationalError):
+        message = "PostgreSQL went away while the worker was starting"
+        raise Unavailable(message) from None
+    try:
+        journal.emit(ProcessStarted(pid))
+        await _work(app, by_the_clock, journal, stop)
     finally:
         journal.emit(ProcessStopped(pid))
+        await app.close_async()
 
 
 def queue_app(settings: Settings) -> procrastinate.App:
     """Return the queue as this role sees it, and how its workers behave."""
     arguments = connect_arguments(settings, Role.WORKER)
-    connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=4)
+    connector = procrastinate.PsycopgConnector(
+        pool_factory=_pool, kwargs=arguments, min_size=1, max_size=4, timeout=POOL_WAIT_S, reconnect_timeout=POOL_WAIT_S
+    )
     app = procrastinate.App(
         connector=connector,
         worker_defaults={
@@ -91,6 +105,12 @@ def queue_app(settings: Settings) -> procrastinate.App:
     )
     app.job_manager = HeldJobs(connector)
     return app
+
+
+def _pool(**arguments: Any) -> AsyncConnectionPool:
+    """Make the queue's pool with a check that a server which stands still cannot hold up."""
+    arguments["check"] = still_answers
+    return AsyncConnectionPool(**arguments)
 
 
 def tickers(app: procrastinate.App, database: Database, settings: Settings, clock: Clock) -> list[Ticker]:
@@ -116,7 +136,7 @@ def _sender(settings: Settings, clock: Clock) -> Sender:
 
 
 async def _work(app: procrastinate.App, by_the_clock: Sequence[Ticker], journal: Journal, stop: asyncio.Event) -> None:
-    working = asyncio.create_task(app.run_worker_async())
+    working = asyncio.create_task(_work_off(app, journal))
     ticking = [asyncio.create_task(ticker.until(stop, journal)) for ticker in by_the_clock]
     stopping = asyncio.create_task(stop.wait())
     loops = (working, *ticking)
@@ -130,3 +150,16 @@ async def _work(app: procrastinate.App, by_the_clock: Sequence[Ticker], journal:
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+async def _work_off(app: procrastinate.App, journal: Journal) -> None:
+    """Work off the queue until cancelled. Procrastinate's worker ends when one of its connections is lost.
+
+    What it was doing is taken up again as what a worker that died was doing: by whoever ticks next.
+    """
+    while True:
+        try:
+            await app.run_worker_async()
+        except ProcrastinateException as error:
+            journal.unexpected(error)
+        await asyncio.sleep(QUEUE_AGAIN_S)

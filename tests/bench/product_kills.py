@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -145,10 +145,10 @@ class Stage:
 
 
 @contextmanager
-def stage(rows: int) -> Generator[Stage]:
-    """Start everything once; rounds begin anew by themselves."""
+def stage(rows: int, more: Mapping[str, str] | None = None) -> Generator[Stage]:
+    """Start everything once, with `more` settings; rounds begin anew by themselves."""
     counts = {name: int(rows * share) for name, share in SHARES.items()}
-    with start_product() as product:
+    with start_product(more) as product:
         more = ("--redirect-uri", f"{product.url}/oauth/callback")
         with (
             start_orgsim(name=SOURCE, rows=counts, more=more) as source,

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ import psutil
 import psycopg
 import pytest
 
+from isthmus.cli.supervisor import RESTARTS_MAX
 from isthmus.demo.browser import Browser
 from tests.support.commands import ISTHMUS, bare_environ, run
 from tests.support.orgsim import start_orgsim
@@ -148,17 +151,43 @@ def test_a_database_that_is_away_for_long_ends_nothing_and_the_product_answers_a
         process.suspend()  # as one that the disk keeps waiting: no server can begin while it lives
     try:
         database.kill()
+        assert "PostgreSQL does not answer" in run("org", "list", "--json", environ=product.environ).refusal()
+        _answers_that_the_database_is_away(product)
         for name in modules:
             killed = _child(product, name)
             assert killed is not None
             killed.kill()
         logs = [Path(product.environ["ISTHMUS_HOME"]) / "log" / f"{name.rpartition('.')[2]}.log" for name in modules]
         _until(lambda: all("does not let" in log.read_text() for log in logs), "a process says not what it waits for")
+        assert "is running here" in run("org", "list", "--json", environ=product.environ).refusal()
     finally:
         for process in left:
             process.resume()
     _until(lambda: product.command("org", "list", "--json").returncode == 0, "the product did not come back")
     assert all(_child(product, name) is not None for name in ("postgres", *modules))
+
+
+def _answers_that_the_database_is_away(product: Product) -> None:
+    for path in ("/orgs", "/api/v1/orgs"):
+        asked = urllib.request.Request(product.url + path, headers={"Cookie": "isthmus_session=somebody"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=WAIT_S)
+        with refused.value as answer:
+            assert (answer.code, "The database does not answer" in answer.read().decode()) == (503, True)
+
+
+def test_a_worker_whose_connections_are_cut_again_and_again_goes_on_and_is_not_given_up(product: Product) -> None:
+    worker = _child(product, "isthmus.worker")
+    assert worker is not None
+    with _superuser(product.environ) as connection:
+        for _ in range(RESTARTS_MAX + 1):
+            _until(lambda: connection.execute(_LISTENING).fetchone() is not None, "the worker listens no more")
+            connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename='isthmus_worker'")
+        _until(lambda: connection.execute(_LISTENING).fetchone() is not None, "the worker listens no more")
+    assert _child(product, "isthmus.worker") == worker
+
+
+_LISTENING = "select from pg_stat_activity where usename = 'isthmus_worker' and query like 'LISTEN%'"
 
 
 def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works_and_refuses_what_it_must() -> None:
@@ -209,12 +238,16 @@ def _refused_keys(environ: dict[str, str]) -> None:
 
 
 def _plant_newer_schema(environ: dict[str, str]) -> None:
+    with _superuser(environ) as connection:
+        connection.execute("insert into meta.schema_version (version) values (9999)")
+
+
+def _superuser(environ: dict[str, str]) -> psycopg.Connection[tuple[object, ...]]:
     run_dir = Path(environ["ISTHMUS_HOME"]) / "run"
     passfile = Path(environ["ISTHMUS_SECRETS_DIR"]) / "postgres.pgpass"
-    with psycopg.connect(
+    return psycopg.connect(
         host=str(run_dir), user="postgres", dbname="isthmus", passfile=str(passfile), autocommit=True
-    ) as connection:
-        connection.execute("insert into meta.schema_version (version) values (9999)")
+    )
 
 
 @pytest.mark.parametrize("delay_s", [0.5, 1.5, 3.0])

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +55,8 @@ class Product:
 
 
 @contextmanager
-def start_product() -> Iterator[Product]:
-    """Run `isthmus up` in a new place until the block ends."""
+def start_product(more: Mapping[str, str] | None = None) -> Iterator[Product]:
+    """Run `isthmus up` in a new place until the block ends, with `more` settings."""
     place = Path(tempfile.mkdtemp(prefix="isp-"))
     port = free_port()
     environ = {
@@ -65,6 +65,7 @@ def start_product() -> Iterator[Product]:
         "ISTHMUS_SECRETS_DIR": str(place / "s"),
         "ISTHMUS_PORT": str(port),
         "ISTHMUS_ALLOW_LOOPBACK_HTTP": "1",
+        **(more or {}),
     }
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("isthmus")), "up", "--json"],
@@ -80,6 +81,7 @@ def start_product() -> Iterator[Product]:
         line = process.stdout.readline()
         assert line, f"isthmus up ended: {process.stderr.read()}"
         ready = json.loads(line)
+        assert "portal_url" in ready, ready
         yield Product(ready["portal_url"], ready["sign_in_url"], environ, place)
     finally:
         process.send_signal(signal.SIGINT)

@@ -8,9 +8,9 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from isthmus.db.errors import DatabaseError
+from isthmus.db.errors import DatabaseError, Unavailable
 from isthmus.journal import Journal
-from isthmus.orgs.keeper_client import KeeperUnavailable
+from isthmus.orgs.keeper_client import DatabaseAway, KeeperUnavailable
 from isthmus.portal.api.answers import problem_answer
 from isthmus.portal.problems import Problem, SignedOut
 from isthmus.portal.rendering import Pages
@@ -41,7 +41,7 @@ def handlers(pages: Pages, journal: Journal) -> dict[int | type[Exception], Hand
 
     def away(request: Request[Any, Any, Any], _error: KeeperUnavailable | DatabaseError) -> Response[Any]:
         journal.unexpected(_error)
-        return show(request, _AWAY)
+        return show(request, _NO_DATABASE if isinstance(_error, DatabaseAway | Unavailable) else _AWAY)
 
     def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         journal.unexpected(error)
@@ -52,11 +52,19 @@ def handlers(pages: Pages, journal: Journal) -> dict[int | type[Exception], Hand
         SignedOut: signed_out,
         HTTPException: http,
         KeeperUnavailable: away,
+        DatabaseAway: away,
         DatabaseError: away,
         Exception: unexpected,
     }
 
 
+_NO_DATABASE = Problem(
+    503,
+    "The database does not answer",
+    "Isthmus cannot reach its PostgreSQL just now. Nothing was changed. Syncs and audits that were under way go on by "
+    "themselves when it is back.",
+    "Try again in a moment. If it stays so, have PostgreSQL started; isthmus doctor on the machine says what is wrong.",
+)
 _AWAY = Problem(
     503,
     "A part of Isthmus does not answer",
