@@ -63,8 +63,8 @@ def compose(analysis: Analysis, org: str) -> Report:
         pseudonymous=reading.pseudonymous,
         seats_purchased=sum(view.seats_there(view.licenses[line.id]) for line in paid),
         seats_assigned=sum(line.assigned for line in paid),
-        seats_active=_sum(line.active_90 for line in paid),
-        seats_unused=_sum(line.unused for line in paid),
+        seats_active=_sum(analysis, [line.active_90 for line in paid]),
+        seats_unused=_sum(analysis, [line.unused for line in paid]),
         users=len(view.users),
         users_active=sum(1 for user in view.users.values() if user.active),
         withheld=texts.withheld(analysis),
@@ -93,9 +93,9 @@ def compose(analysis: Analysis, org: str) -> Report:
         plan=renewal.plan(analysis),
         moves=moves,
         move_limits=move_limits,
-        seats_unused_a=_sum(line.unused_a for line in paid),
-        seats_unused_b=_sum(line.unused_b for line in paid),
-        seats_unused_c=_sum(line.unused_c for line in paid),
+        seats_unused_a=_sum(analysis, [line.unused_a for line in paid]),
+        seats_unused_b=_sum(analysis, [line.unused_b for line in paid]),
+        seats_unused_c=_sum(analysis, [line.unused_c for line in paid]),
         seats_other=_other_seats(analysis, paid),
         license_weeks=license_weeks,
         meters=meter_lines(analysis),
@@ -110,15 +110,20 @@ def _by_size(row: LicenseRow | PslRow) -> tuple[int, str]:
     return -row.used, row.id
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum, or None if one of the counts is withheld: a partial sum would look like a whole one."""
-    known = list(counts)
-    return None if any(count is None for count in known) else sum(count for count in known if count is not None)
+def _sum(analysis: Analysis, counts: Sequence[int | None]) -> int | None:
+    """Return the sum, or None if one of the counts is withheld: a partial sum would look like a whole one.
+
+    With all activity withheld there is none either, be there anything to count or not.
+    """
+    known = [count for count in counts if count is not None]
+    whole = len(known) == len(counts) and not analysis.withheld(Withhold.ACTIVITY)
+    return sum(known) if whole else None
 
 
 def _other_seats(analysis: Analysis, paid: Sequence[LicenseLine]) -> int | None:
     """Return how many assigned seats are neither active nor unused; None if either is withheld."""
-    active, unused = _sum(line.active_90 for line in paid), _sum(line.unused for line in paid)
+    active = _sum(analysis, [line.active_90 for line in paid])
+    unused = _sum(analysis, [line.unused for line in paid])
     if active is None or unused is None:
         return None
     return max(0, sum(line.assigned for line in paid) - active - unused + unused_and_active(analysis))
@@ -138,7 +143,7 @@ def unused_and_active(analysis: Analysis) -> int:
 
 def _deadline(contract: Iterable[ContractLine], today: date) -> date | None:
     """Return the next day by which notice has to be given; the last one if all have passed."""
-    days = sorted(line.notice_deadline for line in contract)
+    days = sorted(line.notice_deadline for line in contract if not line.followed)
     return next((day for day in days if day >= today), days[-1] if days else None)
 
 
@@ -307,6 +312,8 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 auto_renew=item.auto_renew,
                 uplift_cap=item.uplift_cap,
                 in_force=item in now,
+                followed=bool(view.terms.followers(row.id, item)),
+                renews=item in view.terms.renewing(row.id),
             )
             for item in items
         )

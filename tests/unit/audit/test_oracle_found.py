@@ -157,3 +157,14 @@ def test_nothing_is_saved_at_the_renewal_of_seats_that_nobody_counts() -> None:
     (total,) = report.money
     assert (report.readiness, total.renewal_seats, total.cash_at_renewal, total.annual_cost) == ((), 0, 0, 0)
     assert total.reclaim_seats == 6
+
+
+def test_an_org_without_paid_licences_has_no_count_where_nobody_can_be_seen() -> None:
+    org = Org(blind=True)
+    org.license(name="Chatter Free", key="")
+    org.regulars(5)
+    blind = compose(org.analyse(), "acme")
+    assert (blind.seats_active, blind.seats_unused, blind.seats_unused_a, blind.seats_other) == (None,) * 4
+    org.blind = False
+    seen = compose(org.analyse(), "acme")
+    assert (seen.seats_active, seen.seats_unused, seen.seats_unused_a, seen.seats_other) == (0,) * 4
