@@ -6,7 +6,8 @@
 4. What is read is kept every few seconds, in whole windows of logins: the next attempt goes on from there.
 5. Bundle, people and documents are stored as they are made, each large one of them held alone, and shown to nobody
    yet; findings and figures then, in one transaction with the state `done`. A failure removes them again.
-6. Whatever stops it is stored as a reason of a closed list, shown with its remedy.
+6. The org's API limit puts it off, with what was read (`audit.continuing`). Whatever else stops it is stored as a
+   reason of a closed list, shown with its remedy.
 7. What is to be told of the end is set down in the same transaction (`audit.afterwards`).
 """
 
@@ -23,13 +24,14 @@ from isthmus.audit.cadence.afterwards import note_done, note_failed
 from isthmus.audit.collect import AuditJob
 from isthmus.audit.collecting.checkpoint import EVERY_S, Keeping
 from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
+from isthmus.audit.continuing import WAITING_MAX, continues_at
 from isthmus.audit.desk.setting import read_options
 from isthmus.audit.evidence.bundle import zipped
 from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure, LeasesEnded, goes_on
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, judge
 from isthmus.audit.model import ProgressMessage
-from isthmus.audit.store_checkpoint import StoredShelf
+from isthmus.audit.store_checkpoint import StoredShelf, save_waiting
 from isthmus.clock import Clock
 from isthmus.config import Settings
 from isthmus.db.database import Database
@@ -91,7 +93,8 @@ async def perform_audit(audit: AuditId, app: AuditApp) -> None:
         settled = True
         if performing.goes_on(claimed, failed):
             raise AuditInterrupted from None
-        await performing.fail(claimed, failed)
+        if not await performing.waits(claimed, failed):
+            await performing.fail(claimed, failed)
     except KeeperRefused:
         settled = True
         await performing.fail(claimed, AuditFailed(Failure.LEASE_LOST))
@@ -123,7 +126,7 @@ class _Performing:
         return self._ticket
 
     async def carry_out(self, claimed: store.Claimed) -> None:
-        if claimed.attempt > ATTEMPTS_MAX:
+        if claimed.attempt - claimed.waits > ATTEMPTS_MAX:
             raise AuditFailed(Failure.WORKER_STOPPED)
         judged = await self._judged(claimed, await self._options(claimed))
         for name in judged.documents:
@@ -158,7 +161,18 @@ class _Performing:
     def goes_on(self, claimed: store.Claimed, failed: AuditFailed) -> bool:
         """Whether another attempt is to go on from what this one kept."""
         kept = self._keeping is not None and self._keeping.kept > 0
-        return goes_on(failed.failure, kept=kept, attempt=claimed.attempt, attempts_max=ATTEMPTS_MAX)
+        attempt = claimed.attempt - claimed.waits
+        return goes_on(failed.failure, kept=kept, attempt=attempt, attempts_max=ATTEMPTS_MAX)
+
+    async def waits(self, claimed: store.Claimed, failed: AuditFailed) -> bool:
+        """Put the audit off if calls of the org's API are all that it lacks; return whether it was."""
+        kept = self._keeping is not None and self._keeping.holds
+        at = continues_at(failed.failure, kept=kept, began_at=claimed.started_at, now=self._app.clock.now())
+        if at is None:
+            return False
+        async with self._app.database.tenant(await self.ticket()) as tx:
+            await save_waiting(tx, self._audit, claimed.attempt, at)
+        return True
 
     async def fail(self, claimed: store.Claimed, failed: AuditFailed) -> None:
         """Store why the audit ended; an audit that is no longer ours is left alone."""
@@ -181,7 +195,7 @@ class _Performing:
         job = AuditJob([endpoint], self._app.options.as_of)
         if self._app.options.pseudonym_key is None:  # else names are not to be written before they are replaced
             shelf = StoredShelf(self._app.database, self.ticket, self._audit, claimed.attempt)
-            self._keeping = Keeping(shelf, self._app.clock, self._app.checkpoint_every_s)
+            self._keeping = Keeping(shelf, self._app.clock, self._app.checkpoint_every_s, WAITING_MAX)
 
         async def on_sandbox(report: SandboxReport) -> None:
             async with self._app.database.tenant(await self.ticket()) as tx:

@@ -50,6 +50,7 @@ class _AuditRow:
     finished_at: datetime | None
     failure: Failure | None
     failure_object: str | None
+    continues_at: datetime | None
     seats: int | None
     seats_unused: int | None
     findings: int | None
@@ -122,7 +123,7 @@ async def list_audits(tx: TenantTx, *, rows_max: int = AUDITS_SHOWN_MAX) -> list
         """
         select a.id, a.connection_id as connection, o.alias, a.state, a.percent, a.requested_at, a.started_at,
             a.finished_at, a.failure, a.failure_object, a.seats, a.seats_unused, a.findings, a.currency,
-            a.reclaim_annual, a.renewal_annual, a.risk_annual
+            a.continues_at, a.reclaim_annual, a.renewal_annual, a.risk_annual
         from audit.audit a
         join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
         join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
@@ -140,7 +141,7 @@ async def audit_detail(tx: TenantTx, audit: AuditId) -> AuditDetail | None:
         """
         select a.id, a.connection_id as connection, o.alias, a.state, a.percent, a.requested_at, a.started_at,
             a.finished_at, a.failure, a.failure_object, a.seats, a.seats_unused, a.findings, a.currency,
-            a.reclaim_annual, a.renewal_annual, a.risk_annual
+            a.continues_at, a.reclaim_annual, a.renewal_annual, a.risk_annual
         from audit.audit a
         join orgs.connection c on c.tenant_id = a.tenant_id and c.id = a.connection_id
         join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
@@ -259,6 +260,7 @@ def _view(row: _AuditRow) -> AuditView:
         reclaim_annual=row.reclaim_annual,
         renewal_annual=row.renewal_annual,
         risk_annual=row.risk_annual,
+        continues_at=None if row.continues_at is None else row.continues_at.astimezone(UTC),
     )
 
 

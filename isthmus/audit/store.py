@@ -44,6 +44,8 @@ class Claimed:
     origin: str
     alias: Alias
     state: str
+    started_at: datetime
+    waits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,12 @@ async def claim(tx: TenantTx, audit: UUID) -> Claimed | None:
     return await tx.fetch_one(
         """
         update audit.audit a
-        set state = 'reading', attempt = a.attempt + 1, percent = 0, started_at = coalesce(a.started_at, now())
+        set state = 'reading', attempt = a.attempt + 1, percent = 0, started_at = coalesce(a.started_at, now()),
+            continues_at = null
         from orgs.connection c join orgs.org o on o.tenant_id = c.tenant_id and o.id = c.org_id
         where a.id = %(audit)s and a.state in ('queued', 'reading', 'reporting')
           and c.tenant_id = a.tenant_id and c.id = a.connection_id
-        returning a.attempt, c.id as connection, o.instance_origin as origin, o.alias, c.state
+        returning a.attempt, c.id as connection, o.instance_origin as origin, o.alias, c.state, a.started_at, a.waits
         """,
         row=Claimed,
         audit=audit,

@@ -1,10 +1,11 @@
-"""The worker's statements about an unfinished reading: put it down in pieces, take it up again."""
+"""The worker's statements about an unfinished reading: put it down in pieces, take it up again, let it wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from isthmus.audit.collecting.checkpoint import Checkpoint, CheckpointFile
@@ -67,3 +68,16 @@ class StoredShelf:
                 content=Blob(piece),
             )
             ordinal += 1
+
+
+async def save_waiting(tx: TenantTx, audit: UUID, attempt: int, continues_at: datetime) -> None:
+    """Put the audit off: the clock of a worker gives it a job again (`worker.due_audits`)."""
+    await check_attempt(tx, audit, attempt)
+    await tx.execute(
+        """
+        update audit.audit set state = 'queued', continues_at = %(continues_at)s, waits = waits + 1
+        where id = %(audit)s
+        """,
+        audit=audit,
+        continues_at=continues_at,
+    )

@@ -80,6 +80,12 @@ async def _finished(installation: Installation, audit: AuditId) -> AuditDetail:
             detail = await service.audit_detail(tx, audit)
         if detail is not None and detail.audit.state in {AuditState.DONE, AuditState.FAILED}:
             return detail
+        if detail is not None and detail.audit.continues_at is not None:
+            refuse(
+                "The org's API calls are used up for now. What was read is kept.",
+                f"The worker goes on by itself at {detail.audit.continues_at:%Y-%m-%d %H:%M} UTC, for three days if "
+                "need be. Run the same command again later: it waits for that audit.",
+            )
         await asyncio.sleep(POLL_S)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does for audits by the clock: begin those that are due, end the forsaken, remove what is old."""
+"""What a worker does for audits by the clock: begin what is due, go on with what waited, end the forsaken, remove."""
 
 from __future__ import annotations
 
@@ -50,12 +50,20 @@ class _Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class _Continuing:
+    tenant_id: UUID
+    connection_id: UUID
+    audit_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class _Forsaken:
     tenant_id: UUID
     connection_id: UUID
     audit_id: UUID
     scheduled: bool
     failed_in_row: int
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class _Removed:
 async def tick_audits(database: Database, clock: Clock) -> bool:
     """Do once what is due. Audits take minutes, so one that waits for room is not looked at before the next tick."""
     await begin_due_audits(database, clock)
+    await continue_audits(database)
     await end_forsaken_audits(database, clock)
     await remove_old_audits(database)
     return False
@@ -106,12 +115,23 @@ async def _carry_out(tx: SystemTx, decision: Decision) -> int:
     return len(begun)
 
 
+async def continue_audits(database: Database) -> int:
+    """Make a job for each audit that waited for API calls and may go on; return how many."""
+    async with database.system() as tx:
+        waited = await tx.call("audit.continue_due", row=_Continuing, arguments={})
+        for each in waited:
+            await enqueue_due(
+                tx, TaskName.RUN_AUDIT, each.audit_id, tenant=each.tenant_id, lock=each.connection_id, priority=-1
+            )
+    return len(waited)
+
+
 async def end_forsaken_audits(database: Database, clock: Clock) -> int:
     """End audits that no job works on any more, with their reason; return how many."""
     async with database.system() as tx:
         ended = await tx.call("audit.end_forsaken", row=_Forsaken, arguments={})
         for audit in ended:
-            after = after_failure(Failure.WORKER_STOPPED, audit.failed_in_row, clock.now())
+            after = after_failure(audit.failure, audit.failed_in_row, clock.now())
             await tx.count(
                 "audit.note_failure",
                 arguments={

@@ -87,12 +87,13 @@ class Header(msgspec.Struct, frozen=True):
 class Keeping:
     """Keeps a reading while it goes on. `kept`: how many checkpoints this attempt has made."""
 
-    def __init__(self, shelf: Shelf, clock: Clock, every_s: float = EVERY_S) -> None:
-        """Keep on `shelf`, every `every_s` seconds at most."""
+    def __init__(self, shelf: Shelf, clock: Clock, every_s: float = EVERY_S, age_max: timedelta = AGE_MAX) -> None:
+        """Keep on `shelf`, every `every_s` seconds at most; go on from nothing that is older than `age_max`."""
         self.kept = 0
         self._shelf = shelf
         self._clock = clock
         self._every_s = every_s
+        self._age_max = age_max
         self._due_s = clock.monotonic_s() + every_s
         self._whole = True
 
@@ -100,9 +101,14 @@ class Keeping:
         """Return the builder of an interrupted reading of this org, or a new one. `as_of`: the instant, if chosen."""
         kept = await self._shelf.load()
         # Of a large org this takes seconds, in which whoever waits for it has other things to do.
-        builder = await asyncio.to_thread(restored, kept, host, as_of, self._clock.now())
+        builder = await asyncio.to_thread(restored, kept, host, as_of, self._clock.now(), self._age_max)
         self._whole = builder is None
         return builder or SnapshotBuilder(host)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something of the reading is kept, by this attempt or by one before it."""
+        return not self._whole
 
     async def window_read(self, builder: SnapshotBuilder) -> None:
         """Save the reading if that is due. To be called right after a window was taken in."""
@@ -135,11 +141,13 @@ def checkpoint_of(host: str, rows: Rows, resume: Resume, saved_at: datetime) -> 
     }
 
 
-def restored(checkpoint: Checkpoint, host: str, as_of: datetime | None, now: datetime) -> SnapshotBuilder | None:
+def restored(
+    checkpoint: Checkpoint, host: str, as_of: datetime | None, now: datetime, age_max: timedelta = AGE_MAX
+) -> SnapshotBuilder | None:
     """Return the builder that a checkpoint was made of, or None where the reading has to begin anew."""
     try:
         header = msgspec.json.decode(_whole(checkpoint, CheckpointFile.READING), type=Header)
-        if not _fits(header, host, as_of, now):
+        if now - header.saved_at > age_max or not _fits(header, host, as_of):
             return None
         rows = _rows(checkpoint)
     except (KeyError, ValueError, zlib.error, msgspec.MsgspecError):
@@ -149,12 +157,9 @@ def restored(checkpoint: Checkpoint, host: str, as_of: datetime | None, now: dat
     return SnapshotBuilder(host, rows, header.resume)
 
 
-def _fits(header: Header, host: str, as_of: datetime | None, now: datetime) -> bool:
-    return (
-        (header.format, header.machine, header.host) == (FORMAT, MACHINE, host)
-        and now - header.saved_at <= AGE_MAX
-        and (as_of is None or as_of.replace(microsecond=0) == header.resume.taken_at)
-    )
+def _fits(header: Header, host: str, as_of: datetime | None) -> bool:
+    ours = (header.format, header.machine, header.host) == (FORMAT, MACHINE, host)
+    return ours and (as_of is None or as_of.replace(microsecond=0) == header.resume.taken_at)
 
 
 def _rows(checkpoint: Checkpoint) -> Rows:

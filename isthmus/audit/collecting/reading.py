@@ -108,6 +108,7 @@ async def read_org(
                     await on_progress(message)
                 elif keeping is not None and isinstance(message, WindowMessage):
                     await keeping.window_read(builder)
+                await asyncio.sleep(0)  # messages that have arrived are taken without a pause: let others have a turn
             ended = await mover.exit()
     except MoverRefused as refused:
         no_sandbox = refused.failure is MoverFailure.SANDBOX_REFUSED

@@ -51,7 +51,8 @@ class DocumentKind(StrEnum):
 class AuditView:
     """One audit as a list shows it. Counts and money are None until it is done, or where a gate withheld them.
 
-    `percent` says how far the reading is. `problem` is one sentence with the remedy when it failed.
+    `percent` says how far the reading is. `problem` is one sentence with the remedy when it failed. `continues_at`: it
+    has met the limit of the org's API calls, and goes on by itself then.
     Money is per year in `currency`; `renewal_annual` is cash at renewal, `reclaim_annual` seats to use again.
     """
 
@@ -71,6 +72,7 @@ class AuditView:
     reclaim_annual: Decimal | None
     renewal_annual: Decimal | None
     risk_annual: Decimal | None
+    continues_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

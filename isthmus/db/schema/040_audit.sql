@@ -24,6 +24,7 @@ create type audit.failure as enum (
     'limited', 'expired', 'lease_lost', 'unreachable', 'mover_stopped', 'no_sandbox', 'worker_stopped', 'internal');
 
 -- One audit of one connection. `attempt` rises each time a worker takes it up; whoever writes must carry the latest.
+-- An audit that met the org's API limit is queued again with `continues_at`, `waits` times so far; its job is made then.
 -- Counts and money are null until it is done, and where a gate withheld them. Once its documents and names were removed
 -- (045_audit_cadence.sql) the row stays, for the history of counts.
 create table audit.audit (
@@ -37,6 +38,8 @@ create table audit.audit (
     requested_at timestamptz not null default now(),
     started_at timestamptz,
     finished_at timestamptz,
+    continues_at timestamptz,
+    waits smallint not null default 0,
     taken_at timestamptz,
     removed_at timestamptz,
     failure audit.failure,
@@ -64,8 +67,8 @@ create policy own_update on audit.audit for update to isthmus_worker
 create policy own_delete on audit.audit for delete to isthmus_portal
     using (tenant_id = (select ctx.tenant()));
 grant select, delete, insert (id, connection_id) on audit.audit to isthmus_portal;
-grant select, update (state, attempt, percent, started_at, finished_at, taken_at, failure, failure_object, seats,
-    seats_unused, findings, currency, reclaim_annual, renewal_annual, risk_annual)
+grant select, update (state, attempt, percent, started_at, finished_at, continues_at, waits, taken_at, failure,
+    failure_object, seats, seats_unused, findings, currency, reclaim_annual, renewal_annual, risk_annual)
     on audit.audit to isthmus_worker;
 
 -- The documents of an audit, whole: put down while it reports, shown once it is done, gone if it fails.

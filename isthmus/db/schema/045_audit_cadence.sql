@@ -122,12 +122,13 @@ $$;
 revoke execute on function audit.due(integer) from public;
 grant execute on function audit.due(integer) to isthmus_worker;
 
--- Scheduled audits that are queued or under way, by tenant.
+-- Scheduled audits that are queued or under way, by tenant. One that waits for API calls takes nobody's place.
 create function audit.in_flight() returns table (tenant_id uuid, audits bigint)
 language sql stable security definer set search_path = ''
 as $$
     select a.tenant_id, count(*) from audit.audit a
-    where a.state in ('queued', 'reading', 'reporting') and a.scheduled group by a.tenant_id
+    where a.state in ('queued', 'reading', 'reporting') and a.scheduled and a.continues_at is null
+    group by a.tenant_id
 $$;
 revoke execute on function audit.in_flight() from public;
 grant execute on function audit.in_flight() to isthmus_worker;
@@ -151,6 +152,19 @@ as $$
 $$;
 revoke execute on function audit.begin_due(uuid, uuid, timestamptz, boolean) from public;
 grant execute on function audit.begin_due(uuid, uuid, timestamptz, boolean) to isthmus_worker;
+
+-- Audits that waited for API calls and may go on: no longer waiting, each to be given its job in this transaction.
+create function audit.continue_due() returns table (tenant_id uuid, connection_id uuid, audit_id uuid)
+language sql volatile security definer set search_path = ''
+as $$
+    update audit.audit a set continues_at = null
+    from orgs.connection c
+    where a.state = 'queued' and a.continues_at <= now()
+        and c.tenant_id = a.tenant_id and c.id = a.connection_id and c.state <> 'revoked'
+    returning a.tenant_id, a.connection_id, a.id
+$$;
+revoke execute on function audit.continue_due() from public;
+grant execute on function audit.continue_due() to isthmus_worker;
 
 -- What follows a failed audit: it is told, or tried again before its usual time. A failure that somebody caused by hand
 -- does not count in the schedule's row.

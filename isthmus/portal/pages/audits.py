@@ -94,7 +94,7 @@ async def audit(request: WebRequest, world: World, pages: Renderer, visitor: Sig
     values: dict[str, Any] = {"audit": view, "report": detail.report, "live": is_live(view)}
     if detail.report is not None:
         values |= _report_values(detail, detail.report) | _finding_values(request, found)
-    values |= {"text": _PROGRESS[view.state]}
+    values |= {"text": _progress(view)}
     return pages.page(request, "audit.html", visitor, **values)
 
 
@@ -104,6 +104,14 @@ async def findings(request: WebRequest, world: World, pages: Renderer, visitor: 
     _, found = await _read(request, world, visitor, audit)
     text = pages.fragment("findings.html", **_finding_values(request, found))
     return Response(text, media_type="text/html; charset=utf-8")
+
+
+def _progress(view: AuditView) -> str:
+    """Return in words where an audit is."""
+    if view.continues_at is None:
+        return _PROGRESS[view.state]
+    at = f"{view.continues_at:%Y-%m-%d %H:%M} UTC"
+    return f"The org's API calls are used up for now. What was read is kept; the audit goes on by itself at {at}"
 
 
 @get("/audits/{audit:str}/live")
@@ -116,7 +124,7 @@ async def watch(world: World, pages: Renderer, visitor: SignedIn, audit: str) ->
             detail = await service.audit_detail(tx, audit_id)
         if detail is None:
             return live.Look("", finished=True)
-        text = pages.fragment("audit_progress.html", audit=detail.audit, text=_PROGRESS[detail.audit.state])
+        text = pages.fragment("audit_progress.html", audit=detail.audit, text=_progress(detail.audit))
         return live.Look(text, finished=not is_live(detail.audit))
 
     return live.stream(visitor, world.keeper, world.clock, look)
