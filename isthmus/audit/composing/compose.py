@@ -143,7 +143,7 @@ def unused_and_active(analysis: Analysis) -> int:
 
 def _deadline(contract: Iterable[ContractLine], today: date) -> date | None:
     """Return the next day by which notice has to be given; the last one if all have passed."""
-    days = sorted(line.notice_deadline for line in contract if not line.followed)
+    days = sorted(line.notice_deadline for line in contract)
     return next((day for day in days if day >= today), days[-1] if days else None)
 
 
@@ -312,8 +312,6 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 auto_renew=item.auto_renew,
                 uplift_cap=item.uplift_cap,
                 in_force=item in now,
-                followed=bool(view.terms.followers(row.id, item)),
-                renews=item in view.terms.renewing(row.id),
             )
             for item in items
         )
