@@ -31,6 +31,7 @@ from isthmus.audit.given.snooze import parse_snoozes
 from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.once import UNFINISHED_DIR, OnceResult, OutputRefused, audit_once, check_output, write_output
+from isthmus.audit.report.summary_money import at_basis
 from isthmus.cli.commands.audit_desk import DESK
 from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures
@@ -48,6 +49,7 @@ from isthmus.values import Purpose, Secret
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 PSEUDONYM_KEY_BYTES: Final = 32
+WHOLE: Final = 100
 HISTORY_MAX: Final = timedelta(days=184)
 """Six months, the longest ones: LoginHistory holds no more."""
 
@@ -298,12 +300,12 @@ def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: 
     endpoint = Endpoint(uuid4(), host.origin, Purpose.AUDIT, API_VERSION_DEFAULT)
     mover = MoverSetting(settings.allow_loopback_http, settings.allow_no_sandbox, settings.ca_file)
     with progress_bar() as progress:
-        task = progress.add_task(f"Reading {org.name}", total=100, detail="")
+        task = progress.add_task(f"Reading {org.name}", total=WHOLE, detail="")
 
         def shown(message: ProgressMessage) -> None:
-            progress.update(
-                task, completed=message.percent, detail=f"{message.rows:,} rows, {message.api_calls} API calls"
-            )
+            doing = f"Reading {org.name}" if message.percent < WHOLE else f"Judging {org.name}, writing the documents"
+            detail = f"{message.rows:,} rows, {message.api_calls:,} API calls"
+            progress.update(task, description=doing, completed=message.percent, detail=detail)
 
         try:
             return asyncio.run(
@@ -330,25 +332,42 @@ def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: 
 
 def _print(report: Report, files: tuple[Path, ...]) -> None:
     active = "withheld" if report.seats_active is None else f"{report.seats_active:,}"
-    unused = "withheld" if report.seats_unused is None else f"{report.seats_unused:,}"
     say(f"{report.org}: {report.seats_purchased:,} paid seats, {report.seats_assigned:,} assigned, {active} active")
-    say(f"Unused: {unused}", style="bold")
+    say(f"Unused: {_unused(report)}", style="bold")
     for total in report.money:
         say(
-            f"A year, {_basis(total.basis)}: reclaim now {total.reclaim_now:,.0f} {total.currency}, "
-            f"cash at renewal {total.cash_at_renewal:,.0f}, at risk {total.at_risk:,.0f}"
+            f"A year{at_basis(total)}: cash at renewal {total.cash_at_renewal:,.0f} {total.currency}, reclaim now "
+            f"{total.reclaim_now:,.0f}, at risk {total.at_risk:,.0f}. They overlap: never add them up."
         )
+    if report.deadline is not None and report.deadline >= report.day:
+        left = (report.deadline - report.day).days
+        say(f"Notice is due by {report.deadline} ({left} day{'' if left == 1 else 's'} left).")
     for line in report.withheld:
         say(f"Withheld: {line}", style="yellow")
     gates = {gate.rule for gate in report.gates}
+    rules = [rule for rule in report.rules if rule.id not in gates]
     rows = [
         (rule.id, rule.title, "withheld" if rule.findings is None else rule.findings)
-        for rule in report.rules
-        if rule.id not in gates
+        for rule in rules
+        if rule.findings != 0
     ]
-    print_table("Findings", ("rule", "what", "findings"), rows)
-    resumed = f" The reading was taken up {report.interruptions} times." if report.interruptions else ""
-    say(f"{report.api_calls} API calls.{resumed} In {files[0].parent}: {_names(files)}")
+    if rows:
+        print_table("Findings", ("rule", "what", "findings"), rows)
+    nothing = [rule.id for rule in rules if rule.findings == 0]
+    if nothing:
+        say(f"Nothing was found by {', '.join(nothing)}.")
+    times = "once" if report.interruptions == 1 else f"{report.interruptions} times"
+    resumed = f" The reading was taken up again {times}." if report.interruptions else ""
+    say(f"{report.api_calls:,} API calls.{resumed} In {files[0].parent}: {_names(files)}")
+
+
+def _unused(report: Report) -> str:
+    """Return the unused seats, and how sure that is."""
+    if report.seats_unused is None:
+        return "withheld"
+    grades = (report.seats_unused_a, report.seats_unused_b, report.seats_unused_c)
+    told = [f"{n:,} {word}" for n, word in zip(grades, ("sure", "likely", "to ask about"), strict=True) if n]
+    return f"{report.seats_unused:,}" + (f" ({', '.join(told)})" if told else "")
 
 
 def _names(files: tuple[Path, ...]) -> str:
@@ -379,7 +398,3 @@ def _plain(report: Report, files: tuple[Path, ...]) -> dict[str, object]:
         "api_calls": report.api_calls,
         "files": [str(file) for file in files],
     }
-
-
-def _basis(basis: str) -> str:
-    return "at list price" if basis == "list" else basis

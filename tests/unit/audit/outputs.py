@@ -104,8 +104,9 @@ def naive(org: Org) -> Report:
     snapshot = org.snapshot()
     own = options_of(org)
     basis = Basis(own.thresholds, price_book(PRICES), CONTRACT, history=own.history)
-    prices = analysing.prices_of(snapshot, basis)
-    view = View(snapshot, basis.thresholds, prices=prices, history=basis.history)
+    terms = analysing.terms_of(snapshot, basis)
+    prices = analysing.prices_of(snapshot, basis, terms)
+    view = View(snapshot, basis.thresholds, prices=prices, terms=terms, history=basis.history)
     found = [finding for check in CHECKS for finding in check.check(view)]
     direct = tuple(found)
     findings = (*direct, *(finding for derived in DERIVED for finding in derived.check(view, direct)))
@@ -140,13 +141,14 @@ def outputs_of(org: Org) -> tuple[dict[str, str], dict[str, str]]:
         "mail": result_notice(
             replace(FACTS, made_at=org.now), Told(told_report(made.documents["report.json"]), None, {}), URL, BERLIN
         ).text,
-        "command": _printed(report),
+        "command": printed(report),
         "command.json": msgspec.json.encode(command._plain(report, FILES)).decode(),
     }
     return whole | words, brief | words
 
 
-def _printed(report: Report) -> str:
+def printed(report: Report) -> str:
+    """Return what the command line prints of it."""
     screen = io.StringIO()
     with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
         command._print(report, FILES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -21,7 +22,7 @@ from isthmus.audit.report.findings import counted_with, worth_by_rule
 from isthmus.audit.report.pdf import pdf_data, render_pdf
 from isthmus.audit.report.tables import tables
 from tests.unit.audit import orgs
-from tests.unit.audit.outputs import company, options_of
+from tests.unit.audit.outputs import company, options_of, printed
 from tests.unit.audit.world import Org
 
 NOTHING = "\N{EN DASH}"
@@ -251,3 +252,18 @@ def test_a_year_of_focus_rows_costs_what_the_summary_page_says_that_a_year_costs
         mine = [row for row in focus(make) if row["BillingCurrency"] == total.currency]
         for metric in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"):
             assert 12 * sum(Decimal(row[metric]) for row in mine) == total.annual_cost
+
+
+# ---- the terminal ---------------------------------------------------------------------------------------------------
+
+
+def test_the_terminal_has_the_amounts_of_the_page_and_lists_no_rule_that_found_nothing() -> None:
+    found, screen = large().report, printed(large().report)
+    for total in found.money:
+        for amount_ in (total.cash_at_renewal, total.reclaim_now, total.at_risk):
+            assert f"{amount_:,.0f}" in screen
+    assert "never add them up" in screen
+    assert f"Unused: {found.seats_unused:,} ({found.seats_unused_a:,} sure" in screen
+    listed = screen.partition("Findings")[2].partition("Nothing was found by")[0]
+    for rule in found.rules:
+        assert (re.search(rf"^{rule.id} +\S", listed, re.MULTILINE) is not None) is bool(rule.findings)
