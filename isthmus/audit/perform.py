@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,7 @@ from isthmus.audit.collecting.reading import MoverSetting, Read, read_org
 from isthmus.audit.continuing import WAITING_MAX, continues_at
 from isthmus.audit.desk.setting import read_options
 from isthmus.audit.evidence.bundle import zipped
+from isthmus.audit.evidence.parts import Parts, parts_of, pieces_of
 from isthmus.audit.failures import AuditFailed, AuditInterrupted, Failure, LeasesEnded, goes_on
 from isthmus.audit.given.options import AuditOptions
 from isthmus.audit.judge import Judged, judge
@@ -130,9 +132,7 @@ class _Performing:
             raise AuditFailed(Failure.WORKER_STOPPED)
         judged = await self._judged(claimed, await self._options(claimed))
         for name in judged.documents:
-            content = await asyncio.to_thread(judged.documents.__getitem__, name)
-            async with self._app.database.tenant(await self.ticket()) as tx:
-                await store.save_document(tx, self._audit, claimed.attempt, name, content)
+            await self._save_document(claimed, name, lambda name=name: parts_of(judged.documents, name))
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_judged(tx, self._audit, claimed.attempt, judged.report)
             await note_done(tx, self._audit, claimed.connection)
@@ -143,12 +143,18 @@ class _Performing:
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_reporting(tx, self._audit, claimed.attempt)
         judged = await asyncio.to_thread(judge, read.snapshot, options, claimed.alias)
-        bundle = await asyncio.to_thread(zipped, judged.bundle)
+        await self._save_document(claimed, store.BUNDLE_NAME, lambda: (zipped(judged.bundle),))
         async with self._app.database.tenant(await self.ticket()) as tx:
-            await store.save_document(tx, self._audit, claimed.attempt, store.BUNDLE_NAME, bundle)
             await store.save_people(tx, self._audit, claimed.attempt, judged)
         judged.let_go()
         return judged
+
+    async def _save_document(self, claimed: store.Claimed, name: str, make: Callable[[], Parts]) -> None:
+        """Make a document and store it, a piece at a time: no large one is held, and no transaction waits for it."""
+        pieces = pieces_of(make)
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            async with self._app.database.tenant(await self.ticket()) as tx:
+                await store.save_document(tx, self._audit, claimed.attempt, name, piece)
 
     async def _options(self, claimed: store.Claimed) -> AuditOptions:
         """Return what the installation and the tenant decide, and what earlier audits of the org knew."""

@@ -195,14 +195,20 @@ async def save_failure(tx: TenantTx, audit: UUID, attempt: int, failure: Failure
     )
 
 
-async def save_document(tx: TenantTx, audit: UUID, attempt: int, name: str, content: bytes) -> None:
-    """Keep one document of an audit that is reporting. Nobody is shown it before the audit is done."""
+async def save_document(tx: TenantTx, audit: UUID, attempt: int, name: str, piece: bytes) -> None:
+    """Keep a document of an audit that is reporting, or its next piece. Nobody is shown it before the audit is done.
+
+    A connection holds what it sends, twice, and the larger part of that for as long as it lives: hence pieces.
+    """
     await check_attempt(tx, audit, attempt)
     await tx.execute(
-        "insert into audit.document (audit_id, kind, content) values (%(audit)s, %(kind)s, %(content)s)",
+        """
+        insert into audit.document as d (audit_id, kind, content) values (%(audit)s, %(kind)s, %(piece)s)
+        on conflict (tenant_id, audit_id, kind) do update set content = d.content || excluded.content
+        """,
         audit=audit,
         kind=AuditText(name),
-        content=Blob(content),
+        piece=Blob(piece),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeVar, cast
 import msgspec
 
 ROWS_A_PART: Final = 500
+PIECE_BYTES: Final = 8 * 1024**2
 Parts = Iterable[bytes]
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -57,6 +58,19 @@ class MadeFiles(PartedFiles):
 def parts_of(files: Mapping[str, bytes], name: str) -> Parts:
     """Return a file in parts, in one part where the files are not parted. Raises `KeyError`."""
     return files.parts(name) if isinstance(files, PartedFiles) else (files[name],)
+
+
+def pieces_of(make: Callable[[], Parts]) -> Iterator[bytes]:
+    """Yield what `make` gives, which is called when the first piece is asked for, in pieces of `PIECE_BYTES`."""
+    pending = bytearray()
+    for part in make():
+        for start in range(0, len(part), PIECE_BYTES):
+            pending += part[start : start + PIECE_BYTES]
+            while len(pending) >= PIECE_BYTES:
+                yield bytes(pending[:PIECE_BYTES])
+                del pending[:PIECE_BYTES]
+    if pending:
+        yield bytes(pending)
 
 
 def canonical(value: object) -> bytes:

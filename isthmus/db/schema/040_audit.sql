@@ -86,10 +86,12 @@ create policy own_select on audit.document for select to isthmus_portal, isthmus
     using (tenant_id = (select ctx.tenant()));
 create policy own_insert on audit.document for insert to isthmus_worker
     with check (tenant_id = (select ctx.tenant()));
+create policy own_update on audit.document for update to isthmus_worker
+    using (tenant_id = (select ctx.tenant())) with check (tenant_id = (select ctx.tenant()));
 create policy own_delete on audit.document for delete to isthmus_worker
     using (tenant_id = (select ctx.tenant()));
 grant select on audit.document to isthmus_portal;
-grant select, delete, insert (audit_id, kind, content) on audit.document to isthmus_worker;
+grant select, delete, insert (audit_id, kind, content), update (content) on audit.document to isthmus_worker;
 
 -- Findings, in the report's order. `line` is the finding as report.json has it; the other columns are for filters, and
 -- rule, subject and pool are what a snooze names. `annual` is null where nothing is saved or no price is known.
