@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import click
@@ -47,8 +47,12 @@ def say(text: str = "", style: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print one line about the way there on standard error, so that standard output stays the result."""
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text, style="dim")
+    """Print one line about the way there on standard error, so that standard output stays the result.
+
+    Nobody may be there to read it any more (a closed terminal, a full disk): that ends no work.
+    """
+    with suppress(OSError):
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text, style="dim")
 
 
 def confirm(question: str, *, yes: bool) -> None:

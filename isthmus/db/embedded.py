@@ -35,6 +35,9 @@ SOCKET_NAME: Final = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES_MAX: Final = 107
 """What fits into the address of a unix socket on Linux, one byte for its end left out."""
 START_TIMEOUT_S: Final = 30.0
+RECOVERY_TIMEOUT_S: Final = 1_800.0
+"""After a hard kill the server first repeats what its log holds: minutes on a slow disk, which nobody may cut short."""
+RECOVERY_SIGNS: Final = ("starting up", "not yet accepting", "recovery mode")
 STALE_LOCK_RETRY_S: Final = 15.0
 """After a hard kill the lock file, or a server process that is still ending, stands in the way for some seconds."""
 STALE_SIGNS: Final = ("already exists", "pre-existing shared memory block")
@@ -172,7 +175,7 @@ async def _start_once(settings: Settings, launch: Launch) -> EmbeddedServer | No
     finally:
         os.close(descriptor)
     server = EmbeddedServer(process, process.pid)
-    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    began = asyncio.get_running_loop().time()
     while process.returncode is None:
         # Another server on the same place would answer too: the pid file says whose answer it is.
         if _serving_pid(launch) == process.pid and await _answers(settings):
@@ -180,12 +183,18 @@ async def _start_once(settings: Settings, launch: Launch) -> EmbeddedServer | No
         if "password authentication failed" in _log_tail(settings):
             await server.stop()
             raise _other_secrets(settings, f"its password is not the one in {settings.passfile(SUPERUSER)}")
-        if asyncio.get_running_loop().time() > deadline:
+        patience_s = RECOVERY_TIMEOUT_S if _recovers(settings) else START_TIMEOUT_S
+        if asyncio.get_running_loop().time() - began > patience_s:
             await server.stop()
-            message = f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s. Its log: {log}"
+            message = f"PostgreSQL did not answer within {patience_s:.0f} s. Its log: {log}"
             raise DatabaseUnusable(message)
         await asyncio.sleep(POLL_S)
     return None
+
+
+def _recovers(settings: Settings) -> bool:
+    """Whether the server told the last who knocked that it is still repeating its log: it logs each refusal."""
+    return any(sign in _log_tail(settings) for sign in RECOVERY_SIGNS)
 
 
 def _serving_pid(launch: Launch) -> int | None:

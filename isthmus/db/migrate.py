@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, LiteralString, cast
@@ -34,6 +35,8 @@ from isthmus.values import Secret
 SCHEMA_VERSION: Final = 1
 CONNECT_TIMEOUT_S: Final = 10
 SERVER_VERSION_MIN: Final = 150_000
+CLOCKS_DIFFER_S_MAX: Final = 20.0
+"""A third of the shortest ticket's life."""
 ROLES_FILE: Final = "000_roles.sql"
 QUEUE_FILE: Final = "070_jobs.sql"
 _ONE_AT_A_TIME: Final = 7_450_317
@@ -75,6 +78,37 @@ async def found_in(settings: Settings) -> Found:
             return Found(schema=True, canary=cast("bytes", row[0]) if row else None)
     except psycopg.Error as error:
         raise not_prepared(error, settings) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSeen:
+    """What the operator's account sees of its server."""
+
+    version: int
+    encrypted: bool
+    now: datetime
+
+
+async def look_at_server(settings: Settings) -> ServerSeen:
+    """Return what server there is. Raises `Unavailable`, `DatabaseUnusable`."""
+    try:
+        async with _as_owner_account(settings, in_database=settings.database_url is not None) as connection:
+            cursor = await connection.execute("select clock_timestamp()")
+            row = cast("tuple[datetime]", await cursor.fetchone())
+            return ServerSeen(connection.info.server_version, connection.pgconn.ssl_in_use, row[0])
+    except psycopg.Error as error:
+        raise not_prepared(error, settings) from None
+
+
+def clock_fault(server: datetime, here: datetime) -> str | None:
+    """Return what is wrong where the clocks differ by so much that tickets have ended before they are used."""
+    ahead_s = (server - here).total_seconds()
+    if abs(ahead_s) <= CLOCKS_DIFFER_S_MAX:
+        return None
+    return (
+        f"PostgreSQL's clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's. "
+        "Have both set by the network (NTP): what Isthmus may do in the database it may for a minute at a time."
+    )
 
 
 async def prepare_database(settings: Settings, ticket_key: Secret) -> Prepared:

@@ -11,18 +11,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from isthmus.demo import story
 from isthmus.demo.browser import PageUnexpected
-from isthmus.demo.processes import DidNotStart, EmulatedOrg, emulated_org, product
+from isthmus.demo.processes import DidNotStart, EmulatedOrg, Ended, Program, emulated_org, product
 
 SOURCE: Final = "northwind"
 TARGET: Final = "southwind"
 SEED: Final = 20261122
+LOOK_EVERY_S: Final = 1.0
 
 
 def main() -> int:
@@ -36,7 +37,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             _tell(stack, options.port, options.out.absolute(), stay=not options.exit)
-    except (story.StoryFailed, PageUnexpected, DidNotStart) as failure:
+    except (story.StoryFailed, PageUnexpected, DidNotStart, Ended) as failure:
         print(f"\nThe demo stopped: {failure}", file=sys.stderr)
         return 2
     except OSError as failure:  # a full disk; a program of the demo that somebody ended
@@ -62,7 +63,7 @@ def _tell(stack: ExitStack, port: int, out: Path, *, stay: bool) -> None:
     _step("Starting two simulated orgs and Isthmus")
     source = stack.enter_context(emulated_org(SOURCE, "demo", SEED, callback, logs / "source.log"))
     target = stack.enter_context(emulated_org(TARGET, "empty", SEED + 1, callback, logs / "target.log"))
-    url, link = stack.enter_context(product(environ, logs / "up.log"))
+    url, link, isthmus = stack.enter_context(product(environ, logs / "up.log"))
     _step("Connecting both through their login pages (OAuth with PKCE)")
     portal = story.Portal(url, link)
     audit_connection = portal.connect(source, "audit")
@@ -79,7 +80,7 @@ def _tell(stack: ExitStack, port: int, out: Path, *, stay: bool) -> None:
     compared = _must_be_equal(source, target)
     _summary(audit, first, delta, compared, time.monotonic() - began)
     if stay:
-        _stay(url, environ)
+        _stay(url, environ, [found for found in (isthmus, source.program, target.program) if found])
 
 
 def _must_be_equal(source: EmulatedOrg, target: EmulatedOrg) -> str:
@@ -118,8 +119,8 @@ def _summary(audit: story.AuditTold, first: story.RunTold, delta: story.RunTold,
         print(f"Check   {line}")
 
 
-def _stay(url: str, environ: dict[str, str]) -> None:
-    """Print a fresh one-time sign-in link and wait for Ctrl-C."""
+def _stay(url: str, environ: dict[str, str], programs: Sequence[Program]) -> None:
+    """Print a fresh one-time sign-in link and wait for Ctrl-C. Raises `Ended` when a program ends before."""
     made = subprocess.run(
         [sys.executable, "-m", "isthmus.cli", "link", "--json"], env=environ, capture_output=True, check=True
     )
@@ -127,7 +128,9 @@ def _stay(url: str, environ: dict[str, str]) -> None:
     print("Ctrl-C stops everything; the reports stay.", flush=True)
     with suppress(KeyboardInterrupt):
         while True:
-            signal.pause()
+            time.sleep(LOOK_EVERY_S)
+            for program in programs:
+                program.must_run()
     print("\nStopped.")
 
 

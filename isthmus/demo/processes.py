@@ -22,6 +22,26 @@ class DidNotStart(Exception):
     """A program of the demo did not start; the message is what it said itself."""
 
 
+class Ended(Exception):
+    """A program of the demo has ended although nobody stopped the demo; the message names it and its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running program of the demo."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def must_run(self) -> None:
+        """Raise `Ended` if it does not run any more."""
+        status = self.process.poll()
+        if status is not None:
+            message = f"{self.name} has ended by itself (status {status}). It said: {_last_words(self.log)}"
+            raise Ended(message)
+
+
 @dataclass(frozen=True, slots=True)
 class EmulatedOrg:
     """An orgsim process: where it is, and how its administrator logs in."""
@@ -32,6 +52,7 @@ class EmulatedOrg:
     client_id: str
     username: str
     password: str
+    program: Program | None = None
 
 
 @contextmanager
@@ -39,7 +60,7 @@ def emulated_org(name: str, profile: str, seed: int, callback: str, log: Path) -
     """Run `orgsim serve` until the block ends."""
     arguments = [sys.executable, "-m", "orgsim.cli", "serve", "--port", "0", "--control-port", "0"]
     arguments += ["--name", name, "--profile", profile, "--seed", str(seed), "--redirect-uri", callback]
-    with _running(arguments, os.environ, log) as ready:
+    with _running(name, arguments, os.environ, log) as (ready, program):
         yield EmulatedOrg(
             name=name,
             instance_url=str(ready["instance_url"]),
@@ -47,26 +68,29 @@ def emulated_org(name: str, profile: str, seed: int, callback: str, log: Path) -
             client_id=str(ready["client_id"]),
             username=str(ready["username"]),
             password=str(ready.get("password", "orgsim")),
+            program=program,
         )
 
 
 @contextmanager
-def product(environ: Mapping[str, str], log: Path) -> Generator[tuple[str, str]]:
-    """Run `isthmus up` until the block ends; yields the portal's address and the one-time sign-in link."""
+def product(environ: Mapping[str, str], log: Path) -> Generator[tuple[str, str, Program]]:
+    """Run `isthmus up` until the block ends; yields the portal's address, the one-time sign-in link and the program."""
     arguments = [sys.executable, "-m", "isthmus.cli", "up", "--json"]
-    with _running(arguments, environ, log) as ready:
-        yield str(ready["portal_url"]), str(ready["sign_in_url"])
+    with _running("isthmus up", arguments, environ, log) as (ready, program):
+        yield str(ready["portal_url"]), str(ready["sign_in_url"]), program
 
 
 @contextmanager
-def _running(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> Generator[dict[str, object]]:
+def _running(
+    name: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path
+) -> Generator[tuple[dict[str, object], Program]]:
     """Start a program, wait for the one JSON line that says that it is ready, and end it with the block."""
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=dict(environ)
         )
     try:
-        yield _ready_line(process, log)
+        yield _ready_line(process, log), Program(name, process, log)
     finally:
         process.terminate()
         try:
@@ -90,12 +114,15 @@ def _ready_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, object
         chunk = os.read(stdout.fileno(), 65536) if readable else b""
         if not chunk:
             process.kill()
-            lines = log.read_text(errors="replace").strip().splitlines()
-            said = " ".join(line.strip() for line in lines[-2:]) or "it said nothing"
-            raise DidNotStart(said)
+            raise DidNotStart(_last_words(log))
         received += chunk
     ready: dict[str, object] = json.loads(received.partition(b"\n")[0])
     if "error" in ready:
         message = f"{ready['error']} {ready.get('remedy', '')}"
         raise DidNotStart(message)
     return ready
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return " ".join(line.strip() for line in lines[-2:]) or "nothing"

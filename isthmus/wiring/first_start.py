@@ -12,7 +12,8 @@ from typing import Final
 from isthmus.accounts.service import any_tenant, create_tenant
 from isthmus.clock import Clock
 from isthmus.config import Settings
-from isthmus.db.migrate import found_in, owner_transaction, prepare_database
+from isthmus.db.errors import DatabaseUnusable
+from isthmus.db.migrate import clock_fault, found_in, look_at_server, owner_transaction, prepare_database
 from isthmus.db.private_files import make_private_folder
 from isthmus.values import Secret, UserText
 from isthmus.vault.keys import FileKeys, KeyMissing, KeyUnusable, RandomBytes, create_key_file, read_key_file
@@ -50,6 +51,10 @@ async def prepare(settings: Settings, *, clock: Clock, random_bytes: RandomBytes
     make_private_folder(settings.secrets_dir)
     for folder in (settings.home, settings.run_dir, settings.log_dir):
         make_private_folder(folder)
+    if settings.database_url is not None:
+        fault = clock_fault((await look_at_server(settings)).now, clock.now())
+        if fault is not None:
+            raise DatabaseUnusable(fault)
     found = await found_in(settings)
     if not found.schema and not settings.key_file.exists():
         create_key_file(settings.key_file, random_bytes)

@@ -19,6 +19,9 @@ from isthmus.journal import Journal
 BACKLOG_TICK_S: Final = 0.5
 """The next tick if what is due had to wait for room: short runs free it before long."""
 
+WRITTEN_DOWN_EACH: Final = 100
+"""Of so many failures in a row the first is written down."""
+
 Tick = Callable[[], Awaitable[bool]]
 """Do once what is due; return whether something that is due waits for room."""
 
@@ -32,13 +35,17 @@ class Ticker:
 
     async def until(self, stop: asyncio.Event, journal: Journal) -> None:
         """Tick until `stop` is set. A database that is away is written down, and asked again at the next tick."""
+        failures = 0
         while not stop.is_set():
             wait_s = self.every_s
             try:
                 if await self.tick():
                     wait_s = BACKLOG_TICK_S
+                failures = 0
             except (DatabaseError, ProcrastinateException) as error:
-                journal.unexpected(error)
+                if failures % WRITTEN_DOWN_EACH == 0:  # an outage of hours must not fill the log
+                    journal.unexpected(error)
+                failures += 1
             try:
                 async with asyncio.timeout(wait_s):
                     await stop.wait()

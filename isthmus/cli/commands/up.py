@@ -79,8 +79,10 @@ def command(*, as_json: bool) -> None:
 async def _up(settings: Settings, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A terminal that is closed stops everything in order, unless `nohup` was to prevent it.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
     clock = SystemClock()
     database = KeptDatabase(settings, clock)
     failed: BaseException | None = None

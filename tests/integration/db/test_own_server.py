@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,6 +49,16 @@ class OwnServer:
         async with await psycopg.AsyncConnection.connect(**arguments, autocommit=True) as connection:
             for statement in statements:
                 await connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+
+
+class OtherClock(SystemClock):
+    """A machine whose clock is wrong."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
 
 
 async def begin(settings: Settings) -> None:
@@ -105,6 +116,7 @@ async def test_the_whole_life_with_an_account_that_is_no_superuser(
     await _each_role_is_let_in(settings)
     monkeypatch.delenv("PGPASSWORD")
 
+    await _clocks_that_differ_are_refused(settings)
     await _secrets_of_another_change_nothing(server, settings)
     await _a_backup_goes_into_another_server(server, settings)
 
@@ -117,6 +129,15 @@ async def _each_role_is_let_in(settings: Settings) -> None:
                 await gate.require_sound(connection, role, managed_server=True)
         finally:
             await database.close()
+
+
+async def _clocks_that_differ_are_refused(settings: Settings) -> None:
+    for ahead, said in (
+        (timedelta(hours=2), "behind this machine's"),
+        (timedelta(hours=-2), "ahead of this machine's"),
+    ):
+        with pytest.raises(DatabaseUnusable, match=said):
+            await first_start(settings, clock=OtherClock(ahead), random_bytes=secrets.token_bytes)
 
 
 async def _secrets_of_another_change_nothing(server: OwnServer, settings: Settings) -> None:
