@@ -247,7 +247,7 @@ def pools_of(view: View, basis: Basis, prices: Mapping[str, Price], unused: Mapp
         if view.categories[row.id].seat_costs and row.status != DISABLED:
             a, b, c, *_ = unused.get(row.id, (0, 0, 0))
             points = [*basis.history.points, PoolPoint(utc_day, row.id, row.total, row.used, a, b, c)]
-            items = view.terms.now(row.id)
+            items = view.terms.renewing(row.id)
             before = base_need(known_weeks(points, row.id, utc_day), items, view.today)
             own = _pool(view, row, prices)
             pools.append(replace(own, needed_before=before, count_surplus=row.status == "Active"))
@@ -260,7 +260,8 @@ def _pool(view: View, row: LicenseRow | PslRow, prices: Mapping[str, Price]) -> 
     contracted, minimum = terms.contracted(row.id), terms.minimum(row.id)
     if contracted is None and row.total < 0:
         contracted = 0  # a negative total is no count: nobody knows what is bought, so nothing is saved at the renewal
-    return Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, hires=hires)
+    own = Pool(row.id, _total(row), row.used, prices[row.id], contracted, minimum, hires=hires)
+    return replace(own, renewable=terms.renewable(row.id))
 
 
 def _add_on(view: View, row: PslRow, prices: Mapping[str, Price]) -> Pool:

@@ -113,7 +113,7 @@ class FindingLine(msgspec.Struct, frozen=True):
 
     `created_at` and `last_login_at` (the later of LastLoginDate and the history) are the user's, `granted_at` is that
     of the permission set licence. `exempt`: the person is excused; `snoozed_until`: put off up to this day. Neither
-    counts as money.
+    counts as money. `manager`: the name of whom to ask.
     """
 
     ordinal: int
@@ -143,6 +143,7 @@ class FindingLine(msgspec.Struct, frozen=True):
     exempt: bool = False
     snoozed_until: date | None = None
     snooze_reason: str = ""
+    manager: str = ""
 
 
 class GateLine(msgspec.Struct, frozen=True):
@@ -222,6 +223,7 @@ class ContractLine(msgspec.Struct, frozen=True):
     """One line of the customer's contract against what the org has.
 
     `in_force`: the line counts on the day of the audit. Lines of other terms are listed, and count for nothing.
+    `followed`: another line begins when it ends, so no notice is due; `renews`: its end decides what can be given back.
     """
 
     pool: str
@@ -241,6 +243,8 @@ class ContractLine(msgspec.Struct, frozen=True):
     auto_renew: bool = True
     uplift_cap: Decimal | None = None
     in_force: bool = True
+    followed: bool = False
+    renews: bool = True
 
 
 class MoveLine(msgspec.Struct, frozen=True):

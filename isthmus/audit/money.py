@@ -34,6 +34,7 @@ class Pool:
     `needed_before`: seats that the weekly history asks for at the renewal (see `needed`), where there is enough of it.
     `hires`: seats promised to people who are still to come: they are needed at the renewal on top of all else.
     `count_surplus`: seats that nobody holds count at renewal too (not for permission set licences: most come bundled).
+    `renewable`: so many of the contracted seats the last of its terms still has; only these can be given back.
     `paid_max`: no more of its seats are worth money than these, whatever is found.
     """
 
@@ -47,6 +48,7 @@ class Pool:
     count_surplus: bool = True
     hires: int = 0
     paid_max: int | None = None
+    renewable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ def money_of_seats(pool: Pool, found: Split, headroom: Decimal, less: Less = NOT
     in_use = pool.used - certain
     needed = int((max(in_use, pool.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING)) + pool.hires
     bought = pool.total if pool.contracted is None else min(pool.total, pool.contracted)
-    fewer = max(0, bought - max(needed, pool.minimum))
+    ends = bought if pool.renewable is None else min(bought, pool.renewable)
+    fewer = max(0, ends - max(needed, pool.minimum))
     surplus = max(0, bought - pool.used) if pool.count_surplus else 0
     if not pool.count_surplus:
         fewer = min(fewer, certain)

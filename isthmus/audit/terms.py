@@ -3,16 +3,22 @@
 A line is about the user licences that it names by key or name. Where there is none, it is about the permission set
 licence of that key, else of that name, else of that label, if only one has it. So no line is ever about a user licence
 and a permission set licence at once, or about two permission set licences: its quantity would count twice.
+
+A line that another one of the same pool follows at once (a ramp, or a renewal that is signed) ends without a notice:
+what can be given back is decided when the last of them ends.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 
 from isthmus.audit.given.contract import ContractItem, in_force
 from isthmus.audit.model import LicenseRow, PslRow
+
+_DAY: Final = timedelta(days=1)
 
 
 class Terms:
@@ -49,6 +55,39 @@ class Terms:
         """Return those of them that count today: quantities, minimums and prices of other terms are not added."""
         return self._now.get(pool, ())
 
+    def followers(self, pool: str, item: ContractItem) -> tuple[ContractItem, ...]:
+        """Return the lines that begin when this one ends, or on the next day, and have not begun yet.
+
+        Where several lines end on a day, one of another product that ends then is not followed by this one's successor.
+        """
+        later = [
+            other
+            for other in self.of(pool)
+            if other.start is not None
+            and other.start > self.today
+            and item.end <= other.start <= item.end + _DAY
+            and other.end > item.end
+        ]
+        mine = tuple(other for other in later if other.sku == item.sku)
+        others = {other.sku for other in self.of(pool) if other.end == item.end and other.sku != item.sku}
+        return mine or tuple(other for other in later if other.sku not in others)
+
+    def renewing(self, pool: str) -> tuple[ContractItem, ...]:
+        """Return the lines at whose end seats can be given back: those that count today, or their last followers."""
+        return tuple(item for item in self.chain(pool) if not self.followers(pool, item))
+
+    def chain(self, pool: str) -> tuple[ContractItem, ...]:
+        """Return the lines that count today and all that follow them."""
+        found = list(self.now(pool))
+        for item in found:  # grows while it is gone through; each follower ends later, so it comes to an end
+            found += [other for other in self.followers(pool, item) if other not in found]
+        return tuple(found)
+
+    def renewable(self, pool: str) -> int | None:
+        """Return how many of today's seats the last terms still have, or None where no line counts."""
+        seats, last = self.contracted(pool), self.renewing(pool)
+        return None if seats is None else min(seats, sum(item.quantity for item in last))
+
     def contracted(self, pool: str) -> int | None:
         """Return the seats under contract today, or None where no line counts."""
         items = self.now(pool)
@@ -56,7 +95,7 @@ class Terms:
 
     def minimum(self, pool: str) -> int:
         """Return the least that has to be renewed."""
-        return sum(item.minimum_quantity for item in self.now(pool))
+        return sum(item.minimum_quantity for item in self.renewing(pool))
 
 
 def _one_psl(name: str, psls: Sequence[PslRow]) -> list[str]:

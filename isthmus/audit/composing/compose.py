@@ -143,7 +143,7 @@ def unused_and_active(analysis: Analysis) -> int:
 
 def _deadline(contract: Iterable[ContractLine], today: date) -> date | None:
     """Return the next day by which notice has to be given; the last one if all have passed."""
-    days = sorted(line.notice_deadline for line in contract)
+    days = sorted(line.notice_deadline for line in contract if not line.followed)
     return next((day for day in days if day >= today), days[-1] if days else None)
 
 
@@ -187,7 +187,16 @@ def _finding_line(analysis: Analysis, position: int, finding: Finding) -> Findin
         exempt=finding.exempt,
         snoozed_until=finding.snoozed_until,
         snooze_reason=finding.snooze_reason,
+        manager=_manager(view, user),
     )
+
+
+def _manager(view: View, user: UserRow | None) -> str:
+    """Return whom to ask about a person; who cannot be asked any more is said to be deactivated."""
+    found = view.users.get(user.manager) if user is not None and user.manager else None
+    if found is None:
+        return ""
+    return found.name if found.active else f"{found.name} (deactivated)"
 
 
 def fact_line(fact: Fact) -> FactLine:
@@ -312,6 +321,8 @@ def _contract_lines(analysis: Analysis) -> tuple[ContractLine, ...]:
                 auto_renew=item.auto_renew,
                 uplift_cap=item.uplift_cap,
                 in_force=item in now,
+                followed=bool(view.terms.followers(row.id, item)),
+                renews=item in view.terms.renewing(row.id),
             )
             for item in items
         )

@@ -34,6 +34,9 @@ TARGET_DAYS: Final = 182
 QUOTE_DAYS: Final = 90
 DECISION_DAYS: Final = 14
 INSUFFICIENT: Final = "insufficient history"
+LIST: Final = "list"
+ABOVE_CAP: Final = ", above your cap"
+FOLLOWED: Final = "The term ends, and the next one in your contract file begins: no notice is due"
 NO_PAST: Final = "weekly seats of permission set licences are not kept, so peaks are not known; today's value only"
 
 
@@ -79,7 +82,7 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     def required(seats: int) -> int:
         return max(minimum, with_reserve(seats))
 
-    told = needed.forecast_of(known, terms.now(row.id), analysis.view.today)
+    told = needed.forecast_of(known, terms.renewing(row.id), analysis.view.today)
     highest = told.high if isinstance(told, Forecast) else 0
     now = _needed_now(analysis, row, known)
     values, least = needed.case_values(known), (highest, max(highest, now or 0), 0)
@@ -87,7 +90,8 @@ def _readiness(analysis: Analysis, row: LicenseRow, known: Sequence[PoolPoint]) 
     cases = [required(max(*both)) for both in zip(values, least, strict=True)] if enough else [None] * len(least)
     spot = required(now) if now is not None else None
     base = cases[1] if enough else spot
-    fewer = None if base is None else max(0, min(bought, row.total) - base)
+    ends = min(bought, row.total, bought if contracted is None else terms.renewable(row.id) or 0)
+    fewer = None if base is None else max(0, ends - base)
     before = None if values is None else max(values[1], least[1])
     return ReadinessLine(
         pool=row.id,
@@ -133,7 +137,7 @@ def _add_on(analysis: Analysis, row: PslRow) -> ReadinessLine:
     kept = int((in_use * (1 + own.headroom)).to_integral_value(ROUND_CEILING)) + own.hires
     bought, minimum = terms.contracted(row.id) or 0, terms.minimum(row.id)
     spot = max(minimum, kept)
-    fewer = max(0, min(bought, row.total) - spot)
+    fewer = max(0, min(bought, row.total, terms.renewable(row.id) or 0) - spot)
     return ReadinessLine(
         pool=row.id,
         product=row.label,
@@ -184,11 +188,11 @@ def scenarios(analysis: Analysis, lines: Sequence[ReadinessLine]) -> tuple[Scena
     """Return quantity x price x term for each contract line's licence that has a price."""
     found: list[ScenarioLine] = []
     for line in lines:
-        items = analysis.view.terms.now(line.pool)
+        items = analysis.view.terms.renewing(line.pool)
         price = analysis.prices[line.pool]
-        if not items or price.amount is None or price.currency is None:
+        if not items or not price.amount or price.currency is None:  # nothing rises from a price of zero
             continue
-        quantities = [("as is", line.bought)]
+        quantities = [("as is", sum(item.quantity for item in items))]
         if line.base is not None and line.aggressive is not None:
             quantities += [("base", line.base), ("aggressive", line.aggressive)]
         elif line.spot is not None:
@@ -227,14 +231,16 @@ def _prices(
     cap = min((item.uplift_cap for item in items if item.uplift_cap is not None), default=None)
     found = [("flat", amount)]
     for rise in UPLIFTS:
-        beyond = ", above your cap" if cap is not None and rise > cap else ""
+        beyond = ABOVE_CAP if cap is not None and rise > cap else ""
         found.append((f"+{rise} %{beyond}", (amount * (100 + rise) / 100).quantize(money.CENT, ROUND_HALF_UP)))
-    on, book, row = min(item.end for item in items), analysis.basis.prices.shipped, analysis.view.licenses.get(pool)
+    on = max(min(item.end for item in items), analysis.view.today)
+    book, row = analysis.basis.prices.shipped, analysis.view.licenses.get(pool)
     listed = (
         price_of_psl(analysis.view.psls[pool], on, book, ()) if row is None else price_of_license(row, on, book, ())
     )
     if listed.amount is not None and listed.currency == currency and listed.basis == AT_LIST:
-        found.append(("list", listed.amount))
+        beyond = ABOVE_CAP if cap is not None and listed.amount > amount * (100 + cap) / 100 else ""
+        found.append((f"{LIST}{beyond}", listed.amount))
     return found
 
 
@@ -251,7 +257,9 @@ def plan(analysis: Analysis) -> tuple[PlanLine, ...]:
             if item.end < today and item not in view.terms.now(row.id):
                 continue
             product = item.sku or row.label
-            found.update((day, what, product) for day, what in _steps(item))
+            followed = bool(view.terms.followers(row.id, item))
+            steps = [(item.end, FOLLOWED)] if followed else _steps(item)
+            found.update((day, what, product) for day, what in steps)
     return tuple(PlanLine(day, what, product, (day - today).days) for day, what, product in sorted(found))
 
 

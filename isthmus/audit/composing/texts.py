@@ -90,7 +90,7 @@ def _contract(analysis: Analysis) -> Iterator[str]:
     """Say which lines of the contract file do not count, or count beyond their term."""
     view, terms = analysis.view, analysis.view.terms
     rows = (*view.snapshot.licenses, *view.snapshot.psls)
-    idle = sum(len(terms.of(row.id)) - len(terms.now(row.id)) for row in rows)
+    idle = sum(1 for row in rows for item in terms.of(row.id) if item not in terms.chain(row.id))
     if idle:
         lines_are = _counted(idle, "line of the contract file is", "lines of the contract file are")
         yield f"{lines_are} of terms that are over or have not begun, and count for nothing."
@@ -98,7 +98,13 @@ def _contract(analysis: Analysis) -> Iterator[str]:
         if any(item.end < view.today for item in terms.now(row.id)):
             yield (
                 f"The contract of {row.label} is taken to have renewed itself: all its terms in the file are over, so "
-                "the day of its next renewal is not known."
+                "the day of its next renewal is not known, nor whether its price has risen."
+            )
+        if any(terms.followers(row.id, item) for item in terms.now(row.id)):
+            last = max(item.end for item in terms.renewing(row.id))
+            yield (
+                f"The term of {row.label} is followed by another in your contract file: seats can be given back when "
+                f"the last one ends, on {last}, and no more than it has."
             )
 
 

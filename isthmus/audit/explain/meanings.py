@@ -139,6 +139,7 @@ _FINDINGS: Final = {
     "exempt": "Whether your file excuses the person (leave, seasonal work, service account): listed, but no money.",
     "snoozed_until": "The last day on which the finding is put off: listed, but no money until then.",
     "snooze_reason": "Why it is put off.",
+    "manager": "The user's manager, whom to ask, and whether that one is deactivated; empty if the user has none.",
 }
 
 _GATES: Final = {
@@ -214,6 +215,8 @@ _CONTRACT: Final = {
     "notice_days": "How many days before the end notice is due.",
     "auto_renew": "Whether the term renews by itself.",
     "uplift_cap": "The most by which the price may rise at the renewal, in percent.",
+    "followed": "Whether another line begins when it ends (a ramp, or a signed renewal): then no notice is due for it.",
+    "renews": "Whether its end decides which of today's seats can be given back.",
     "in_force": "Whether the line counts on the day of the audit; lines of other terms are listed only.",
 }
 

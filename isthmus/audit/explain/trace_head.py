@@ -141,7 +141,8 @@ def _deadline(ground: Ground, _field: str, _at: tuple[int, ...]) -> Source:
     report = ground.report
     if report.deadline is None:
         return decided(setting("contract", "no lines"), said="Without a contract file no deadline is known.")
-    part = next(i for i, line in enumerate(report.contract) if line.notice_deadline == report.deadline)
+    lines = enumerate(report.contract)
+    part = next(i for i, line in lines if line.notice_deadline == report.deadline and not line.followed)
     return Source(How.SAME, parts=(f"contract[{part}].notice_deadline",))
 
 

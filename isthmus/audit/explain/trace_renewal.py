@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.audit.composing.pools import SEAT_RULES
-from isthmus.audit.composing.renewal import known_weeks
+from isthmus.audit.composing.renewal import LIST, known_weeks
 from isthmus.audit.explain.model import How, Setting, Source
 from isthmus.audit.explain.rows import ASSIGNS, HISTORY, LOGINS, PRICES, USERS
 from isthmus.audit.explain.tracer import Ground, decided, of_row, setting, words
@@ -58,15 +58,25 @@ def contract_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
         parts = (f"{path}.provisioned", *ground.contract_parts(line.pool, "contracted"))
         said = f"{line.provisioned} less all lines of this licence that are in force."
         return Source(How.RECKONED, said, parts=parts)
+    said, parts = _of_terms(ground, field, at[0])
+    return Source(How.RECKONED, said, parts=parts)
+
+
+def _of_terms(ground: Ground, field: str, index: int) -> tuple[str, tuple[str, ...]]:
+    """Return what is said of a day or a yes-or-no of a contract's line, and what it follows from."""
+    line, path = ground.report.contract[index], f"contract[{index}]"
     if field == "in_force":
         said = (
             "Whether the audit's day lies in the term; without such a line the last one that renews by itself counts."
         )
-        return Source(How.RECKONED, said, parts=("today", f"{path}.start", f"{path}.end", f"{path}.auto_renew"))
+        return said, ("today", f"{path}.start", f"{path}.end", f"{path}.auto_renew")
+    if field in {"followed", "renews"}:
+        lines = [i for i, other in enumerate(ground.report.contract) if other.pool == line.pool]
+        said = "By the ends and beginnings of this licence's lines: the last of those that follow one another renews."
+        return said, ("today", *(f"contract[{i}].{name}" for i in lines for name in ("start", "end")))
     if field == "notice_deadline":
-        said = f"{line.end.isoformat()} less {line.notice_days} days."
-        return Source(How.RECKONED, said, parts=(f"{path}.end", f"{path}.notice_days"))
-    return Source(How.RECKONED, "Days between the two.", parts=("today", f"{path}.notice_deadline"))
+        return f"{line.end.isoformat()} less {line.notice_days} days.", (f"{path}.end", f"{path}.notice_days")
+    return "Days between the two.", ("today", f"{path}.notice_deadline")
 
 
 def readiness_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
@@ -161,12 +171,16 @@ def scenario_trace(ground: Ground, field: str, at: tuple[int, ...]) -> Source:
     if field in {"case", "price_case", "years"}:
         return words("The same grid in every report: quantities, price rises, terms.")
     if field == "quantity":
-        name = {"as is": "bought", "today": "spot"}.get(line.case, line.case)
+        if line.case == "as is":
+            lines = enumerate(ground.report.contract)
+            parts = tuple(f"contract[{i}].contracted" for i, other in lines if other.pool == line.pool and other.renews)
+            return Source(How.SUM, parts=parts)
+        name = {"today": "spot"}.get(line.case, line.case)
         return Source(How.SAME, parts=(f"readiness[{ready}].{name}",))
     if field in {"unit_price", "currency"}:
         said = (
             f"The price of today, {line.price_case}."
-            if line.price_case != "list"
+            if not line.price_case.startswith(LIST)
             else "The list price in force at the end."
         )
         return Source(How.RECKONED, said, files=(PRICES,), parts=ground.price_parts(line.pool))

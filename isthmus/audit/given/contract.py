@@ -25,6 +25,7 @@ NOTICE_DAYS_DEFAULT: Final = 30
 NOTICE_DAYS_MAX: Final = 730
 QUANTITY_MAX: Final = 10_000_000
 CONTRACT_ROWS_MAX: Final = 1_000
+CAP_MAX: Final = Decimal(100)
 YEAR_MIN: Final = 2000
 YEAR_MAX: Final = 2100
 """A term beyond these is a slip, or stands for "no end": its days of notice would lie outside the calendar."""
@@ -108,9 +109,14 @@ def _item(cells: dict[str, str], where: str) -> ContractItem:
     if price and not cells.get("currency", ""):
         message = f"{where}: the unit price has no currency. Write for example USD."
         raise PricesInvalid(message)
+    quantity = _count(cells["quantity"], where, "quantity", QUANTITY_MAX)
+    minimum = _count(cells.get("minimum_quantity", "") or "0", where, "minimum quantity", QUANTITY_MAX)
+    if minimum > quantity:
+        message = f"{where}: the minimum quantity is above the quantity. Write the least that has to be renewed of it."
+        raise PricesInvalid(message)
     return ContractItem(
         license=license_,
-        quantity=_count(cells["quantity"], where, "quantity", QUANTITY_MAX),
+        quantity=quantity,
         end=end,
         sku=cells.get("sku", ""),
         unit_price=parse_amount(price, where) if price else None,
@@ -118,10 +124,23 @@ def _item(cells: dict[str, str], where: str) -> ContractItem:
         start=start,
         notice_days=_count(cells.get("notice_days", "") or str(NOTICE_DAYS_DEFAULT), where, "notice", NOTICE_DAYS_MAX),
         auto_renew=cells.get("auto_renew", "").lower() not in {"no", "false", "0", "n"},
-        uplift_cap=parse_amount(cap, where) if cap else None,
-        minimum_quantity=_count(cells.get("minimum_quantity", "") or "0", where, "minimum quantity", QUANTITY_MAX),
+        uplift_cap=_cap(cap, where) if cap else None,
+        minimum_quantity=minimum,
         source=cells.get("source", "") or cells.get("source_document", "") or "your contract file",
     )
+
+
+def _cap(text: str, where: str) -> Decimal:
+    try:
+        cap = parse_amount(text.strip(), where)
+    except PricesInvalid:
+        cap = CAP_MAX + 1
+    if cap > CAP_MAX:
+        message = (
+            f"{where}: the uplift cap is no percentage from 0 to {CAP_MAX}. Write 7 where prices rise by 7 % at most."
+        )
+        raise PricesInvalid(message)
+    return cap
 
 
 def _count(text: str, where: str, what: str, most: int) -> int:

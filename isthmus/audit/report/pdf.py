@@ -146,6 +146,15 @@ def _terms(line: ContractLine) -> str:
     return "; ".join(said)
 
 
+def _standing(line: ContractLine) -> str:
+    """Say of a line that is not the present term what it is; and of the present one, if another follows it."""
+    if line.followed:
+        return " (another term follows: no notice is due)"
+    if line.in_force:
+        return ""
+    return " (to come: decides the renewal)" if line.renews else " (not in force: counts for nothing)"
+
+
 def _contract_row(line: ContractLine) -> list[str]:
     return [
         line.product,
@@ -158,7 +167,7 @@ def _contract_row(line: ContractLine) -> list[str]:
         line.end.isoformat(),
         line.notice_deadline.isoformat(),
         number(line.days_left),
-        line.source if line.in_force else f"{line.source} (not in force: counts for nothing)",
+        f"{line.source}{_standing(line)}",
     ]
 
 

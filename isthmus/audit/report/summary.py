@@ -14,6 +14,7 @@ from isthmus.audit.report.chart import chart
 from isthmus.audit.report.summary_money import (
     UNUSED,
     fewer_seats,
+    is_too_late,
     money_cards,
     other_currencies,
     renewal_by_pool,
@@ -89,7 +90,8 @@ def _standfirst(report: Report, main: MoneyTotal | None) -> str:
     told = [counted(seats, "seat", "seats")] if seats else []
     told += [counted(add_ons, "add-on licence", "add-on licences")] if add_ons else []
     cash = money_text(main.cash_at_renewal, main.currency)
-    return f"With {' and '.join(told)} fewer in the next contract you save {cash} a year{since(report, main)}."
+    which = "the contract after next" if is_too_late(report, main) else "the next contract"
+    return f"With {' and '.join(told)} fewer in {which} you save {cash} a year{since(report, main)}."
 
 
 def _overlap(main: MoneyTotal | None) -> str:
@@ -176,7 +178,7 @@ def _deadline(report: Report, main: MoneyTotal | None) -> str:
         return (
             "Unknown without a contract file. Fees cannot fall before the renewal; notice is due 30 days ahead or more."
         )
-    lines = [line for line in report.contract if line.notice_deadline == report.deadline]
+    lines = [line for line in report.contract if line.notice_deadline == report.deadline and not line.followed]
     line, today = lines[0], report.day
     lines = [other for other in lines if (other.end, other.auto_renew) == (line.end, line.auto_renew)]
     products, end = _products(report, lines), long_day(line.end)
@@ -228,7 +230,7 @@ def _lost(report: Report, main: MoneyTotal | None, lines: list[ContractLine]) ->
 def _next(report: Report) -> list[str]:
     """Return what to do first: the step of the plan that is overdue, and the people to ask."""
     today = report.day
-    open_ = {line.product for line in report.contract if line.notice_deadline >= today}
+    open_ = {line.product for line in report.contract if line.notice_deadline >= today and not line.followed}
     steps = [step for step in report.plan if step.product in open_]
     late = max((step for step in steps if step.day < today), key=lambda step: step.day, default=None)
     soon = min((step for step in steps if step.day >= today), key=lambda step: step.day, default=None)

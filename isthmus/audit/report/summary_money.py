@@ -190,7 +190,7 @@ def _composition(report: Report, currency: str, grades: Collection[str]) -> dict
 def _terms(report: Report, main: MoneyTotal) -> list[ContractLine]:
     """Return the contract's lines that decide when the money of these totals is saved, the first notice first."""
     pools, today = renewal_by_pool(report, main), report.day
-    lines = [c for c in report.contract if c.pool in pools and c.in_force and c.end >= today]
+    lines = [c for c in report.contract if c.pool in pools and c.renews and c.end >= today]
     return sorted(lines, key=lambda line: (line.notice_deadline, line.end))
 
 
@@ -198,6 +198,13 @@ def _undated(report: Report, main: MoneyTotal) -> Decimal:
     """Return what of the cash belongs to licences whose term is not known."""
     dated = {line.pool for line in _terms(report, main)}
     return sum((amount for pool, amount in renewal_by_pool(report, main).items() if pool not in dated), Decimal(0))
+
+
+def is_too_late(report: Report, main: MoneyTotal) -> bool:
+    """Whether every term that saves money renews itself before anything can be given back: its notice is overdue."""
+    terms = _terms(report, main)
+    late = all(line.auto_renew and line.notice_deadline < report.day for line in terms)
+    return bool(terms) and late and not _undated(report, main)
 
 
 def since(report: Report, main: MoneyTotal) -> str:

@@ -51,8 +51,83 @@ def test_a_former_and_a_coming_term_are_not_added_to_the_present_one() -> None:
     assert (ready.bought, ready.minimum) == (120, 0)
     assert crm_price(found).price == Decimal(150)
     assert found.money[0].cash_at_renewal == (120 - 63) * 150 * 12
-    assert any("2 lines of the contract file" in text for text in found.assumptions)
-    assert {step.day.year for step in found.plan} == {2026, 2027, 2028}  # none of the term that is over
+    assert any("1 line of the contract file is of terms that are over" in text for text in found.assumptions)
+    assert {step.day.year for step in found.plan} == {2027, 2028}  # none of the term that is over
+
+
+def ramp(*seats: int, minimum: int = 0) -> tuple[ContractItem, ...]:
+    """An order of years that follow one another, the present one first."""
+    return tuple(
+        ContractItem(
+            "SFDC",
+            count,
+            date(2027 + year, 1, 31),
+            start=date(2026 + year, 2, 1),
+            unit_price=Decimal(150),
+            minimum_quantity=minimum if year == len(seats) - 1 else 0,
+            notice_days=60,
+        )
+        for year, count in enumerate(seats)
+    )
+
+
+@pytest.mark.parametrize(
+    ("seats", "minimum", "fewer"),
+    [
+        ((120,), 0, 57),  # 63 of 120 are needed
+        ((120, 150, 200), 0, 57),  # what the ramp adds is not bought yet
+        ((120, 80), 0, 17),  # 40 of them end by the contract itself
+        ((120, 50), 0, 0),
+        ((120, 150, 200), 100, 20),  # the minimum is that of the last term
+    ],
+)
+def test_seats_of_a_ramp_can_be_given_back_when_its_last_term_ends(
+    seats: tuple[int, ...], minimum: int, fewer: int
+) -> None:
+    found = report(*ramp(*seats, minimum=minimum))
+    assert (found.money[0].renewal_seats, found.readiness[0].fewer_base) == (fewer, fewer)
+    assert found.money[0].annual_cost == Decimal(120 * 150 * 12)
+    last = 2026 + len(seats)
+    assert [(line.followed, line.renews) for line in found.contract] == [
+        *[(True, False)] * (len(seats) - 1),
+        (False, True),
+    ]
+    assert found.deadline == date(last - 1, 12, 2)
+    notices = [step.day for step in found.plan if "notice in writing" in step.what]
+    assert notices == [date(last - 1, 12, 2)]
+    ends = [step.day.year for step in found.plan if "no notice is due" in step.what]
+    assert ends == list(range(2027, last))
+    assert {line.quantity for line in found.scenarios if line.case == "as is"} == {seats[-1]}
+    assert any(f"when the last one ends, on {last}-01-31" in text for text in found.assumptions) is (len(seats) > 1)
+    if fewer and len(seats) > 1:
+        assert f"after 31 January {last}" in when(found)
+        assert f"2 December {last - 1}" in str(summary_data(found)["deadline"])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "follows"),
+    [
+        (date(2027, 1, 31), date(2028, 1, 30), True),
+        (date(2027, 2, 1), date(2028, 1, 31), True),
+        (date(2027, 2, 2), date(2028, 1, 31), False),  # a gap: nothing is signed for the day between
+        (date(2026, 12, 1), date(2027, 1, 31), False),  # seats added up to the same end
+        (None, date(2028, 1, 31), False),
+    ],
+)
+def test_a_line_follows_that_begins_when_the_present_one_ends(start: date | None, end: date, *, follows: bool) -> None:
+    coming = ContractItem("SFDC", 50, end, start=start)
+    assert report(PRESENT, coming).contract[0].followed is follows
+
+
+def test_of_two_products_that_end_together_only_the_one_that_was_renewed_is_followed() -> None:
+    sales = ContractItem("SFDC", 60, date(2027, 1, 31), "Sales", Decimal(150))
+    service = ContractItem("SFDC", 60, date(2027, 1, 31), "Service", Decimal(150))
+    again = ContractItem("SFDC", 60, date(2028, 1, 31), "Sales", Decimal(150), start=date(2027, 2, 1))
+    found = report(sales, service, again)
+    assert [(line.product, line.followed) for line in found.contract] == [
+        ("Sales", True), ("Service", False), ("Sales", False)
+    ]  # fmt: skip
+    assert found.deadline == service.notice_deadline
 
 
 def test_a_term_that_renewed_itself_counts_until_the_file_has_the_next_one() -> None:
@@ -138,7 +213,10 @@ def test_a_rise_above_the_contract_s_cap_says_so(cap: str | None, allowed: int) 
     line = ContractItem(
         "SFDC", 100, date(2027, 1, 31), unit_price=Decimal(150), uplift_cap=None if cap is None else Decimal(cap)
     )
-    cases = {scenario.price_case for scenario in report(line).scenarios} - {"list"}
+    cases = {scenario.price_case for scenario in report(line).scenarios}
+    listed = {case for case in cases if case.startswith("list")}  # 175, a rise of 16.7 %
+    assert listed == {"list" if cap is None else "list, above your cap"}
+    cases -= listed
     assert (len(cases), sum(1 for case in cases if "above your cap" not in case)) == (5, allowed)
 
 
@@ -191,3 +269,60 @@ def test_a_price_without_a_currency_is_refused_and_not_taken_for_dollars() -> No
         parse_contract("license,quantity,end,unit_price\nSFDC,5,2027-01-31,150\n", "c.csv")
     (line,) = parse_contract("license,quantity,end\nSFDC,5,2027-01-31\n", "c.csv")
     assert line.unit_price is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("minimum_quantity", "6", "the minimum quantity is above the quantity"),
+        ("uplift_cap", "-3", "the uplift cap is no percentage from 0 to 100"),
+        ("uplift_cap", "700", "the uplift cap is no percentage from 0 to 100"),
+        ("uplift_cap", "seven", "the uplift cap is no percentage from 0 to 100"),
+    ],
+)
+def test_a_minimum_or_a_cap_that_cannot_be_is_refused(column: str, value: str, says: str) -> None:
+    with pytest.raises(PricesInvalid, match=f"line 2: {says}"):
+        parse_contract(f"license,quantity,end,{column}\nSFDC,5,2027-01-31,{value}\n", "c.csv")
+
+
+def test_an_uplift_cap_is_a_percentage_with_or_without_its_sign() -> None:
+    for cap, number in (("7", 7), ("7%", 7), ("7 %", 7), ("0", 0), ("100", 100)):
+        (line,) = parse_contract(f"license,quantity,end,uplift_cap\nSFDC,5,2027-01-31,{cap}\n", "c.csv")
+        assert line.uplift_cap == number
+
+
+def test_nothing_rises_from_a_price_of_zero() -> None:
+    found = report(ContractItem("SFDC", 100, date(2027, 1, 31), unit_price=Decimal(0)))
+    assert found.scenarios == ()
+    assert (found.money[0].cash_at_renewal, found.money[0].break_even_uplift_percent) == (0, None)
+    assert found.readiness[0].fewer_base == 37
+
+
+@pytest.mark.parametrize(
+    ("end", "renews", "which"),
+    [
+        (date(2026, 11, 22), True, "the contract after next"),  # it renews itself today
+        (date(2026, 12, 21), True, "the contract after next"),  # notice was due yesterday
+        (date(2026, 12, 22), True, "the next contract"),  # notice is due today
+        (date(2026, 12, 21), False, "the next contract"),
+        (date(2026, 11, 21), True, "the next contract"),  # renewed yesterday, until a day that is not known
+    ],
+)
+def test_with_notice_overdue_the_next_contract_cannot_have_fewer_seats(end: date, *, renews: bool, which: str) -> None:
+    found = report(ContractItem("SFDC", 100, end, unit_price=Decimal(150), auto_renew=renews))
+    assert f"37 seats fewer in {which} you save" in str(summary_data(found)["standfirst"])
+    assert found.contract[0].days_left == (end - date(2026, 12, 22)).days
+
+
+def test_a_minimum_above_what_is_needed_is_what_is_renewed() -> None:
+    found = report(ContractItem("SFDC", 100, date(2027, 1, 31), unit_price=Decimal(150), minimum_quantity=90))
+    ready = found.readiness[0]
+    assert (ready.spot, ready.fewer_base, ready.break_even_percent) == (90, 10, Decimal("11.1"))
+    assert found.money[0].cash_at_renewal == 10 * 150 * 12
+
+
+def test_the_list_price_of_a_term_that_renewed_itself_is_that_of_today() -> None:
+    old = ContractItem("SFDC", 100, date(2025, 6, 30), unit_price=Decimal(150))  # 165 was the list price then
+    listed = {line.unit_price for line in report(old).scenarios if line.price_case == "list"}
+    assert listed == {Decimal(175)}
+    assert any("nor whether its price has risen" in text for text in report(old).assumptions)
