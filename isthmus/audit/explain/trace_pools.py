@@ -201,28 +201,32 @@ def _renewal(ground: Ground, line: LicenseLine | PslLine) -> Source:
         ground.pool(line.id),
         (HISTORY,),
         parts=(*(f"findings[{p}].quantity" for p in found), *ground.contract_parts(line.id, "contracted")),
-        steps=_renewal_steps(pool, sum(ground.analysis.findings[p].quantity for p in found), headroom),
+        steps=_renewal_steps(pool, headroom),
         settings=(setting("thresholds.headroom", headroom), setting("contract.minimum_quantity", pool.pool.minimum)),
         rules=tuple(sorted({ground.analysis.findings[p].rule for p in found})),
     )
 
 
-def _renewal_steps(pool: PoolMoney, released: int, headroom: Decimal) -> tuple[Step, ...]:
-    own = pool.pool
+def _renewal_steps(pool: PoolMoney, headroom: Decimal) -> tuple[Step, ...]:
+    own, now = pool.pool, pool.in_use
     bought = own.total if own.contracted is None else min(own.total, own.contracted)
-    now = own.used - min(released, own.used)
     needed = int((max(now, own.needed_before) * (1 + headroom)).to_integral_value(ROUND_CEILING)) + own.hires
     steps = [Step("Seats bought: by the contract, at most what the org has", Decimal(bought))]
+    ends = bought if own.renewable is None else min(bought, own.renewable)
+    if ends < bought:
+        steps.append(
+            Step("Seats that end by the contract itself: the last of its terms has fewer", Decimal(ends - bought))
+        )
     past = f"; the weekly history asks for {own.needed_before} (the base case)" if own.needed_before else ""
     said = f"Needed: {own.used} used less those of grade A and B are {now}{past}; x (1 + {headroom}), rounded up"
     said += f", + {own.hires} committed hires" if own.hires else ""
     if needed < own.minimum:
         said, needed = f"The contract's minimum of {own.minimum}, which is more than the {needed} needed", own.minimum
     steps.append(Step(said, Decimal(-needed)))
-    if needed > bought:
-        steps.append(Step("Never below 0", Decimal(needed - bought)))
-    fewer = max(0, bought - needed)
-    if not own.count_surplus and fewer > (most := min(released, own.used)):
+    if needed > ends:
+        steps.append(Step("Never below 0", Decimal(needed - ends)))
+    fewer = max(0, ends - needed)
+    if not own.count_surplus and fewer > (most := own.used - now):
         steps.append(Step(f"No more than the {most} found: what nobody holds may cost nothing", Decimal(most - fewer)))
     return tuple(steps)
 

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from isthmus.audit.composing.compose import compose
+from isthmus.audit.explain.explain import Explainer, Explanation
 from isthmus.audit.figures import PriceLine, Report
 from isthmus.audit.given.contract import ContractItem, parse_contract
 from isthmus.audit.given.exemptions import Exemption, ExemptionKind
@@ -29,6 +30,14 @@ def report(*contract: ContractItem, total: int = 120, platform: int = 0) -> Repo
         org.license(PLATFORM, name="Salesforce Platform", key="AUL", total=platform)
     org.regulars(60)
     return compose(org.analyse(contract=contract), "acme")
+
+
+def explained(figure: str, *contract: ContractItem, total: int = 120) -> Explanation:
+    org = Org()
+    org.license(total=total)
+    org.regulars(60)
+    analysis = org.analyse(contract=contract)
+    return Explainer(analysis, compose(analysis, "acme")).explain(figure)
 
 
 def crm_price(found: Report) -> PriceLine:
@@ -99,6 +108,8 @@ def test_seats_of_a_ramp_can_be_given_back_when_its_last_term_ends(
     assert ends == list(range(2027, last))
     assert {line.quantity for line in found.scenarios if line.case == "as is"} == {seats[-1]}
     assert any(f"when the last one ends, on {last}-01-31" in text for text in found.assumptions) is (len(seats) > 1)
+    told = explained("licenses[0].renewal_seats", *ramp(*seats, minimum=minimum))
+    assert sum(step.value for step in told.source.steps) == fewer
     if fewer and len(seats) > 1:
         assert f"after 31 January {last}" in when(found)
         assert f"2 December {last - 1}" in str(summary_data(found)["deadline"])
