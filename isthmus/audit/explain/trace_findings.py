@@ -23,7 +23,7 @@ _USER_COLUMNS: Final = MappingProxyType(
 )
 _POOL_COLUMNS: Final = MappingProxyType({"subject": "label", "detail": "key", "pool": "id", "pool_name": "label"})
 _TITLES: Final = ("title", "remedy", "rule", "subject_kind", "facts[].label")
-_EMPTY: Final = ("email", "department", "created_at", "last_login_at", "granted_at")
+_EMPTY: Final = ("email", "department", "created_at", "last_login_at", "granted_at", "manager")
 """Fields of a person, which a pool's finding does not have."""
 _DECIDED: Final = frozenset({"exempt", "snoozed_until", "snooze_reason"})
 GATE_FILES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -57,6 +57,10 @@ def _copied(ground: Ground, finding: Finding, field: str) -> Source | None:
     about_person = user in ground.view.users
     if field in _USER_COLUMNS and about_person:
         return of_row(ground.users([user]), _USER_COLUMNS[field])
+    if field == "manager" and about_person:
+        asked = ground.view.users[user].manager
+        rows = (*ground.users([user]), *ground.users([asked] if asked in ground.view.users else []))
+        return Source(How.RECKONED, "The name of the user that the manager of this one is.", rows)
     if field == "granted_at" and finding.subject is Subject.PSL_ASSIGNMENT:
         return of_row(ground.rows.of(ASSIGNS, [finding.subject_id]), "created_at")
     if (field in {"pool", "pool_name"} and pool) or (field in {"subject", "detail"} and not about_person and pool):

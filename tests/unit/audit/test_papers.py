@@ -18,6 +18,7 @@ from isthmus.audit.composing.compose import compose
 from isthmus.audit.evidence.bundle import read_manifest
 from isthmus.audit.figures import Report
 from isthmus.audit.judge import Judged, judge
+from isthmus.audit.report.files import render_csv
 from isthmus.audit.report.findings import counted_with, worth_by_rule
 from isthmus.audit.report.pdf import pdf_data, render_pdf
 from isthmus.audit.report.tables import tables
@@ -215,6 +216,20 @@ def test_a_share_in_percent_does_not_look_like_money() -> None:
     heads = [str(cell.value) for cell in renewal[1]]
     column = heads.index("Unit price rise that would cancel it (%)")
     assert {row[column].number_format for row in renewal.iter_rows(min_row=2) if row[column].value} == {"0.0"}
+
+
+def test_who_is_to_be_asked_about_a_person_stands_in_the_row_and_whether_that_one_is_gone_too() -> None:
+    org = Org()
+    org.license(total=20)
+    boss, gone = org.user("Bea Boss"), org.user("Guy Gone", active=False)
+    for number, manager in enumerate((boss.id, gone.id, None)):
+        org.user(f"Ivan {number}", last=130, manager=manager)
+    found = compose(org.analyse(), "acme")
+    told = {line.subject: line.manager for line in found.findings if line.rule == "R08"}
+    assert told == {"Ivan 0": "Bea Boss", "Ivan 1": "Guy Gone (deactivated)", "Ivan 2": ""}
+    head, *rows = csv.reader(io.StringIO(b"".join(render_csv(found)).decode("utf-8-sig")))
+    asked = {row[head.index("Name")]: row[head.index("Manager")] for row in rows}
+    assert asked["Ivan 1"] == "Guy Gone (deactivated)"
 
 
 # ---- focus.csv ------------------------------------------------------------------------------------------------------
