@@ -12,6 +12,7 @@ import sys
 import time
 
 from tests.simulation.bugs import BUGS
+from tests.simulation.bugs_of_deletions import DELETION_BUGS
 from tests.simulation.bugs_of_pairs import PAIR_BUGS
 from tests.simulation.seeds import play_seed
 from tests.simulation.world import Plant
@@ -25,13 +26,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
     parser.add_argument("--first", type=int, default=0, help="the first one (default 0)")
     parser.add_argument(
-        "--bug", choices=sorted({*BUGS, *PAIR_BUGS}), help="plant a bug; stops at the first seed that finds it"
+        "--bug",
+        choices=sorted({*BUGS, *PAIR_BUGS, *DELETION_BUGS}),
+        help="plant a bug; stops at the first seed that finds it",
     )
     parser.add_argument("--trace", action="store_true", help="print everything that happened in a seed")
     parser.add_argument("--pairs", action="store_true", help="a two-way sync")
     parser.add_argument("--deletions", action="store_true", help="a two-way sync that carries deletions")
     given = parser.parse_args()
-    bugs = PAIR_BUGS if given.pairs or given.deletions else BUGS
+    bugs = DELETION_BUGS if given.deletions else PAIR_BUGS if given.pairs else BUGS
     began_s, broken, runs, frames = time.process_time(), 0, 0, 0
     for seed in range(given.first, given.first + given.seeds):
         plant = bugs[given.bug]() if given.bug else Plant()

@@ -3,7 +3,7 @@
 | an org | here |
 |---|---|
 | deletes the contacts of an account along with it, and clears the lookups of accounts that stood under it | `erase` |
-| brings back what went along | `restore` |
+| brings back what went along, and lookups that were cleared | `restore` |
 | a merge moves the loser's children (their stamps move, who changed them does not) and deletes it | `merge` |
 | keeps what was deleted in a bin, and lists deletions for some time | `purge`, `forget_deletions` |
 | lists a deletion when it is committed, by the time of its statement | `commit` |
@@ -43,6 +43,7 @@ class DeletingOrg(PairOrg):
         self.log: list[Logged] = []
         self.earliest = LONG_AGO_MS
         self.went_with: dict[str, str] = {}
+        self.stood_under: dict[str, list[Row]] = {}
         self.watch_removal: Callable[[str, Row], None] | None = None
 
     def write(self, name: str, row_id: str | None, fields: Fields | None, stamp: int | None = None) -> Row:
@@ -74,6 +75,7 @@ class DeletingOrg(PairOrg):
         for below in self.live("Account"):
             if below.fields.get("ParentId") == row_id:
                 self._touch("Account", below, {"ParentId": None}, at)
+                self.stood_under.setdefault(row_id, []).append(below)
         return went
 
     def restore(self, name: str, row_id: str) -> list[tuple[str, Row]]:
@@ -85,6 +87,9 @@ class DeletingOrg(PairOrg):
         for child in self.tables["Contact"].values():
             if self.went_with.get(child.id) == row_id and child.deleted_at == gone_at:
                 back += self.restore("Contact", child.id)
+        for below in self.stood_under.pop(row_id, []):
+            if below.deleted_at is None and below.fields.get("ParentId") is None:
+                self._touch("Account", below, {"ParentId": row_id}, self.clock())
         return back
 
     def returning(self, name: str, row_id: str) -> list[Row]:
@@ -147,13 +152,14 @@ class DeletingOrg(PairOrg):
         found = (self.keys[lookups[lookup]].get(each) for lookup, each in parents.items())
         if any(parent is not None and self.held(parent.id) for parent in found):
             return False, LOCKED
-        gone = next((each for each in lookups if self._is_dead(lookups[each], fields.get(each))), None)
+        gone = next((each for each in lookups if self.is_dead(lookups[each], fields.get(each))), None)
         if gone is not None:
             return False, RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (gone,))
         created, error = super().upsert(name, key, fields, parents)
         return created, error
 
-    def _is_dead(self, name: str, row_id: str | None) -> bool:
+    def is_dead(self, name: str, row_id: str | None) -> bool:
+        """Whether a lookup would name a record that is not there."""
         parent = self.tables[name].get(row_id or "")
         return row_id is not None and (parent is None or parent.deleted_at is not None)
 
@@ -187,13 +193,11 @@ class DeletingFront(PairFront):
         shape = self.org.shapes[name]
         for field, value in record.items():
             lookup = shape.relationships.get(field)
-            if lookup is not None:
-                parent = self.org.keys[shape.lookups[lookup]].get(value[KEY])
-            else:
-                parent = self.org.tables[shape.lookups[field]].get(value or "") if field in shape.lookups else None
-            if parent is not None and self.org.held(parent.id):
+            parent = None if lookup is None else self.org.keys[shape.lookups[lookup]].get(value[KEY])
+            parent_id = value if field in shape.lookups else None if parent is None else parent.id
+            if parent_id is not None and self.org.held(parent_id):
                 return result_of(False, LOCKED)
-            if parent is not None and parent.deleted_at is not None:
+            if parent_id is not None and self.org.is_dead(shape.lookups[lookup or field], parent_id):
                 return result_of(False, RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (field,)))
         plain = {name: str(value).lower() if isinstance(value, bool) else value for name, value in record.items()}
         return super()._changed(name, row_id, plain)

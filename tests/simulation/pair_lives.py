@@ -58,6 +58,7 @@ class DeletingJudge(PairJudge):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.lives: dict[str, Life] = {}
+        self.removed_s: dict[str, float] = {}
         for org in self.orgs:
             org.watch_removal = self.on_removal
         steps = [step for step in self._plan.steps if step.kind is StepKind.DELETE]
@@ -110,6 +111,7 @@ class DeletingJudge(PairJudge):
         life = self.lives[row.id]
         here = next(org for org in self.orgs if row.id in org.tables[name])
         now_s = self._loop.time()
+        self.removed_s[row.id] = now_s
         self._loop.note(f"removed {name} {row.id}")
         if name not in self.deletes:
             self.break_law("what the sync does not delete stays", row.id)
@@ -138,10 +140,17 @@ class DeletingJudge(PairJudge):
     def _check_made_again(self, life: Life, row: Row) -> None:
         org = next(org for org in self.orgs if row.id in org.tables[life.name])
         gone, kept = life.last(org), life.last(self.other(org))
-        if gone is None or gone.alive or life.wanted or life.excused:
+        if gone is None or gone.alive or life.wanted or life.excused or self._is_first_load(life.name, org):
             return
         if life.name not in self.deletes or kept is None or gone.at_s - kept.at_s > TIE_S:
             self.break_law("what was deleted is not made again", f"{life.name} {row.id}")
+
+    def _is_first_load(self, name: str, org: DeletingOrg) -> bool:
+        """Whether the first load into `org` is not over: where nothing is paired it begins anew, and asks no bin."""
+        backward, marks = org is self._source, self.watermarks()
+        steps = enumerate(self._plan.steps)
+        loads = [n for n, s in steps if s.kind is StepKind.LOAD and s.target == name and s.backward is backward]
+        return not set(loads) & set(marks)
 
     def late(self, org: SimOrg, rows: list[tuple[str, Row]]) -> None:
         """What becomes visible late must not lie below the watermark of the steps that have to see it."""
@@ -199,7 +208,8 @@ class DeletingJudge(PairJudge):
             if alive and life.name in self.deletes and not life.wanted:
                 yield f"{life.name} {last.row} lives, though it was deleted last"
             return
-        if any(0 <= at - last.seen <= RACE_MS for at in last.org.written.get(last.row, ())):
+        raced = any(0 <= at - last.seen <= RACE_MS for at in last.org.written.get(last.row, ()))
+        if raced or 0 <= self.removed_s.get(last.row, -1.0) - last.seen_s <= RACE_S:
             return
         here = [row for row in alive if row.id in last.org.tables[life.name]]
         if not here:

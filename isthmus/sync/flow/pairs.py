@@ -14,9 +14,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
-
-from isthmus.salesforce.bulk import await_earlier_jobs
 from isthmus.salesforce.collections import UPSERT_ROWS_MAX, RowResult, update, upsert
 from isthmus.salesforce.query import FieldPath, OneOf, pages, soql_select
 from isthmus.salesforce.records import Cell, Record
@@ -25,7 +22,7 @@ from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.adopting import Adopter
 from isthmus.sync.flow.both import Both
 from isthmus.sync.flow.changing import Answer, Update, change, patiently
-from isthmus.sync.flow.computed import NO_TOOLS, Tools
+from isthmus.sync.flow.computed import Tools
 from isthmus.sync.flow.counterparts import (
     ID,
     QUERY_CHARS_MAX,
@@ -40,55 +37,14 @@ from isthmus.sync.flow.deciding import Trace, decide, outlives
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, WindowJob
 from isthmus.sync.flow.likeness import differing
 from isthmus.sync.flow.mapping import StepMapping, Unsendable
-from isthmus.sync.flow.reading import check_key, query_of
 from isthmus.sync.flow.sides import Stopped, asking
 from isthmus.sync.flow.small import LOCK_PAUSE_S, LOCK_TRIES_MAX
 from isthmus.sync.flow.substitutes import Substitutes
 from isthmus.sync.flow.tally import Tally
 from isthmus.sync.flow.witness import Row, Witness
-from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind, Window
+from isthmus.sync.model import ColumnKind, EndReason, Step, StepKind
 from isthmus.sync.pairing import Pairing
 from isthmus.values import ApiName
-
-
-async def move_pairs(
-    job: StepJob, window: Window | None, both: Both, tally: Tally, tools: Tools = NO_TOOLS, *, again: bool = False
-) -> None:
-    """Read the window in order of change and write it, page by page. A step's first window is the one that adopts.
-
-    `again`: rows of the window failed before, so all of it counts as not yet carried.
-    """
-    step = job.step
-    first = window is None or window.since is None
-    fresh = msgspec.structs.replace(job, seen_until=None) if again else job
-    pairs = Pairs(fresh, both, tally, tools, adopting=first, since=None if window is None else window.since)
-    if first and step.pairing is not None and step.pairing.two_way and step.pairing.adoption is None:
-        with asking(TARGET):  # an earlier attempt may have loaded by Bulk; its job outlives it, and would write over us
-            await await_earlier_jobs(both.sessions[TARGET], ApiName.parse(step.target), ApiName.parse(step.key))
-    with asking(SOURCE):
-        batches = pages(both.sessions[SOURCE], query_of(step, pairs.select, window, ordered=True))
-    while True:
-        with asking(SOURCE):
-            batch = await anext(batches, None)
-        if batch is None:
-            return
-        records = batch.reveal()
-        tally.read(len(records))
-        if records:
-            check_key(step, records[0].get(step.key_source))
-        await pairs.take(records)
-        batch.clear()
-        await tally.flush()
-
-
-async def move_bereft(job: StepJob, ids: Sequence[str], both: Both, tally: Tally, tools: Tools = NO_TOOLS) -> None:
-    """Write records by their ids, although their counterparts were deleted: they live on (`sparing`)."""
-    pairs = Pairs(job, both, tally, tools, adopting=False, bereft=True)
-    for lot in lots(ids, QUERY_CHARS_MAX - len(",".join(pairs.select))):
-        records = await pairs.read(lot)
-        tally.read(len(records))
-        await pairs.take(records)
-    await tally.flush()
 
 
 class Pairs:
@@ -121,6 +77,7 @@ class Pairs:
         self._substitutes = Substitutes(self._step, both.sessions)
         self._mapping = StepMapping(self._step, self._substitutes.tables, tools)
         self._counterparts = Counterparts(self._step, both, job.uncarried, job.overlap_since, job.unloaded)
+        self._marks = {column.target for column in self._step.columns if column.kind is ColumnKind.CONSTANT}
         self._fresh = (WindowJob(job.seen_until),)
         self._since = since
         adoption = self._pairing.adoption
@@ -239,17 +196,21 @@ class Pairs:
         return {name: value for name, value in mapped.items() if name in names}
 
     def _meet(self, row: Row, found: Counterpart) -> None:
-        """Both records are there."""
+        """Both records are there. The mark of a deletion comes off whoever wins: it is no value of anybody's."""
         fields = self.differing(row, found)
+        marks = [name for name in fields if name in self._marks]
+        fields = [name for name in fields if name not in marks]
         decision = decide(self._pairing, row.trace or found.trace, found.trace, fields)
-        if decision.write and found.unloaded:
+        write = (*decision.write, *marks)
+        theirs = not decision.write and not found.trace.ours and found.trace.uncarried
+        if write and (found.unloaded or theirs) and not decision.held:
             # Our write would make the record ours, and the load would not see that somebody has changed it.
             self._stuck(row, StatusCode.COUNTERPART_MISSING)
             return
         if decision.held:
             self._held(row, found, fields, adopting=False)
-        elif decision.write:
-            self._update(row, {ID: found.row_id, **self.fields(row.mapped, decision.write)})
+        elif write:
+            self._update(row, {ID: found.row_id, **self.fields(row.mapped, write)})
         if decision.decided:
             self._tally.noted(StatusCode.CONFLICT_DECIDED)
         if decision.echo:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
+from isthmus.salesforce.bulk import await_earlier_jobs
 from isthmus.salesforce.query import Compare, FieldPath, count, soql_select
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.salesforce.world import MoverWorld
@@ -23,10 +24,10 @@ from isthmus.sync.flow.frames import Ended, StepDone, Tagged, WindowFixed, Windo
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob, SyncJob, WindowJob
 from isthmus.sync.flow.large import move_large
 from isthmus.sync.flow.mapping import StepMapping
-from isthmus.sync.flow.pairs import move_bereft, move_pairs
+from isthmus.sync.flow.pair_windows import move_bereft, move_pairs
 from isthmus.sync.flow.paths import choose_path
 from isthmus.sync.flow.probing import probe
-from isthmus.sync.flow.reading import idle_since, next_since, query_of, server_until
+from isthmus.sync.flow.reading import CLOCK_STEP, idle_since, next_since, query_of, server_until
 from isthmus.sync.flow.removing import Removal, look_for_deleted, remove
 from isthmus.sync.flow.removing_pairs import look_for_deleted_pairs, remove_pairs
 from isthmus.sync.flow.sides import Stopped, asking, first_stop, turned
@@ -109,6 +110,7 @@ class _Pump:
                 self._check_budget()
                 self.backward = step.step.backward
                 await self._window(step, window, until[self.backward])
+            await self._bring_back(step, until[-1] if step.step.backward else until[0])
             if step.step.critical and any(tally.rows_failed for tally in self._tallies):
                 raise Stopped(EndReason.CRITICAL_STEP)
             await send(self._report, [StepDone(step.ordinal)])
@@ -183,12 +185,19 @@ class _Pump:
             if own:
                 watermark = await next_since(source, job.step, window)
             await self._move(job, bounds, path, rows, again=window_job.retry > 0)
-        bereft = self._bereft.get((job.step.backward, job.step.source), ())
-        if bereft and own:
-            tally = self._tally(job)
-            await move_bereft(job, bereft, self._sides(), tally, self._tools)
         settled = WindowSettled(job.ordinal, window, window_job.retry, watermark)
         await send(self._report, [*calls_of(self._sessions), settled])
+
+    async def _bring_back(self, job: StepJob, until: datetime) -> None:
+        """Make again what lives on though its counterpart is gone; in a window that holds no row."""
+        bereft = self._bereft.get((job.step.backward, job.step.source), ())
+        if not bereft or job.step.kind is not StepKind.LOAD or self._job.dry_run:
+            return
+        self.backward = job.step.backward
+        window = Window(until, until + CLOCK_STEP)
+        await send(self._report, [WindowFixed(job.ordinal, window, Path.COLLECTIONS, len(bereft))])
+        await move_bereft(job, bereft, self._sides(), self._tally(job), self._tools)
+        await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, 0, None)])
 
     async def _remove(self, job: StepJob, window: Window, retry: int) -> None:
         """Deletions are told by windows of a schedule: a one-shot copy has none before its own."""
@@ -196,6 +205,7 @@ class _Pump:
         if self._job.unbounded:
             removal = None
         elif job.step.pairing is not None:
+            await self._await_first_load(job.step, window)
             removal = await look_for_deleted_pairs(job, window, both)
         else:
             removal = await look_for_deleted(job.step, window, both.sessions)
@@ -211,6 +221,18 @@ class _Pump:
             elif await self._remove_pairs(job.step, removal, tally, retry) and own:
                 watermark = None
         await send(self._report, [*calls_of(self._sessions), WindowSettled(job.ordinal, window, retry, watermark)])
+
+    async def _await_first_load(self, step: Step, window: Window) -> None:
+        """A first load's Bulk job outlives its mover, and may yet create what is deleted already: let it end first."""
+        loads = (job for job in self._job.steps if job.step.kind is StepKind.LOAD and job.step.source == step.source)
+        if window.since is None or not any(
+            load.step.backward is step.backward and any(each.since is None and not each.retry for each in load.windows)
+            for load in loads
+        ):
+            return
+        with asking(TARGET):
+            target = self._sides().sessions[TARGET]
+            await await_earlier_jobs(target, ApiName.parse(step.target), ApiName.parse(step.key))
 
     async def _remove_pairs(self, step: Step, removal: Removal, tally: Tally, retry: int) -> bool:
         """Delete; say whether records are left whose counterparts the other direction has to make again."""

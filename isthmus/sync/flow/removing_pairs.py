@@ -31,7 +31,7 @@ from isthmus.salesforce.query import Compare, FieldPath, OneOf, pages, soql_sele
 from isthmus.salesforce.status_code import StatusCode
 from isthmus.sync.flow.both import Both
 from isthmus.sync.flow.counterparts import ID, QUERY_CHARS_MAX, TRACE, Counterpart, Counterparts, lots, trace_of
-from isthmus.sync.flow.deciding import Trace, outlives
+from isthmus.sync.flow.deciding import TIE, Trace, outlives
 from isthmus.sync.flow.job import SOURCE, TARGET, StepJob
 from isthmus.sync.flow.reading import began
 from isthmus.sync.flow.removing import GONE, Removal, deletions_in, from_now_on, pairs_of, whole_minute
@@ -192,7 +192,7 @@ async def _survivors(step: Step, both: Both, listed: Sequence[str], gone_at: Map
         deletion = bin_[row_id][1] if row_id in bin_ else None
         logged = gone_at.get(row_id)
         if deletion is None and logged is not None and recreates:
-            if outlives(survivor.trace, both.common(SOURCE, logged)):
+            if outlives(survivor.trace, both.common(SOURCE, logged) - 2 * TIE):  # it may have been our own deletion
                 bereft.append(survivor.row_id)
                 continue
         elif recreates and _is_newer(survivor, deletion):

@@ -6,10 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
+from isthmus.sync.model import EndReason
 from orgsim.store.merging import merge_rows
 from orgsim.store.results import WriteContext
 from orgsim.wire import Request, Response
-from tests.integration.sync.test_two_way import between, codes, written
+from tests.integration.sync.test_two_way import between, codes, pair, written
 from tests.support.two_orgs import KEY, Side, TwoOrgs
 
 DELETES = "    deletes: {action: delete}\n"
@@ -182,3 +183,42 @@ def test_an_edit_while_deletions_are_carried_is_seen_before_the_call_that_delete
         assert [len(side.live("Account")) for side in world.sides] == [1, 1]
 
     between(story, more=DELETES)
+
+
+def test_the_mark_comes_off_a_restored_record_whoever_wins() -> None:
+    async def story(world: TwoOrgs) -> None:
+        left, right = await pair(world)
+        world.right.delete("Account", right)
+        await settled(world)
+        assert world.left.live("Account")[left]["IsGone__c"]
+        world.left.update("Account", left, {"Phone": "1"})
+        world.right.undelete("Account", right)
+        await settled(world)
+        rows = world.left.live("Account")[left], world.right.live("Account")[right]
+        assert [row["IsGone__c"] for row in rows] == [False, False]
+        assert [row["Phone"] for row in rows] == ["1", "1"]
+        assert not world.waiting
+
+    between(story, rule="source_wins", more="    deletes: {action: flag, field: IsGone__c}\n")
+
+
+def test_a_list_of_deletions_that_does_not_go_back_far_enough_touches_nothing_in_either_org() -> None:
+    async def story(world: TwoOrgs) -> None:
+        (account, _), _ = await family(world)
+        native = world.right.insert("Account", {"Name": "Native"})
+        await settled(world)
+        world.left.delete("Account", account)
+        world.right.delete("Account", native)
+        world.pass_time(16 * 24 * 3600)
+        run = await world.cycle()
+        assert run.end is EndReason.DELETES_UNPROVEN
+        assert [len(side.live("Account")) for side in world.sides] == [1, 1]
+        world.marks.clear()  # somebody activates the sync again
+        world.seen.clear()
+        await settled(world)
+        assert names(world, "Account", "Name") == [["Native"], ["Acme"]]
+        world.right.delete("Account", next(iter(world.right.live("Account"))))
+        await settled(world)
+        assert names(world, "Account", "Name") == [["Native"], []]
+
+    between(story, more=BOTH)
