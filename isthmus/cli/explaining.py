@@ -58,14 +58,15 @@ def print_explanation(told: Explainer, found: Explanation, *, rows_max: int, as_
         say("\nSettings", style="bold")
     for item in found.source.settings[:LISTED_MAX]:
         say(f"  {item.file}: {item.name} = {_json(item.value)}")
-    _more(len(found.source.settings), LISTED_MAX, "settings")
+    _more(len(found.source.settings), LISTED_MAX, "setting", "--json shows all")
     _print_parts(told, found, most)
     _print_rows(told, found, most)
     if found.requests:
         say("\nRequests that fetched them", style="bold")
     for line in found.requests:
         times = "once" if line.times == 1 else f"{line.times:,} times"
-        say(f"  {line.name}, sent {times}, {line.rows:,} rows: {_shown(line.text)}")
+        rows = "1 row" if line.rows == 1 else f"{line.rows:,} rows"
+        say(f"  {line.name}, sent {times}, {rows}: {_shown(line.text)}")
 
 
 def print_figures(told: Explainer, path: str, value: Json, *, as_json: bool) -> None:
@@ -103,7 +104,7 @@ def _print_parts(told: Explainer, found: Explanation, most: int | None) -> None:
         say(f"\nOther figures ({len(parts):,})", style="bold")
     for part in parts[:most]:
         say(f"  {part} = {_json(told.find(part)[1])}")
-    _more(len(parts), most, "figures")
+    _more(len(parts), most, "figure")
 
 
 def _print_rows(told: Explainer, found: Explanation, most: int | None) -> None:
@@ -115,7 +116,7 @@ def _print_rows(told: Explainer, found: Explanation, most: int | None) -> None:
         content = _content(told, found, row.file, told.content(row))
         say(f"  {row.file}:{row.line}  {_json(content)}")
         shown.setdefault(row.file, set()).update(content)
-    _more(len(rows), most, "rows")
+    _more(len(rows), most, "row")
     for file in sorted(set(shown) & set(FIELDS)):
         wanted = {found.source.column} & set(FIELDS[file]) or shown[file]
         told_of = [f"{ours} is {theirs}" for ours, theirs in FIELDS[file].items() if ours in wanted]
@@ -132,9 +133,9 @@ def _content(told: Explainer, found: Explanation, file: str, row: Mapping[str, o
     return {found.source.column: told.find(found.figure)[1]} if found.source.column else {"file": file}
 
 
-def _more(count: int, most: int | None, what: str) -> None:
+def _more(count: int, most: int | None, what: str, how: str = "--rows 0 shows all") -> None:
     if most is not None and count > most:
-        say(f"  … and {count - most:,} more {what} (--rows 0 shows all)")
+        say(f"  … and {count - most:,} more {what if count - most == 1 else f'{what}s'} ({how})")
 
 
 def _plain(told: Explainer, found: Explanation, most: int | None) -> Mapping[str, object]:
