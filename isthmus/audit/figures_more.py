@@ -9,7 +9,7 @@ import msgspec
 
 
 class MeterLine(msgspec.Struct, frozen=True):
-    """A licence that is paid by the login, in the month of the audit. `needed` in 19 of 20 months, at most.
+    """A licence that is paid by the login, in the month of the audit. `needed` in a month like those visible, at most.
 
     `saving_monthly`: what the logins bought and not needed cost, at renewal and in no total; None without a price of
     the customer's own. `break_even_logins`: from so many logins a month on a member is cheaper.

@@ -8,8 +8,9 @@ costs, unless that comes free up to an allowance. Which moves are best together 
 with whole seats as capacities: successive cheapest paths give the optimum, and it is whole, too. What a limit costs is
 found by solving again without it (or with one seat more), so it is exact as well.
 
-Legal moves (Salesforce Knowledge 000384799): a full licence becomes a Platform one in place; software gets a new user
-on Salesforce Integration. Nobody is moved in place to Chatter or Identity: that needs a new user, and is left out.
+Legal moves (Salesforce Knowledge 000384799): a full licence becomes a Platform one in place. Software is planned with
+a new user on Salesforce Integration: whether the present one can change is not established. Nobody is moved in place
+to Chatter or Identity: that needs a new user, and is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class How(StrEnum):
     """What a move takes."""
 
     IN_PLACE = "the same user, another profile"
-    NEW_USER = "a new user; the old one is deactivated"
+    NEW_USER = "a new user, unless Salesforce lets the present one change; the old one is deactivated"
 
 
 @dataclass(frozen=True, slots=True)

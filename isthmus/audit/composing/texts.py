@@ -16,7 +16,7 @@ NAME_LENGTH_MAX: Final = 40
 BLIND_SPOTS: Final = (
     "Activity is derived from logins: a signal, not proof of use. What a person does after logging in is not read.",
     "People on long leave look like people who left: check a leave list, or ask, before you deactivate anybody.",
-    "Salesforce does not show who is frozen: frozen users hold seats like others, and may be among the unused.",
+    "Who is frozen is not in what is read: frozen users hold seats like others, and may be among the unused.",
     "Cloud and edition of a full CRM seat are not visible: all seats of a licence are valued at one price.",
     "The org's seats may include free ones: what is paid for is known from your contract file only.",
     "Not read: licences of installed packages, totals of feature licences, whether a permission set needs its licence.",
@@ -44,7 +44,7 @@ def assumptions(analysis: Analysis, unpriced: int | None) -> tuple[str, ...]:
         price = analysis.prices[pool]
         said.append(
             f"{view.licenses[pool].label} is valued at list, {price.amount} {price.currency} a month "
-            f"({price.product}, {price.effective_from}). Discounts of 20 to 45 % are common, so the saving is less."
+            f"({price.product}, {price.effective_from}). With a discount (20 to 45 %, some say) it saves less."
         )
     if unpriced:
         said.append(

@@ -307,7 +307,7 @@ _METERS: Final = {
     "used": "Logins of this month so far, as Salesforce counts them.",
     "passed_percent": "How much of the month has passed.",
     "projected": "Logins of the whole month, if it goes on as it began.",
-    "needed": "Logins that 19 of 20 months would need, at most.",
+    "needed": "Logins that a month like those visible needs, at most (95 %). Busier months before them are not known.",
     "unneeded": "Logins that are bought each month and not needed.",
     "price": "What a login costs, by your own price.",
     "currency": "The currency of that.",

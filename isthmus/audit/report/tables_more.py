@@ -19,7 +19,7 @@ def _meters(report: Report) -> Table:
         "Logins so far this month",
         "Share of the month passed (%)",
         "Projected for the month",
-        "Needed in 19 of 20 months, at most",
+        "Needed in a month like those visible, at most (95 %)",
         "Bought and not needed",
         "Price of a login",
         "Currency",

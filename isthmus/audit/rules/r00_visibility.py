@@ -14,8 +14,9 @@ RULE: Final = Rule(
     saves="nothing: a gate",
     doc=(
         "Without Manage Users or Monitor Login History a user is shown only their own logins, without any error, so a "
-        "whole company looks inactive. Fails if one person at most has logins while three or more have a LastLoginDate "
-        "of the last 30 days, or if more than 5 % of those with a LastLoginDate inside the history have no login in it."
+        "whole company looks inactive; deleted login rows look alike. Fails if one person at most has logins while "
+        "three or more have a LastLoginDate of the last 30 days, or if more than 5 % of those with a LastLoginDate "
+        "inside the history have no login in it."
     ),
     remedy=(
         "Give the connected user the permission Monitor Login History (not Manage Users, which would let a reader "
@@ -46,10 +47,13 @@ def examine(view: View) -> Iterator[GateResult]:
     )
     own_only = view.people_seen <= 1 and recent >= RECENT_USERS_MIN
     if own_only or missing * 100 > SHARE_MISSING_MAX_PERCENT * len(inside):
-        says = (
-            "The connected user cannot see other people's logins, so nobody is called inactive and no active seats are "
-            "counted in this report."
+        what = (
+            "The connected user cannot see other people's logins"
+            if own_only
+            else "Many people whose LastLoginDate lies in the login history have no login in it: the connected user "
+            "cannot see theirs, or rows were deleted"
         )
+        says = f"{what}. So nobody is called inactive and no active seats are counted in this report."
         yield GateResult("R00", Verdict.FAIL, says, RULE.remedy, _WITHHELD, facts=facts)
         return
     yield GateResult("R00", Verdict.PASS, "Logins of other people are visible.", facts=facts)

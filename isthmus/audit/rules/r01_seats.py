@@ -40,8 +40,8 @@ def examine(view: View) -> Iterator[GateResult]:
         )
         if hidden > HIDDEN_MAX and hidden * 100 > HIDDEN_MAX_PERCENT * row.used:
             says = (
-                f"{hidden} of {row.used} seats of {row.label} are held by users that the connected user cannot see: "
-                "its active seats are not printed, and its findings are a lower bound."
+                f"{hidden} of {row.used} seats of {row.label} have no visible user: the connected user cannot see "
+                "them, or the org's counter is behind. Its active seats are not printed, its findings a lower bound."
             )
             withheld = frozenset({Withhold.ESTIMATE})
             yield GateResult("R01", Verdict.FAIL, says, RULE.remedy, withheld, frozenset({row.id}), facts)

@@ -18,7 +18,7 @@ RULE: Final = Rule(
         "presence, never as absence; an unknown licence is called unclassified, never free. If more than 20 % of the "
         "logins are unknown, active seats are not printed, for they would be too high."
     ),
-    remedy="Send us the words listed here; they hold no personal data.",
+    remedy="Look at the words listed here, and send them to us, so that a later version knows them.",
 )
 UNKNOWN_MAX_PERCENT: Final = 20
 WORDS_SHOWN_MAX: Final = 20

@@ -28,8 +28,8 @@ RULE: Final = Rule(
         "and its packages work on the lighter licence, cannot be seen."
     ),
     remedy=(
-        "Make a new user on a Salesforce Integration licence for it (an existing one cannot be moved) and check that "
-        "the software and its packages run there."
+        "Put it on a Salesforce Integration licence and check that the software and its packages run there. Plan with "
+        "a new user: whether Salesforce lets the present one change its licence is not known from these data."
     ),
 )
 WEEKS: Final = 13

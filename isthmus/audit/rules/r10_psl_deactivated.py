@@ -14,8 +14,8 @@ RULE: Final = Rule(
     title="Permission set licence held by a deactivated user",
     saves="the permission set licence",
     doc=(
-        "A grant whose holder is not active. Grade A where the org's own count shows that everyone counts; D (free) "
-        "where only active holders count; C where the counts do not tell (R02)."
+        "A grant whose holder is not active. Grade A where the org's own count shows that everyone counts; D "
+        "(it takes no seat) where only active holders count; C where the counts do not tell (R02)."
     ),
     remedy="Remove the permission set licence assignment from the deactivated user.",
 )
@@ -45,7 +45,7 @@ def check(view: View) -> Iterator[Finding]:
                 grade=grade,
                 why=f"A deactivated user still holds {psl.label}."
                 if convention is not Convention.ACTIVE_ONLY
-                else f"A deactivated user still holds {psl.label}; only active holders count, so it costs nothing.",
+                else f"A deactivated user still holds {psl.label}; by the org's count only active holders take a seat.",
                 facts=(
                     Fact("granted", grant.created_at),
                     Fact("holder's last login", user.last_login_at),

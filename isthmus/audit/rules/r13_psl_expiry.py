@@ -17,7 +17,7 @@ RULE: Final = Rule(
         "ExpirationDate within the next 90 days or past, or Status Disabled, while users hold it. Grade A: "
         "Salesforce's own fields. Trap: its name says that it is a trial, which is meant to end."
     ),
-    remedy="Renew it, or remove the assignments before their users lose access on that day.",
+    remedy="Renew it, or remove the assignments before that day: their users may lose access then.",
 )
 DAYS_AHEAD: Final = 90
 TRIAL: Final = "trial"

@@ -16,7 +16,7 @@ RULE: Final = Rule(
         "UsedLicenses above TotalLicenses (a negative total is no count, so nothing is said), or a disabled licence "
         "that is still in use. Grade A. Trap: the org's own counter is more than a day old."
     ),
-    remedy="Release seats before the next true-up, or ask Salesforce about the licence's status.",
+    remedy="Release seats, or ask Salesforce what those beyond the total cost, and about the licence's status.",
 )
 
 

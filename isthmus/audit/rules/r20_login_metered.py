@@ -19,12 +19,13 @@ RULE: Final = Rule(
     saves="logins bought and not needed, at renewal only, at your own price of a login",
     doc=(
         "MonthlyLoginsUsed, projected to the end of the month by the share of it that has passed (seven days at "
-        "least), above MonthlyLoginsEntitlement, or below half of it. Grade B: unused logins do not roll over, and "
-        "sources disagree on how overage is charged and on what counts as a login. What could be given back is the "
-        "entitlement less what 19 of 20 months would need: the 95 % end of this month's projection (logins coming at "
-        "random), or the 95th percentile of the holders' visible logins in 30 days where that is more. Valued only at "
-        "your price of a login. Cheaper than members as long as a person logs in fewer times a month than the price "
-        "of a member divided by that of a login."
+        "least), above MonthlyLoginsEntitlement, or below half of it. Grade B: by third parties unused logins do not "
+        "roll over, and they disagree on how overage is charged and what counts as a login. What could be given back "
+        "is the entitlement less the most that a month like those visible needs: the 95 % end of this month's "
+        "projection (logins coming at random), or the 95th percentile of the holders' visible logins in 30 days where "
+        "that is more. Busier months before the visible ones are not known. Valued only at your price of a login. "
+        "Cheaper than members as long as a person logs in fewer times a month than the price of a member divided by "
+        "that of a login."
     ),
     remedy="Watch it for three months, then change the number of logins at the renewal.",
 )
@@ -39,7 +40,7 @@ BUSY_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One login-based pool in the month of the audit (UTC). `needed`: what 19 of 20 months would need, at most.
+    """One login-based pool in the month of the audit (UTC). `needed`: what a month like those visible needs, at most.
 
     The last two are None in the first days of a month.
     """
@@ -79,7 +80,7 @@ def check(view: View) -> Iterator[Finding]:
                 Fact("logins bought a month", month.entitled),
                 Fact("share of the month that has passed, percent", month.passed_percent),
                 Fact("projected for the month", projected),
-                Fact("needed in 19 of 20 months, at most", month.needed),
+                Fact("needed in a month like those visible, at most (95 %)", month.needed),
             ),
             quantity=0 if low else projected - month.entitled,
         )

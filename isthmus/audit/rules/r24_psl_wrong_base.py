@@ -43,7 +43,7 @@ def check(view: View) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 grade=Grade.C,
                 why=f"Holds {psl.label} on the licence {license_.label}"
-                + (", for which it is not meant." if robot else ", which can do little with it."),
+                + (", for which it is not marked as available." if robot else ", a light licence."),
                 facts=(Fact("granted", grant.created_at), Fact("licence", license_.label)),
                 saving=Saving.PSL,
             )

@@ -107,6 +107,17 @@ def test_r03_a_weekend_without_logins_is_no_hole() -> None:
     assert verdicts(org, "R03") == {"pass"}
 
 
+def test_the_gates_say_no_more_than_the_data_tell_of_why_something_is_missing() -> None:
+    alone, some = company(), company()
+    alone.logins = [row for row in alone.logins if row.user == alone.users[0].id]
+    some.logins = [row for row in some.logins if row.user not in {user.id for user in some.users[:2]}]
+    assert "cannot see other people's logins. So" in gates(alone, "R00")[0].says
+    assert "cannot see theirs, or rows were deleted. So" in gates(some, "R00")[0].says
+    hidden = company(5)
+    hidden.licenses = [msgspec.structs.replace(hidden.licenses[0], used=15)]
+    assert "cannot see them, or the org's counter is behind" in gates(hidden, "R01")[0].says
+
+
 # R04, R05 --------------------------------------------------------------------------------------------------------
 
 
