@@ -63,6 +63,7 @@ async def decide_with(
         seen = Seen.of(found, shown, result)
         if not result.waits:
             return Decided(seen, (), None)
+        relay.stay()
         telling = _Telling(run_dir, look, viewer)
         results: list[Carried] = []
         try:

@@ -179,9 +179,11 @@ async def _hand_on(run_dir: Path, look: UUID, mover: RunningMover, relay: Relay)
             raise ViewerGone  # the look is over: there is nothing to hand back
         return reply
 
+    waits = False
+
     async def leave_with_viewer() -> None:
-        await relay.gone()
-        mover.kill()  # it may read for long without a word, and holds a place that runs need
+        if await relay.gone() or not waits:  # while it waits, another process of the portal may bring the answer
+            mover.kill()  # it may read for long without a word, and holds a place that runs need
 
     async with AsyncExitStack() as stack:
         stack.callback(replies.put_nowait, None)
@@ -194,7 +196,7 @@ async def _hand_on(run_dir: Path, look: UUID, mover: RunningMover, relay: Relay)
             if message.startswith(END):
                 return message
             if message.startswith(WAITS):
-                watching.cancel()  # who answers comes by another socket
+                waits = True  # who answers comes by another socket
                 await stack.enter_async_context(answers_to(run_dir, look, carry_out))
             await relay.send(message)
     return None

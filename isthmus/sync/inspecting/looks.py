@@ -183,6 +183,12 @@ async def _refuse_more_deciders(tx: TenantTx) -> None:
     if own:
         message = f"Somebody is deciding conflicts already. End that look, or wait until {_over_by(own)} UTC."
         raise SyncProblem(message)
+    if len(waiting) == DECIDING_MAX - 1 > 0 and await _has_just_decided(tx):
+        message = (
+            "One place is left for deciding conflicts, and you have just had one: for a minute it is kept for others. "
+            "Try again then."
+        )
+        raise SyncProblem(message)
     if len(waiting) >= DECIDING_MAX:
         free = _over_by([each.requested_at for each in waiting])
         message = (
@@ -190,6 +196,14 @@ async def _refuse_more_deciders(tx: TenantTx) -> None:
             f"Wait until {free} UTC, or look without deciding (`isthmus sync inspect`)."
         )
         raise SyncProblem(message)
+
+
+async def _has_just_decided(tx: TenantTx) -> bool:
+    """Whether a look of the tenant's own has ended within the last minute: the last place goes round."""
+    found = await tx.fetch_one(
+        "select id from sync.look where decides and ended_at > now() - interval '1 minute' limit 1", row=_Id
+    )
+    return found is not None
 
 
 def _over_by(requested: Sequence[datetime]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ LENGTH_BYTES: Final = 4
 NAME_LETTERS: Final = 12
 """Of the look's id: the path of a unix socket is short, and few looks last at once."""
 MESSAGES_MAX: Final = 128
+STAYS: Final = b"S"
 CarryOut: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
 
@@ -45,6 +46,12 @@ class Waiting:
     """A viewer that waits for its look."""
 
     arriving: asyncio.Queue[bytes | None]
+    callers: Sequence[asyncio.StreamWriter] = ()
+
+    def stay(self) -> None:
+        """Tell the worker that this viewer stays while it decides: if it goes away, nobody is waited for any more."""
+        for caller in self.callers:
+            caller.write(STAYS)
 
     async def messages(self, timeout_s: float) -> AsyncIterator[bytes]:
         """Yield each message until the worker closes. Raises `WorkerGone` if none comes for `timeout_s` seconds."""
@@ -85,7 +92,7 @@ async def waiting(run_dir: Path, look: UUID) -> AsyncGenerator[Waiting]:
     server = await asyncio.start_unix_server(take, path=path)
     try:
         path.chmod(0o600)
-        yield Waiting(arriving)
+        yield Waiting(arriving, callers)
     finally:
         for caller in callers:
             caller.close()  # the worker sees that nobody looks any more
@@ -102,11 +109,14 @@ class Relay:
     writer: asyncio.StreamWriter
     reader: asyncio.StreamReader | None = None
 
-    async def gone(self) -> None:
-        """Wait until the viewer goes away."""
+    async def gone(self) -> bool:
+        """Wait until the viewer goes away; return whether it had said that it would stay."""
+        stays = False
         if self.reader is not None:
             with contextlib.suppress(OSError):
-                await self.reader.read(1)  # a viewer says nothing here
+                while await self.reader.read(1):  # a viewer says nothing else here
+                    stays = True
+        return stays
 
     async def send(self, message: bytes) -> None:
         """Hand one message on. Raises `ViewerGone`."""

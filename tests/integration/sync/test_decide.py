@@ -114,6 +114,14 @@ async def test_only_the_viewer_decides_one_at_a_time_and_not_after_the_end(
                 await request_look(tx, sync, gone, viewer=Viewer().public, rows_max=5, decides=True)
             await until(lambda: over(product, sync, gone))
 
+            left = uuid4()  # a command that ends in the middle of its question
+            async with waiting(run_dir, left) as relay:
+                async with product.transaction() as tx:
+                    await request_look(tx, sync, left, viewer=Viewer().public, rows_max=5, decides=True)
+                assert (await looked(relay)).waits
+                relay.stay()
+            await until(lambda: over(product, sync, left))
+
             look, viewer = uuid4(), Viewer()
             async with waiting(run_dir, look) as relay:
                 async with product.transaction() as tx:

@@ -141,8 +141,14 @@ async def test_looks_that_wait_for_decisions_leave_places_for_runs(fresh_databas
     assert re.search(r"^2 looks wait for decisions here.* Wait until \d\d:\d\d UTC", await refused(mine))
     assert re.search(r"already\. End that look, or wait until \d\d:\d\d UTC", await refused(others[0]))
     await admin.execute("update sync.look set ended_at = now() where tenant_id = %s", (others[0].tenant,))
-    for tenant in (mine, others[0]):
-        assert await refused(tenant) == "No conflict is held. `isthmus sync show` has the codes of other failures."
+    nothing = "No conflict is held. `isthmus sync show` has the codes of other failures."
+    assert await refused(mine) == nothing
+    assert (await refused(others[0])).startswith("One place is left")  # whoever has just had one lets others in
+    for sooner, tenant in (("0 minutes", others[1]), ("2 minutes", others[0])):
+        await admin.execute(
+            "update sync.look set ended_at = now() - %s::interval where tenant_id = %s", (sooner, tenant.tenant)
+        )
+        assert await refused(tenant) == nothing
 
 
 async def is_over(product: Installation, look: UUID) -> bool:
