@@ -41,12 +41,13 @@ def _shipped() -> list[Row]:
 
 def _own_prices(rng: random.Random, pools: list[Row], psls: list[Row]) -> list[Row]:
     found: dict[str, Row] = {}
+    all_of_them = rng.random() < 0.4  # in one currency, so that prices can be compared
     for row in [*pools, *psls]:
-        if rng.random() < 0.4:
+        if all_of_them or rng.random() < 0.4:
             product = rng.choice([row[k] for k in ("key", "name", "label") if row[k]])
             product = product.upper() if rng.random() < 0.2 else product
             amount = rng.choice((None, "0", "10", "12.34", "33.333", "128.50", "150", "0.005"))
-            currency = rng.choice(("USD", "USD", "USD", "EUR", "JPY"))
+            currency = rng.choice(("USD",) if all_of_them else ("USD", "USD", "EUR", "JPY"))
             found[product.casefold()] = {"product": product, "amount": amount, "currency": currency, "source": "yours"}
     return list(found.values())
 

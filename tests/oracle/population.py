@@ -224,8 +224,10 @@ class Population:
     def _twin_users(self) -> None:
         """Make some users one person, or look like one."""
         rng = self.rng
-        for _ in range(rng.choice((0, 1, 2, 4))):
+        for _ in range(rng.choice((0, 1, 3, 6))):
             one, other = rng.sample(self.users, 2)
+            if self.chance(0.5):
+                other["license"], other["active"], one["active"] = rng.choice(self.pools)["id"], True, True
             how = rng.randrange(8)
             if how == 0:
                 other["email"] = one["email"].upper()

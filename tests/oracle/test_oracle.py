@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ from tests.oracle.population import Population, population
 
 SEEDS = 48
 BATCH = 12
+RARE = (65, 90, 161, 242)
+"""Populations in which somebody holds two seats of different prices, or one of a licence that is not listed."""
 HERE = Path(__file__).parent
 DRIVERS = {"driver.py", "test_oracle.py"}
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
-def test_every_figure_of_hard_populations_is_the_one_that_the_texts_give(first: int) -> None:
-    for seed in range(first, first + BATCH):
+@pytest.mark.parametrize("seeds", [*(range(first, first + BATCH) for first in range(0, SEEDS, BATCH)), RARE])
+def test_every_figure_of_hard_populations_is_the_one_that_the_texts_give(seeds: Iterable[int]) -> None:
+    for seed in seeds:
         files = population(seed)
         outcome = compare(files, report_of(files))
         assert (seed, outcome.found) == (seed, [])

@@ -137,6 +137,7 @@ def unused_and_active(analysis: Analysis) -> int:
         for finding in analysis.findings
         if finding.rule in SEAT_RULES
         and finding.grade is not Grade.D
+        and finding.pool in view.licenses
         and view.within(view.activity(finding.subject_id).human_last, ACTIVE_DAYS)
     )
 

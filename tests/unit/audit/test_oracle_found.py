@@ -159,6 +159,15 @@ def test_nothing_is_saved_at_the_renewal_of_seats_that_nobody_counts() -> None:
     assert total.reclaim_seats == 6
 
 
+def test_somebody_on_a_licence_that_is_not_listed_is_in_no_sum_of_seats() -> None:
+    org = Org()
+    org.regulars(20)
+    org.user("Fresh", last=None, created=5)
+    org.user("Odd", last=60, seat="100000000000099AAA")
+    report = compose(org.analyse(inactive_days=45), "acme")
+    assert (report.seats_assigned, report.seats_active, report.seats_unused, report.seats_other) == (21, 20, 0, 1)
+
+
 def test_an_org_without_paid_licences_has_no_count_where_nobody_can_be_seen() -> None:
     org = Org(blind=True)
     org.license(name="Chatter Free", key="")
