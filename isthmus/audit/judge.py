@@ -7,6 +7,7 @@ from typing import Final, final
 import msgspec
 
 from isthmus.audit.analysis import Basis, analyse
+from isthmus.audit.composing.apart import apart
 from isthmus.audit.composing.compose import compose
 from isthmus.audit.evidence.bundle import Files, bundle_files, fingerprint_of
 from isthmus.audit.figures import Report
@@ -79,7 +80,7 @@ def judge_by(snapshot: Snapshot, basis: Basis, org: str, pseudonym_key: Secret |
     org = str(org)  # an Alias is text with a rule; what is written is the text
     if pseudonym_key is not None:
         snapshot, basis = pseudonymise(snapshot, pseudonym_key), _unnamed(basis)
-    report = compose(analyse(snapshot, basis), org)
+    report = apart(compose(analyse(snapshot, basis), org))
     bundle = bundle_files(snapshot, basis, org, report)
     # A view of its own: what the rules have looked up is not held while documents are made.
     return Judged(View(snapshot, basis.thresholds), report, documents(report, bundle), bundle)

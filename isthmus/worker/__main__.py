@@ -14,6 +14,7 @@ from isthmus.db.errors import EXIT_UNAVAILABLE, DatabaseError, Unavailable
 from isthmus.egress.tls import NoRoots
 from isthmus.journal import Journal, silence_libraries
 from isthmus.notices.channels import ChannelsRefused
+from isthmus.sandbox.libc import Libc
 from isthmus.worker.app import run_worker
 
 EXIT_REFUSED: Final = 2
@@ -23,6 +24,7 @@ LOG_MODE: Final = 0o600
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
     silence_libraries()
+    Libc().give_back_large_blocks()
     try:
         asyncio.run(_serve(read_settings(os.environ)))
     except Unavailable as reason:

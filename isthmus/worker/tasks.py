@@ -22,7 +22,6 @@ from isthmus.journal import Journal
 from isthmus.orgs.keeper_client import KeeperRefused, KeeperUnavailable
 from isthmus.sync.activation import perform_activation
 from isthmus.sync.app import SyncApp
-from isthmus.sync.inspecting.look import perform_look
 from isthmus.sync.planning.schemas import SchemaUnread, perform_schema
 from isthmus.sync.service import perform
 from isthmus.sync.store import FenceLost
@@ -56,13 +55,19 @@ def register(app: procrastinate.App, services: WorkerServices) -> None:
         TaskName.RUN_AUDIT: lambda subject: perform_audit(AuditId(subject), services.audit),
         TaskName.READ_SCHEMA: lambda subject: perform_schema(ConnectionId(subject), services.sync),
         TaskName.ACTIVATE_SYNC: lambda subject: perform_activation(SyncId(subject), services.sync),
-        TaskName.LOOK: lambda subject: perform_look(subject, services.sync),
+        TaskName.LOOK: lambda subject: _look(subject, services.sync),
     }
     retry = procrastinate.RetryStrategy(
         max_attempts=TRIES_MAX, exponential_wait=WAIT_FIRST_S, retry_exceptions=[InstallationAway]
     )
     for name, do in work.items():
         app.task(name=name.value, queue="default", retry=retry)(_task(do, services.journal))
+
+
+async def _look(subject: UUID, app: SyncApp) -> None:
+    from isthmus.sync.inspecting.look import perform_look  # noqa: PLC0415 - loads numpy: 15 MB that few workers need
+
+    await perform_look(subject, app)
 
 
 def _task(do: Callable[[UUID], Awaitable[None]], journal: Journal) -> Callable[[str, str], Awaitable[None]]:

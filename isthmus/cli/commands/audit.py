@@ -45,6 +45,7 @@ from isthmus.db.private_files import make_private_folder, write_private
 from isthmus.salesforce.endpoint import Endpoint
 from isthmus.salesforce.lease import Lease
 from isthmus.salesforce.version import API_VERSION_DEFAULT
+from isthmus.sandbox.libc import Libc
 from isthmus.values import Purpose, Secret
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -296,6 +297,7 @@ def _pseudonym_key(settings: Settings) -> Secret:
 
 
 def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: Settings) -> OnceResult:
+    Libc().give_back_large_blocks()
     host = judged_host(org, settings)
     endpoint = Endpoint(uuid4(), host.origin, Purpose.AUDIT, API_VERSION_DEFAULT)
     mover = MoverSetting(settings.allow_loopback_http, settings.allow_no_sandbox, settings.ca_file)

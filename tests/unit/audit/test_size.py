@@ -178,3 +178,15 @@ def test_judging_and_writing_take_little_by_the_user_whatever_their_logins() -> 
     small, large = judging_peak_bytes(2 * USERS, LOGINS), judging_peak_bytes(4 * USERS, LOGINS)
     assert (large - small) / (2 * USERS) < JUDGING_BYTES_A_USER_MAX, (large - small) / (2 * USERS)
     assert judging_peak_bytes(2 * USERS, 4 * LOGINS) < 1.1 * small
+
+
+def test_findings_share_no_text_with_the_users_who_are_let_go() -> None:
+    org = Org()
+    org.license(total=99)
+    org.regulars(20)
+    org.user("Nora Never", last=None, created=200)
+    snapshot = org.snapshot()
+    held = {id(text) for user in snapshot.users for text in (user.id, user.name, user.username, user.email)}
+    findings = [line for line in judge(snapshot, AuditOptions(), "acme").report.findings if line.email]
+    assert [line.subject for line in findings] == ["Nora Never"]
+    assert not held & {id(text) for f in findings for text in (f.subject_id, f.subject, f.detail, f.email)}
