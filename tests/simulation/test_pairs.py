@@ -23,6 +23,10 @@ def test_a_pass_of_links_hides_nothing_that_the_load_has_yet_to_read(seed: int) 
     assert play_seed(seed, pairs=True).broken is None
 
 
+def test_a_second_attempt_at_a_first_load_waits_for_the_upload_of_the_first_one() -> None:
+    assert play_seed(5265, pairs=True).broken is None
+
+
 @pytest.mark.parametrize("name", sorted(PAIR_BUGS))
 def test_a_planted_bug_of_pairs_is_found(name: str) -> None:
     found = (play_seed(seed, PAIR_BUGS[name](), pairs=True).broken for seed in range(SEEDS_MAX))

@@ -264,6 +264,10 @@ class _Pump:
         first = step.kind is StepKind.LOAD and (window is None or window.since is None) and not retry
         if not first or pairing is None or pairing.adoption is not None:
             return False
+        if pairing.two_way:  # an earlier attempt's upload may still be making the pairs that are looked for here
+            with asking(TARGET):
+                target = self._sides().sessions[TARGET]
+                await await_earlier_jobs(target, ApiName.parse(step.target), ApiName.parse(step.key))
         until = [] if window is None else [Compare(FieldPath.of(step.stamp), "<", window.until)]
         keepers = ((TARGET, step.target), (SOURCE, step.source))
         for side, name in keepers[: 2 if pairing.two_way else 1]:
