@@ -16,8 +16,8 @@ RULE: Final = Rule(
     title="Never logged in",
     saves="the seat",
     doc=(
-        "Active user on a paid licence without LastLoginDate or any successful login, created over 30 days "
-        "ago. Grade A after 90 days, B before. Younger users are listed as information: onboarding. Traps: "
+        "Active user on a paid licence without LastLoginDate or any successful login, created 30 days ago "
+        "or earlier. Grade A from 90 days on, B before. Younger users are listed as information: onboarding. Traps: "
         "five or more who never came and were created on the same day may be waiting for a go-live; a placeholder that "
         "owns records, or an account made for software (by name or profile); deactivated at an earlier audit and "
         "active again. An e-mail address that was never verified and failed logins are shown as evidence; they raise "

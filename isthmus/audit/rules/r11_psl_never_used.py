@@ -16,7 +16,9 @@ RULE: Final = Rule(
         "A grant of at least 30 days to an active user whose last login is older than the grant (or who never logged "
         "in). Grants are never updated, so their CreatedDate is the day of the grant; use is impossible except through "
         "an open session or token. Grade A. Trap: software logged in in the user's name after the grant. An account "
-        "that only software logs in to is left out: its software may well be what uses the grant."
+        "that software alone has logged in to since, and nobody in person ever, is left out: its software may well be "
+        "what uses the grant. Nothing is said where LastLoginDate is later than the grant and the grant is older than "
+        "the login history: that login may have been in person."
     ),
     remedy="Remove the permission set licence assignment, or ask the holder to start using it.",
 )

@@ -15,9 +15,10 @@ RULE: Final = Rule(
     saves="at most the difference to Salesforce Platform",
     doc=(
         "Internal user on a full Salesforce licence who came in person within the threshold, but only to a site "
-        "(Employee Login to Community), or on at most two days in each of the last six months. Needs 150 days of "
-        "history and a user as old. Grade C, and an upper bound: these data cannot show which objects a person "
-        "needs. Valued only where the org has Salesforce Platform licences (a move that is legal) with a price."
+        "(Employee Login to Community), or on at most two days in each of the last six months of 30 days. Nobody in "
+        "whose name software logs in as well. Needs 150 days of history and a user as old. Grade C, and an upper "
+        "bound: these data cannot show which objects a person needs. Valued only where the org has Salesforce "
+        "Platform licences (a move that is legal) with a price."
     ),
     remedy="Ask what the person works with before you plan another licence.",
 )
