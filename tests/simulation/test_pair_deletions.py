@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.bugs_of_deletions import DELETION_BUGS
 from tests.simulation.seeds import play_seed
 
-SEEDS = 40
+SEEDS = 15
 SEEDS_MAX = 60
 FOUND_BEFORE = (1054, 2039, 2272, 2640)
 """Seeds that have found faults: a purged deletion of ours, a retry that made nothing again, a first load's late job."""
@@ -28,5 +28,5 @@ def test_a_planted_bug_of_deletions_is_found(name: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_trace_of_deletions() -> None:
-    first = [play_seed(seed, deletions=True).trace for seed in range(3)]
-    assert first == [play_seed(seed, deletions=True).trace for seed in reversed(range(3))][::-1]
+    first = [play_seed(seed, deletions=True).trace for seed in range(2)]
+    assert first == [play_seed(seed, deletions=True).trace for seed in reversed(range(2))][::-1]
