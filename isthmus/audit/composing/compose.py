@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from isthmus.audit import money
 from isthmus.audit.analysis import Analysis
 from isthmus.audit.composing import renewal, texts
@@ -44,6 +46,12 @@ PRODUCT: Final = "isthmus 0.1.0"
 
 def compose(analysis: Analysis, org: str) -> Report:
     """Return the report of an analysis. `org` is what the operator calls the org."""
+    view = analysis.view
+    zone = view.thresholds.time_zone or UTC_NAME
+    return msgspec.structs.replace(_composed(analysis, org), today=view.today, time_zone=zone)
+
+
+def _composed(analysis: Analysis, org: str) -> Report:
     view, reading = analysis.view, analysis.view.snapshot.reading
     licenses = tuple(license_line(analysis, row) for row in sorted(view.snapshot.licenses, key=_by_size))
     paid = [line for line in licenses if view.categories[line.id].seat_costs]
@@ -101,8 +109,6 @@ def compose(analysis: Analysis, org: str) -> Report:
         meters=meter_lines(analysis),
         cohorts=cohort_lines(analysis),
         cohort_months=cohort_months(analysis),
-        today=view.today,
-        time_zone=view.thresholds.time_zone or UTC_NAME,
     )
 
 
