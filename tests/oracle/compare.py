@@ -214,12 +214,12 @@ def _renewals(diff: Differences, facts: Facts, mine: dict[str, Any], report: dic
         for name, value in ours.get(line["pool"], {}).items():
             diff.same(f"readiness[{line['product']}].{name}", value, line[name])
     rows = renewal.notices(facts)
-    names = ("pool", "end", "notice_deadline", "days_left", "contracted", "drift", "in_force")
+    names = ("pool", "end", "notice_deadline", "days_left", "contracted", "drift", "in_force", "followed")
     stated = Counter(tuple(line[name] for name in names) for line in report["contract"])
     reckoned = Counter(tuple(row[name] for name in names) for row in rows)
     for key in {*stated, *reckoned}:
         diff.same(f"contract {key}", reckoned[key], stated[key])
-    days = sorted(row["notice_deadline"] for row in rows)
+    days = sorted(row["notice_deadline"] for row in rows if not row["followed"])
     coming = [d for d in days if d >= str(facts.today)]
     diff.same("deadline", coming[0] if coming else days[-1] if days else None, report["deadline"])
 
@@ -230,7 +230,8 @@ def _scenarios(diff: Differences, facts: Facts, mine: dict[str, Any], report: di
         where = f"scenarios[{line['product']}, {line['case']}, {line['price_case']}, {line['years']}]"
         need, price = mine["readiness"][line["pool"]], facts.price(line["pool"])[0]
         case = {"as is": "bought", "today": "spot"}.get(line["case"], line["case"])
-        diff.same(f"{where}.quantity", need[case], line["quantity"])
+        as_is = sum(x["quantity"] for x in facts.renewing(line["pool"]))
+        diff.same(f"{where}.quantity", as_is if case == "bought" else need[case], line["quantity"])
         rise = line["price_case"].partition(" ")[0]
         if rise.startswith("+"):
             diff.same(f"{where}.unit_price", cents(price * (100 + int(rise)) / 100), line["unit_price"])

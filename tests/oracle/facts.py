@@ -203,8 +203,32 @@ class Facts:
             return min(self.seats(pool_id), contracted)
         return 0 if (self.pools.get(pool_id) or self.psls[pool_id])["total"] < 0 else self.seats(pool_id)
 
+    def followers(self, pool_id: str, line: Row) -> list[Row]:
+        """Lines that begin when this one ends, or on the next day, and have not begun: those of its product first.
+
+        Where several lines end on a day, one of another product is not followed by that product's successor.
+        """
+        lines, end = self.lines_of(pool_id), day(line["end"])
+        later = [x for x in lines if x["start"] and day(x["start"]) > self.today and day(x["end"]) > end]
+        later = [x for x in later if 0 <= (day(x["start"]) - end).days <= 1]
+        taken = {x["sku"] for x in lines if x["end"] == line["end"] and x["sku"] != line["sku"]}
+        same = [x for x in later if x["sku"] == line["sku"]]
+        return same or [x for x in later if x["sku"] not in taken]
+
+    def renewing(self, pool_id: str) -> list[Row]:
+        """Lines at whose end seats can be given back: those in force, or the last that follow them."""
+        chain = list(self.lines_in_force(pool_id))
+        for line in chain:
+            chain += [x for x in self.followers(pool_id, line) if x not in chain]
+        return [line for line in chain if not self.followers(pool_id, line)]
+
+    def ends(self, pool_id: str, seats: int) -> int:
+        """How many of these seats the last terms still have."""
+        lines = self.renewing(pool_id)
+        return min(seats, sum(x["quantity"] for x in lines)) if lines else seats
+
     def minimum(self, pool_id: str) -> int:
-        return sum(x["minimum_quantity"] for x in self.lines_in_force(pool_id))
+        return sum(x["minimum_quantity"] for x in self.renewing(pool_id))
 
     def holder(self, grant: Row) -> Row | None:
         """Whose grant it is; None for a user whom the connected one cannot see."""

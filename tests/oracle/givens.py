@@ -96,15 +96,16 @@ def _contract(rng: random.Random, today: date, pools: list[Row], psls: list[Row]
                 "source": "Q-1",
             }
         )
-    ends = {date.fromisoformat(line["end"]) + timedelta(days=n) for line in lines for n in (0, 1)}
-    return [
-        line for line in lines if line["start"] is None or not _follows(date.fromisoformat(line["start"]), today, ends)
-    ]
-
-
-def _follows(start: date, today: date, ends: set[date]) -> bool:
-    """Whether a line begins when another one ends, after today: what is due for such lines is not reckoned here."""
-    return start > today and start in ends
+    if lines and rng.random() < 0.3:  # a ramp, or a renewal that is signed
+        end = date.fromisoformat(lines[0]["end"])
+        start = end + timedelta(days=rng.choice((0, 1, 1, 2)))
+        more = {
+            "start": str(start),
+            "end": str(start + timedelta(days=rng.choice((0, 364)))),
+            "sku": rng.choice(("", "Order A")),
+        }
+        lines.append({**lines[0], **more, "quantity": max(0, lines[0]["quantity"] + rng.choice((-5, 0, 7)))})
+    return lines
 
 
 def _exempt(rng: random.Random, today: date, user: str) -> Row:

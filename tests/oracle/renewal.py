@@ -46,7 +46,7 @@ def fewer(facts: Facts, pool_id: str, sure: int, findings: list[Finding]) -> int
             past = rank([less(p, "ab") for p in points], Decimal("0.95"))
             need = max(need, past, facts.forecasts.get(pool_id, 0))
     needed = required(need, facts.setting(pool_id, "headroom")) + facts.setting(pool_id, "hires")
-    return max(0, facts.paid_for(pool_id) - max(needed, facts.minimum(pool_id)))
+    return max(0, facts.ends(pool_id, facts.paid_for(pool_id)) - max(needed, facts.minimum(pool_id)))
 
 
 def readiness(facts: Facts, pool_id: str, in_use: int | None, findings: list[Finding]) -> Row:
@@ -75,7 +75,7 @@ def readiness(facts: Facts, pool_id: str, in_use: int | None, findings: list[Fin
         line["base"] = case(max(today, rank([less(p, "ab") for p in points], Decimal("0.95")), high))
         line["aggressive"] = case(max(0, sorted(less(p, "abc") for p in points)[len(points) // 2]))
     needed = line["base"] if line["base"] is not None else line["spot"]
-    line["fewer_base"] = max(0, min(line["bought"], pool["total"]) - needed)
+    line["fewer_base"] = max(0, facts.ends(pool_id, min(line["bought"], pool["total"])) - needed)
     line["break_even_percent"] = break_even(line["fewer_base"], line["bought"])
     return line
 
@@ -94,7 +94,7 @@ def add_on(facts: Facts, pool_id: str, chosen: list[Finding]) -> Row:
         "bought": bought(facts, pool_id),
     }
     line |= {"spot": spot, "conservative": None, "base": None, "aggressive": None}
-    line["fewer_base"] = max(0, min(line["bought"], psl["total"]) - spot)
+    line["fewer_base"] = max(0, facts.ends(pool_id, min(line["bought"], psl["total"])) - spot)
     line["break_even_percent"] = break_even(line["fewer_base"], line["bought"])
     return line
 
@@ -122,6 +122,7 @@ def notices(facts: Facts) -> list[Row]:
             deadline = day(line["end"]) - timedelta(days=line["notice_days"])
             counts = line in in_force
             row = {"pool": pool_id, "end": line["end"], "notice_deadline": str(deadline), "in_force": counts}
+            row["followed"] = bool(facts.followers(pool_id, line))
             row |= {"days_left": (deadline - facts.today).days, "contracted": line["quantity"]}
             found.append(row | {"drift": drift})
     return found
