@@ -148,6 +148,9 @@ def _totals(diff: Differences, facts: Facts, mine: dict[str, Any], report: dict[
     diff.same("seats_purchased", there, report["seats_purchased"])
     diff.same("seats_assigned", sum(p["used"] for p in paid), report["seats_assigned"])
     known = all(mine["gates"]["estimate"][p["id"]] for p in paid) and facts.history_days >= 90
+    known = (
+        known if paid else mine["gates"]["activity"]
+    )  # of no paid licence nobody is active, however short the history
     active = sum(counts.active(facts, p["id"], 90) for p in paid)
     diff.same("seats_active", active if known else None, report["seats_active"])
     listed = {**mine, "findings": [f for f in mine["findings"] if f["pool"] in facts.pools]}
