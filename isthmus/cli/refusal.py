@@ -39,5 +39,6 @@ def show_refusal(what: str, remedy: str, *, as_json: bool) -> None:
         ascii_only = (sys.stdout.encoding or "").lower() != "utf-8"
         with suppress(OSError):  # a full disk, or a pipe that was closed: standard error says it as well
             print(json.dumps({"error": what, "remedy": remedy}, ensure_ascii=ascii_only), flush=True)
-    click.echo(what if os.environ.get("NO_COLOR") else click.style(what, fg="red", bold=True), err=True)
-    click.echo(f"  {remedy}", err=True)
+    with suppress(OSError):  # a terminal that was closed
+        click.echo(what if os.environ.get("NO_COLOR") else click.style(what, fg="red", bold=True), err=True)
+        click.echo(f"  {remedy}", err=True)

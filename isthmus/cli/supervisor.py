@@ -40,6 +40,7 @@ class _Child:
     process: asyncio.subprocess.Process | None = None
     starts: deque[float] = field(default_factory=deque[float])
     noted_at: float | None = None
+    database_away: bool = False
 
 
 class Supervisor:
@@ -80,6 +81,10 @@ class Supervisor:
         if failed is not None:  # not raised where it was caught: early releases of Python 3.11 wrap it in a group again
             raise failed
 
+    def waits_for_database(self) -> bool:
+        """Whether a child that is not up yet, or not again, ended last because the database was away."""
+        return any(child.database_away for child in self._children)
+
     async def _keep(self, child: _Child) -> None:
         while True:
             now = self._clock.monotonic_s()
@@ -94,7 +99,8 @@ class Supervisor:
             if status == EXIT_REFUSED:  # it said what is wrong with the settings: starting it again cannot help
                 message = f"{child.name} refuses to start: {_last_line(self._log_file(child))}"
                 raise ProcessFailed(message)
-            if status == EXIT_UNAVAILABLE:
+            child.database_away = status == EXIT_UNAVAILABLE
+            if child.database_away:
                 child.starts.pop()
                 self._note_away(child)
             await asyncio.sleep(RESTART_DELAY_S)

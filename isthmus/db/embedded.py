@@ -272,6 +272,8 @@ def _complaint(text: str) -> str:
     """Return what a program of PostgreSQL complained of, with a remedy where one is known."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = next((line for line in lines if "error:" in line or "FATAL:" in line or "PANIC:" in line), None)
+    if "could not look up effective user ID" in text:
+        return f"{said}. PostgreSQL needs an account that the system knows: give this user one (useradd)"
     if "No space left on device" in text:
         return f"{said or 'no space left on device'}. The disk is full. Make room, then start it again"
     return said or (lines[-1] if lines else "it said nothing")

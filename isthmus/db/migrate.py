@@ -69,10 +69,7 @@ async def found_in(settings: Settings) -> Found:
         async with _as_owner_account(settings, in_database=True) as connection:
             if not await _schema_exists(connection):
                 return Found(schema=False, canary=None)
-            async with connection.transaction(force_rollback=True):
-                # The account need not be the owner, but may become it; that ends with the transaction.
-                await connection.execute("grant isthmus_owner to current_user")
-                await connection.execute("set local role isthmus_owner")
+            async with _as_object_owner(connection):
                 cursor = await connection.execute("select sealed from meta.vault_canary")
                 row = await cursor.fetchone()
             return Found(schema=True, canary=cast("bytes", row[0]) if row else None)
@@ -132,10 +129,10 @@ async def _prepare_roles(settings: Settings) -> None:
             message = "PostgreSQL 15 or newer is needed; this server is older. Set ISTHMUS_DATABASE_URL to another."
             raise DatabaseUnusable(message)
         known = await _known_roles(connection)
-        if MIGRATE in known and settings.passfile(MIGRATE).exists():
-            if await _schema_exists(connection):
-                await _refuse_other_now(settings)  # before anything is touched
-        elif MIGRATE in known:
+        if await _schema_exists(connection):
+            async with _as_object_owner(connection):
+                await _refuse_other(connection)  # before anything is touched
+        if MIGRATE in known and not settings.passfile(MIGRATE).exists():
             await _refuse_roles_of_another(connection)
         async with connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
@@ -154,6 +151,15 @@ async def _prepare_schema(settings: Settings, ticket_key: Secret) -> Prepared:
             await _refuse_other(connection)
         await _store_pads(connection, ticket_key)
     return Prepared(created=created, version=SCHEMA_VERSION)
+
+
+@asynccontextmanager
+async def _as_object_owner(connection: Plain) -> AsyncGenerator[None]:
+    """Look as the owner of our objects, which the operator's account is not, but may become; nothing of it stays."""
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("grant isthmus_owner to current_user")
+        await connection.execute("set local role isthmus_owner")
+        yield
 
 
 async def _known_roles(connection: Plain) -> frozenset[str]:
@@ -252,11 +258,6 @@ async def _schema_exists(connection: Plain) -> bool:
         "where n.nspname = 'meta' and c.relname = 'schema_version'"
     )
     return await cursor.fetchone() is not None
-
-
-async def _refuse_other_now(settings: Settings) -> None:
-    async with owner_transaction(settings) as connection:
-        await _refuse_other(connection)
 
 
 async def _refuse_other(connection: Plain) -> None:

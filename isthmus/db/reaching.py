@@ -143,8 +143,9 @@ def not_prepared(error: psycopg.Error, settings: Settings) -> DatabaseError:
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnusable(
             f"the account of {_ADDRESS} lacks a right: it has to own the database and to be able to create roles. "
-            "As the server's administrator: alter role ACCOUNT createrole; alter database NAME owner to ACCOUNT; "
-            "and where another account made the roles isthmus_*, go on with that account."
+            "As the server's administrator: alter role ACCOUNT createrole; alter database NAME owner to ACCOUNT; and "
+            "where another account made the roles isthmus_* (a restored backup): grant isthmus_owner, isthmus_migrate, "
+            "isthmus_portal, isthmus_keeper, isthmus_worker to ACCOUNT with admin option."
         )
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return DatabaseUnusable(

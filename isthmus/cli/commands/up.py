@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
 import urllib.parse
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import click
@@ -95,7 +95,7 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
         supervisor = Supervisor(MODULES, without_owner(os.environ), settings.log_dir, clock)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(database.keep())
-            announcing = group.create_task(_announce(settings, ready, stop, as_json=as_json))
+            announcing = group.create_task(_announce(settings, ready, supervisor, stop, as_json=as_json))
             await supervisor.run(stop)
             keeping.cancel()
             announcing.cancel()
@@ -141,16 +141,23 @@ async def _or_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) ->
     return working.result()
 
 
-async def _announce(settings: Settings, ready: Ready, stop: asyncio.Event, *, as_json: bool) -> None:
-    """Wait until portal and keeper answer, then say where they are."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            while not (await _portal_answers(settings) and await _keeper_answers(settings)):
-                if stop.is_set():
-                    return
-                await asyncio.sleep(POLL_S)
-            _print_ready(settings, ready, as_json=as_json)
+async def _announce(
+    settings: Settings, ready: Ready, supervisor: Supervisor, stop: asyncio.Event, *, as_json: bool
+) -> None:
+    """Wait until portal and keeper answer, then say where they are; for as long as it takes a database to be back."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    while True:
+        late = clock() - began > READY_TIMEOUT_S  # looked at before they are asked: this process may have stood still
+        if await _portal_answers(settings) and await _keeper_answers(settings):
+            with suppress(OSError):  # a terminal that was closed meanwhile
+                _print_ready(settings, ready, as_json=as_json)
             return
+        if stop.is_set():
+            return
+        if late and not supervisor.waits_for_database():
+            break
+        await asyncio.sleep(POLL_S)
     message = f"portal or keeper did not answer within {READY_TIMEOUT_S:.0f} s. Their logs lie in {settings.log_dir}"
     raise ProcessFailed(message)
 
