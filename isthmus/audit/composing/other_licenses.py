@@ -130,7 +130,7 @@ def _limit_line(analysis: Analysis, limit: Limit, currency: str) -> MoveLimitLin
     what = (
         f"One more free seat of {name} (there are {limit.bound})"
         if limit.kind == ALLOWANCE
-        else f"The contract's minimum of {name} (without it {limit.bound} more seats could be given up)"
+        else f"The contract's minimum of {name} (without it up to {limit.bound} more seats could move)"
     )
     return MoveLimitLine(
         pool=limit.pool, kind=limit.kind, what=what, annual=money.annual(limit.monthly, 1), currency=currency
