@@ -50,6 +50,7 @@ from isthmus.values import AuditId, ConnectionId, Purpose
 
 TICKET_FRESH_S: Final = 120.0
 SAVE_EVERY_S: Final = 0.5
+PDF: Final = "report.pdf"
 ATTEMPTS_MAX: Final = 5
 """An audit whose worker is ended so often is one that ends workers."""
 
@@ -131,7 +132,8 @@ class _Performing:
         if claimed.attempt - claimed.waits > ATTEMPTS_MAX:
             raise AuditFailed(Failure.WORKER_STOPPED)
         judged = await self._judged(claimed, await self._options(claimed))
-        for name in judged.documents:
+        # The PDF first: another process sets it, and this one is never smaller than now.
+        for name in sorted(judged.documents, key=lambda name: name != PDF):
             await self._save_document(claimed, name, lambda name=name: parts_of(judged.documents, name))
         async with self._app.database.tenant(await self.ticket()) as tx:
             await store.save_judged(tx, self._audit, claimed.attempt, judged.report)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 ACCESSIBLE: Final = "ua-1"
@@ -21,6 +22,8 @@ EXIT_NO_GLYPH: Final = 3
 """As `typesetter` says, which is not imported here: the library's code alone is 10 MB."""
 TIMEOUT_S: Final = 300
 _KEPT: Final = ("HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS")
+_SMALL: Final = MappingProxyType({"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"})
+"""What the typesetter frees goes back to the system at once (glibc)."""
 
 
 class TypesettingFailed(Exception):
@@ -45,7 +48,7 @@ def typeset(data: str, made_at: datetime, *, accessible: bool) -> bytes:
             input=data.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # it may quote a text
-            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            env={**_SMALL, **{name: os.environ[name] for name in _KEPT if name in os.environ}},
             cwd="/",
             timeout=TIMEOUT_S,
             check=False,
