@@ -21,7 +21,6 @@ from isthmus.audit.evidence.verify import MadeByAnother, verify_bundle
 from isthmus.audit.explain.explain import explainer_of
 from isthmus.audit.explain.path import FigureUnknown
 from isthmus.audit.failures import AuditFailed
-from isthmus.audit.figures import Report
 from isthmus.audit.given.contract import parse_contract
 from isthmus.audit.given.days import day_of, end_of
 from isthmus.audit.given.exemptions import parse_exemptions
@@ -31,13 +30,13 @@ from isthmus.audit.given.snooze import parse_snoozes
 from isthmus.audit.given.thresholds import parse_settings
 from isthmus.audit.model import ProgressMessage
 from isthmus.audit.once import UNFINISHED_DIR, OnceResult, OutputRefused, audit_once, check_output, write_output
-from isthmus.audit.report.summary_money import at_basis
+from isthmus.cli.audited import plain_audit, print_audit
 from isthmus.cli.commands.audit_desk import DESK
 from isthmus.cli.commands.audit_schedule import schedule
 from isthmus.cli.explaining import ROWS_SHOWN, is_figure, print_explanation, print_figures
 from isthmus.cli.headless import HeadlessOrg, find_org
 from isthmus.cli.installed_audit import audit_connected
-from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, print_table, progress_bar, refuse, say
+from isthmus.cli.output import EXIT_DONE, EXIT_PARTIAL, print_json, progress_bar, refuse, say
 from isthmus.cli.running import judged_host, settings_here
 from isthmus.clock import SystemClock
 from isthmus.config import Settings
@@ -171,9 +170,9 @@ def run(
         what, _, remedy = str(failed).partition(". ")
         refuse(f"{what.rstrip('.')}.", remedy or "Run `isthmus doctor`; it says what is wrong.")
     if as_json:
-        print_json(_plain(report, files))
+        print_json(plain_audit(report, files))
     else:
-        _print(report, files)
+        print_audit(report, files)
     ctx.exit(EXIT_PARTIAL if report.withheld else EXIT_DONE)
 
 
@@ -330,73 +329,3 @@ def _run_headless(org: HeadlessOrg, out: Path, options: AuditOptions, settings: 
                 f"Stopped; what was read so far lies in {unfinished}, which only you may open.",
                 "The same command goes on from there within 24 hours. Delete the folder to begin anew.",
             )
-
-
-def _print(report: Report, files: tuple[Path, ...]) -> None:
-    active = "withheld" if report.seats_active is None else f"{report.seats_active:,}"
-    say(f"{report.org}: {report.seats_purchased:,} paid seats, {report.seats_assigned:,} assigned, {active} active")
-    say(f"Unused: {_unused(report)}", style="bold")
-    for total in report.money:
-        say(
-            f"A year{at_basis(total)}: cash at renewal {total.cash_at_renewal:,.0f} {total.currency}, reclaim now "
-            f"{total.reclaim_now:,.0f}, at risk {total.at_risk:,.0f}. They overlap: never add them up."
-        )
-    if report.deadline is not None and report.deadline >= report.day:
-        left = (report.deadline - report.day).days
-        say(f"Notice is due by {report.deadline} ({left} day{'' if left == 1 else 's'} left).")
-    for line in report.withheld:
-        say(f"Withheld: {line}", style="yellow")
-    gates = {gate.rule for gate in report.gates}
-    rules = [rule for rule in report.rules if rule.id not in gates]
-    rows = [
-        (rule.id, rule.title, "withheld" if rule.findings is None else rule.findings)
-        for rule in rules
-        if rule.findings != 0
-    ]
-    if rows:
-        print_table("Findings", ("rule", "what", "findings"), rows)
-    nothing = [rule.id for rule in rules if rule.findings == 0]
-    if nothing:
-        say(f"Nothing was found by {', '.join(nothing)}.")
-    times = "once" if report.interruptions == 1 else f"{report.interruptions} times"
-    resumed = f" The reading was taken up again {times}." if report.interruptions else ""
-    say(f"{report.api_calls:,} API calls.{resumed} In {files[0].parent}: {_names(files)}")
-
-
-def _unused(report: Report) -> str:
-    """Return the unused seats, and how sure that is."""
-    if report.seats_unused is None:
-        return "withheld"
-    grades = (report.seats_unused_a, report.seats_unused_b, report.seats_unused_c)
-    told = [f"{n:,} {word}" for n, word in zip(grades, ("sure", "likely", "to ask about"), strict=True) if n]
-    return f"{report.seats_unused:,}" + (f" ({', '.join(told)})" if told else "")
-
-
-def _names(files: tuple[Path, ...]) -> str:
-    return ", ".join(file.name + ("/" if file.is_dir() else "") for file in files)
-
-
-def _plain(report: Report, files: tuple[Path, ...]) -> dict[str, object]:
-    return {
-        "org": report.org,
-        "seats": {
-            "purchased": report.seats_purchased,
-            "assigned": report.seats_assigned,
-            "active": report.seats_active,
-            "unused": report.seats_unused,
-        },
-        "money": [
-            {
-                "currency": total.currency,
-                "basis": total.basis,
-                "reclaim_now_per_year": str(total.reclaim_now),
-                "cash_at_renewal_per_year": str(total.cash_at_renewal),
-                "at_risk_per_year": str(total.at_risk),
-            }
-            for total in report.money
-        ],
-        "findings": {rule.id: rule.findings for rule in report.rules},
-        "withheld": list(report.withheld),
-        "api_calls": report.api_calls,
-        "files": [str(file) for file in files],
-    }
