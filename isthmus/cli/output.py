@@ -46,13 +46,20 @@ def say(text: str = "", style: str = "") -> None:
     Console(soft_wrap=True, highlight=False, markup=False).print(text, style=style)
 
 
+class _Aside(Console):
+    """Prints what need not be read: where nobody reads any more, the library would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on."""
+
+
 def note(text: str) -> None:
     """Print one line about the way there on standard error, so that standard output stays the result.
 
     Nobody may be there to read it any more (a closed terminal, a full disk): that ends no work.
     """
     with suppress(OSError):
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text, style="dim")
+        _Aside(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text, style="dim")
 
 
 def confirm(question: str, *, yes: bool) -> None:
