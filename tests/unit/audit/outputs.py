@@ -34,7 +34,7 @@ from isthmus.audit.money import valued_findings
 from isthmus.audit.rules.registry import CHECKS, DERIVED
 from isthmus.audit.view import View
 from isthmus.audit.what_if.questions import Question, answer, load
-from isthmus.cli.commands import audit as command
+from isthmus.cli.audited import plain_audit, print_audit
 from isthmus.portal.api.answers import answer as portal_answer
 from tests.unit.audit.test_telling import BERLIN, FACTS, URL
 from tests.unit.audit.world import CRM, PLATFORM, Org
@@ -142,7 +142,7 @@ def outputs_of(org: Org) -> tuple[dict[str, str], dict[str, str]]:
             replace(FACTS, made_at=org.now), Told(told_report(made.documents["report.json"]), None, {}), URL, BERLIN
         ).text,
         "command": printed(report),
-        "command.json": msgspec.json.encode(command._plain(report, FILES)).decode(),
+        "command.json": msgspec.json.encode(plain_audit(report, FILES)).decode(),
     }
     return whole | words, brief | words
 
@@ -151,7 +151,7 @@ def printed(report: Report) -> str:
     """Return what the command line prints of it."""
     screen = io.StringIO()
     with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
-        command._print(report, FILES)
+        print_audit(report, FILES)
     return screen.getvalue()
 
 
